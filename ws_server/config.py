@@ -1,0 +1,54 @@
+"""The server's settings: one frozen object, no I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one server grants; each is told to clients by `initialize`."""
+
+    sessions: int = 64
+    """Sessions alive at once, connected or waiting to be resumed."""
+    frame_bytes: int = 16 * 1024 * 1024
+    """Bytes of one incoming frame; a larger one closes the connection with 1009."""
+    documents: int = 32
+    """Open documents of one session."""
+    document_characters: int = 1_000_000
+    """Characters (code points) of one document."""
+    document_tokens: int = 65_536
+    """Tokens of one document."""
+    subscriptions: int = 1024
+    """Subscribed neurons of one session."""
+    messages_per_second: int = 500
+    """Messages a second of one connection; a faster writer is not read until it is within the limit again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How the server runs.
+
+    `models` holds names as given on the command line: a Hugging Face name, optionally ``NAME@REVISION``, or a
+    local folder; empty means the embedded model. The first is the default.
+    """
+
+    models: tuple[str, ...] = ()
+    host: str = "127.0.0.1"
+    port: int = 8740
+    device: str = "auto"
+    dtype: str = "float32"
+    open_browser: bool = False
+    compression: bool = False
+    """permessage-deflate; costs more time than it saves on loopback."""
+    allowed_origins: tuple[str, ...] = ()
+    """Origins besides the server's own whose pages may connect."""
+    resume_seconds: float = 60.0
+    """How long a dropped connection's session is kept."""
+    flood_seconds: float = 60.0
+    """How long a connection may write faster than the limit before it is closed with 1008."""
+    shutdown_seconds: float = 1.0
+    """How long closing waits for the closing handshakes of open connections."""
+    cache_bytes: int | None = None
+    """Budget of KV and capture buffers of one model; None means a quarter of the machine's memory."""
+    limits: Limits = field(default_factory=Limits)
