@@ -1,0 +1,47 @@
+# make run    a virtual environment, the package (which builds the web client), the server, a browser
+# make test   all checks and all tests, with what they need, a real browser included
+# make check  formatting, lint, types, generated files
+# Each does again only what changed since the last call. PYTHON, ARGS and PYTEST_ARGS can be given.
+
+PYTHON ?= python3
+ARGS ?= --open
+VENV := .venv
+BIN := $(VENV)/bin
+NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix web_client
+
+PACKAGING := pyproject.toml hatch_build.py
+CLIENT := $(shell find web_client -name node_modules -prune -o -type f -print)
+
+.DELETE_ON_ERROR:
+.PHONY: run test check clean
+
+run: $(VENV)/installed
+	$(BIN)/neuroscope serve $(ARGS)
+
+test: check
+	$(NPM) test
+	$(BIN)/python tests/browser/chromium.py
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: $(VENV)/installed-for-tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(NPM) run check
+
+clean:
+	rm -rf $(VENV) ws_server/static web_client/node_modules tests/browser/.chromium tests/browser/node_modules
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and f"Python 3.10 or newer is needed; this is {sys.version}")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet 'pip>=23'
+
+# Editable, so that changed Python files need no new installation; a changed client is built again.
+$(VENV)/installed: $(PACKAGING) $(CLIENT) | $(BIN)/python
+	$(BIN)/python -m pip install --editable .
+	@touch $@
+
+$(VENV)/installed-for-tests: $(VENV)/installed
+	$(BIN)/python -m pip install --editable '.[test]'
+	@touch $@
