@@ -42,6 +42,6 @@ $(VENV)/installed: $(PACKAGING) $(CLIENT) | $(BIN)/python
 	$(BIN)/python -m pip install --editable .
 	@touch $@
 
-$(VENV)/installed-for-tests: $(VENV)/installed
+$(VENV)/installed-for-tests: $(PACKAGING) $(CLIENT) | $(BIN)/python
 	$(BIN)/python -m pip install --editable '.[test]'
-	@touch $@
+	@touch $(VENV)/installed $@
