@@ -1,0 +1,97 @@
+"""Text to tokens with spans, by the model's own tokenizer.
+
+The tokenizer is the model's `tokenizer.json` run by the `tokenizers` library alone: no torch, and `encode_batch`
+lets other threads run meanwhile. Special tokens are never added by it; BOS is put in front of each context here,
+by the model's own policy, exactly once.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+from tokenizers import Tokenizer as BackendTokenizer
+
+from .contexts import break_points
+from .text import Offsets, PositionEncoding, replace_lone_surrogates
+from .tokens import EMPTY, IntArray, TokenList
+
+_BYTE_TOKEN = re.compile(r"<0x([0-9A-Fa-f]{2})>")
+
+
+@dataclass(frozen=True, slots=True)
+class ContextRule:
+    """How a model's contexts are formed."""
+
+    tokens: int
+    """The most tokens of one context, BOS counted."""
+    bos: int | None
+    """The id that begins each context; None where the model prepends none."""
+
+
+class Tokenizer:
+    """One model's tokenizer. Methods may be called from any thread."""
+
+    def __init__(self, tokenizer_json: str, rule: ContextRule) -> None:
+        backend = BackendTokenizer.from_str(tokenizer_json)
+        backend.no_truncation()
+        backend.no_padding()
+        # The post-processor would add special tokens, and that of some models trims spaces off the spans.
+        backend.post_processor = None
+        self._backend = backend
+        self._rule = rule
+        self._metaspace = "▁" in tokenizer_json and '"ByteLevel"' not in tokenizer_json
+        self._texts: dict[int, str] = {}
+
+    def tokenize(self, text: str, encoding: PositionEncoding) -> TokenList:
+        """All tokens of `text`, divided into contexts, with spans in the client's unit."""
+        encoded = self._backend.encode_batch([replace_lone_surrogates(text)], add_special_tokens=False)[0]
+        ids = np.array(encoded.ids, dtype=np.int64)  # [tokens]
+        spans = np.array(encoded.offsets, dtype=np.int64).reshape(-1, 2)
+        starts, stops = _cover(spans[:, 0].copy(), spans[:, 1].copy(), len(text))
+        bos = self._rule.bos
+        breaks = break_points(text, starts, stops, max(1, self._rule.tokens - (bos is not None)))
+        offsets = Offsets(text, encoding)
+        special = np.zeros(len(ids), dtype=np.bool_)
+        if bos is not None:
+            # The BOS of a context has an empty span at the start of the context's first token.
+            where = np.array([0, *breaks], dtype=np.int64)
+            at = starts[where] if len(ids) else np.zeros(1, dtype=np.int64)
+            ids = np.insert(ids, where, bos)
+            starts, stops = np.insert(starts, where, at), np.insert(stops, where, at)
+            special = np.insert(special, where, True)
+            breaks = [index + number for number, index in enumerate(breaks, start=1)]
+        elif not len(ids):
+            return EMPTY
+        return TokenList(ids, offsets.to_wire(starts), offsets.to_wire(stops), special, tuple(breaks))
+
+    def text_of(self, token: int) -> str:
+        """The decoded token; U+FFFD for bytes that are no character by themselves."""
+        text = self._texts.get(token)
+        if text is None:
+            text = self._texts[token] = self._decode(token)
+        return text
+
+    def _decode(self, token: int) -> str:
+        if self._metaspace:
+            # Such decoders strip the space that begins a word, so the vocabulary's own spelling is read instead.
+            piece: str = self._backend.id_to_token(token) or ""
+            if byte := _BYTE_TOKEN.fullmatch(piece):
+                return bytes([int(byte[1], 16)]).decode("utf-8", "replace")
+            return piece.replace("▁", " ")
+        decoded: str = self._backend.decode([token], skip_special_tokens=False)
+        return decoded
+
+
+def _cover(starts: IntArray, stops: IntArray, length: int) -> tuple[IntArray, IntArray]:
+    """Spans that leave no character between two tokens out: a gap belongs to the token after it.
+
+    Gaps come from normalisers and pre-tokenisers that drop characters, such as the space before a word.
+    """
+    if not len(starts):
+        return starts, stops
+    previous = np.concatenate(([0], np.maximum.accumulate(stops)[:-1]))
+    starts = np.where(starts > previous, previous, starts)
+    stops[-1] = max(stops[-1], length)
+    return starts, stops

@@ -1,0 +1,96 @@
+"""The computed state of one context: keys and values of its layers, and the rows of its captured hook points."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+
+from .commands import FloatMatrix, IntArray
+from .contexts import common_prefix
+from .kv import BufferLayer, grown_capacity, new_kv_cache
+
+
+class Rows:
+    """What one hook point showed at each token, [capacity, width], of which `length` rows are valid.
+
+    Whole rows are kept, not only the subscribed columns: another neuron of the same layer is then a look-up.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.length = 0
+        self._limit = limit
+        self._buffer: torch.Tensor | None = None
+
+    def write(self, start: int, rows: torch.Tensor) -> None:
+        """Puts `rows` [tokens, width] at `start`; does not change `length`."""
+        stop = start + rows.shape[0]
+        if self._buffer is None or stop > self._buffer.shape[0]:
+            grown = rows.new_empty((grown_capacity(stop, self._limit), rows.shape[1]))
+            if self._buffer is not None:
+                grown[: self.length] = self._buffer[: self.length]
+            self._buffer = grown
+        self._buffer[start:stop] = rows
+
+    def read(self, start: int, stop: int, columns: list[int]) -> FloatMatrix:
+        """float32 values, [columns, tokens]."""
+        assert self._buffer is not None and stop <= self.length
+        picked = self._buffer[start:stop].index_select(
+            1, torch.tensor(columns, device=self._buffer.device)
+        )  # [tokens, columns]
+        values: FloatMatrix = picked.T.float().cpu().numpy()
+        return values
+
+    def row(self, token: int) -> torch.Tensor:
+        """All values of one token as float32 on the CPU, [width]."""
+        assert self._buffer is not None and token < self.length
+        return self._buffer[token].float().cpu()
+
+    @property
+    def nbytes(self) -> int:
+        return self._buffer.nbytes if self._buffer is not None else 0
+
+
+class ContextCache:
+    """Everything computed for one context. `ids` is what the valid lengths refer to."""
+
+    def __init__(self, layers: int, limit: int) -> None:
+        self.ids: IntArray = np.zeros(0, dtype=np.int64)
+        self.kv = new_kv_cache(layers, limit)
+        self.rows: dict[str, Rows] = {}
+        self._limit = limit
+
+    @property
+    def kv_layers(self) -> list[BufferLayer]:
+        return self.kv.layers  # type: ignore[no-any-return]
+
+    def align(self, ids: IntArray) -> None:
+        """Makes `ids` the context; what was computed for the common prefix stays valid."""
+        if ids is not self.ids:
+            self.rewind(common_prefix(self.ids, ids))
+            self.ids = ids
+
+    def rewind(self, length: int) -> None:
+        """Nothing from token `length` on is valid any more. Costs no copy."""
+        self.rewind_kv(length)
+        for rows in self.rows.values():
+            rows.length = min(rows.length, length)
+
+    def rewind_kv(self, length: int) -> None:
+        """A pass will write keys and values from token `length` on; captured rows stay."""
+        for layer in self.kv_layers:
+            layer.length = min(layer.length, length)
+
+    def captured(self, hooks: Iterable[str]) -> int:
+        """How many leading tokens have the rows of all `hooks`."""
+        return min((self.rows[hook].length if hook in self.rows else 0 for hook in hooks), default=len(self.ids))
+
+    def rows_of(self, hook: str) -> Rows:
+        if hook not in self.rows:
+            self.rows[hook] = Rows(self._limit)
+        return self.rows[hook]
+
+    @property
+    def nbytes(self) -> int:
+        return sum(layer.nbytes for layer in self.kv_layers) + sum(rows.nbytes for rows in self.rows.values())

@@ -1,0 +1,106 @@
+"""Which models a server offers: names and folders, resolved without torch and without the network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+from ..errors import StartupError
+
+EMBEDDED_FOLDER = Path(__file__).parent.parent / "demo_model"
+EMBEDDED_ID = "neuroscope-demo"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """One model that clients can choose.
+
+    Attributes:
+        id: how clients name it; tells nothing of the file system.
+        source: a local folder in Hugging Face layout, or a Hub name.
+        revision: branch, tag or commit on the Hub; None for its default or a folder.
+    """
+
+    id: str
+    title: str
+    source: str
+    revision: str | None = None
+    description: str | None = None
+
+    @property
+    def folder(self) -> Path | None:
+        """The local folder, if it is one."""
+        path = Path(self.source)
+        return path if path.is_dir() else None
+
+
+@dataclass(frozen=True, slots=True)
+class LoadOptions:
+    """How models are loaded: `device` is auto, cpu, cuda or mps; `dtype` float32, float16 or bfloat16."""
+
+    device: str = "auto"
+    dtype: str = "float32"
+    context_tokens: int = 8192
+    """Longer contexts are not formed, even where a model has them."""
+    cache_bytes: int | None = None
+    """Budget of KV and capture buffers; None means a quarter of the machine's memory."""
+
+
+def embedded_model() -> ModelSpec:
+    """The small model that comes with the package."""
+    return ModelSpec(
+        EMBEDDED_ID,
+        "Neuroscope demo model",
+        str(EMBEDDED_FOLDER),
+        description="A small GPT-2-style model of English prose and Python, part of this package.",
+    )
+
+
+def resolve_models(names: tuple[str, ...]) -> list[ModelSpec]:
+    """The models for the names of a command line; none given: the embedded model.
+
+    Raises:
+        StartupError: a name looks like a folder and is none, or a folder holds no model.
+    """
+    specs = [_resolve(name) for name in names] or [embedded_model()]
+    seen: dict[str, ModelSpec] = {}
+    for spec in specs:
+        if spec.id in seen:
+            raise StartupError(f"Two models would have the name {spec.id!r}; rename one folder.")
+        seen[spec.id] = spec
+    return specs
+
+
+def _resolve(name: str) -> ModelSpec:
+    if name == EMBEDDED_ID:
+        return embedded_model()
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return _local(path.resolve())
+    looks_like_path = name.startswith((".", "/", "~", "\\")) or path.is_absolute() or path.exists()
+    if looks_like_path or name.count("/") > 1:
+        raise StartupError(f"There is no model folder {name!r}.")
+    hub_name, _, revision = name.partition("@")
+    if not hub_name or not all(character.isalnum() or character in "-_./" for character in hub_name):
+        raise StartupError(f"{name!r} is neither a folder nor a name on the Hugging Face Hub.")
+    return ModelSpec(name, hub_name, hub_name, revision or None)
+
+
+def _local(folder: Path) -> ModelSpec:
+    try:
+        config = orjson.loads((folder / "config.json").read_bytes())
+    except FileNotFoundError:
+        raise StartupError(f"{str(folder)!r} is no model folder: it has no config.json.") from None
+    except ValueError:
+        raise StartupError(f"{str(folder)!r} is no model folder: its config.json is not JSON.") from None
+    if not isinstance(config, dict):
+        raise StartupError(f"{str(folder)!r} is no model folder: its config.json holds no object.")
+    if not any(folder.glob("*.safetensors")):
+        raise StartupError(
+            f"{str(folder)!r} holds no *.safetensors weights (other formats can run code and are not read)."
+        )
+    if not (folder / "tokenizer.json").is_file():
+        raise StartupError(f"{str(folder)!r} has no tokenizer.json, the format of fast tokenizers.")
+    return ModelSpec(folder.name, folder.name, str(folder))

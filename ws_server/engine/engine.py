@@ -1,0 +1,281 @@
+"""The engine of one model: takes commands, computes in small steps, gives results.
+
+`submit` takes a command, `step` does one pass and returns what can be told after it. Between two steps newer
+commands may come in: the newest evaluation of a document replaces the older one, and what is computed for their
+common prefix is kept. Not thread-safe, and nothing in it waits.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .cache import ContextCache
+from .commands import (
+    Command,
+    ContextTarget,
+    Evaluate,
+    Failed,
+    Finished,
+    FloatMatrix,
+    Forget,
+    Key,
+    Need,
+    Probe,
+    Probed,
+    Result,
+    TopUnit,
+    Unit,
+    Values,
+    neuron_hook,
+)
+from .contexts import pair_contexts
+from .runner import Runner
+from .scheduler import FairShare, chunk_size
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Context:
+    """One context of a document: what is wanted of it, and what is computed."""
+
+    target: ContextTarget
+    cache: ContextCache
+    needs: list[Need] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.cache.align(self.target.ids)
+        self.needs = [need for need in self.target.needs if need.start < len(self.target.ids)]
+
+    def hooks(self) -> set[str]:
+        return {hook for need in self.needs for hook, _ in need.units}
+
+    def ready_values(self) -> Iterator[tuple[int, tuple[Unit, ...], FloatMatrix]]:
+        """Takes what is computed out of `needs`."""
+        self.cache.align(self.target.ids)
+        left: list[Need] = []
+        for need in self.needs:
+            by_hook = _by_hook(need.units)
+            stop = self.cache.captured(by_hook)
+            if stop > need.start:
+                rows = [self.cache.rows_of(hook).read(need.start, stop, columns) for hook, columns in by_hook.items()]
+                units = tuple((hook, column) for hook, columns in by_hook.items() for column in columns)
+                yield need.start, units, np.concatenate(rows)
+            if stop < len(self.target.ids):
+                left.append(Need(max(stop, need.start), need.units))
+        self.needs = left
+
+
+@dataclass(slots=True)
+class _Document:
+    """A document's contexts, and the account of its evaluation."""
+
+    contexts: list[_Context] = field(default_factory=list)
+    probes: deque[Probe] = field(default_factory=deque)
+    serial: int = -1
+    finished: bool = True
+    submitted: float | None = None
+    started: float | None = None
+    chunks: int = 0
+    computed: int = 0
+    passes: int = 0
+    forward_seconds: float = 0.0
+    last_used: float = 0.0
+    nbytes: int = 0
+
+
+class Engine:
+    """Documents of all sessions of one model.
+
+    Args:
+        runner: runs the passes.
+        cache_bytes: KV and capture buffers beyond this are dropped, least recently used documents first; the
+            document at work is never dropped.
+        maxima: each neuron's statistical maximum [layers, neurons], where there are statistics.
+    """
+
+    def __init__(self, runner: Runner, cache_bytes: int, maxima: FloatMatrix | None = None) -> None:
+        self._runner = runner
+        self._cache_bytes = cache_bytes
+        self._maxima = maxima
+        self._documents: dict[Key, _Document] = {}
+        self._share = FairShare()
+
+    @property
+    def idle(self) -> bool:
+        return not any(document.probes or not document.finished for document in self._documents.values())
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all KV and capture buffers."""
+        return sum(document.nbytes for document in self._documents.values())
+
+    def submit(self, command: Command) -> None:
+        """Takes note of a command; computes nothing."""
+        if isinstance(command, Forget):
+            self._documents.pop(command.key, None)
+            return
+        document = self._documents.setdefault(command.key, _Document())
+        if isinstance(command, Probe):
+            document.probes.append(command)
+            return
+        old = document.contexts
+        pairs = pair_contexts([context.target.ids for context in old], [target.ids for target in command.contexts])
+        document.contexts = [
+            _Context(target, self._runner.new_cache() if pair is None else old[pair].cache)
+            for target, pair in zip(command.contexts, pairs, strict=True)
+        ]
+        document.serial = command.serial
+        if document.finished:
+            document.submitted, document.started = command.submitted, None
+            document.computed = document.passes = 0
+            document.forward_seconds = 0.0
+        document.finished = False
+        document.chunks = 0
+
+    def step(self) -> list[Result]:
+        """Serves the session whose turn it is: at most one forward pass, then everything that it made known."""
+        waiting = [key for key, document in self._documents.items() if document.probes or not document.finished]
+        if not waiting:
+            return []
+        session = self._share.next(key[0] for key in waiting)
+        key = next(key for key in waiting if key[0] == session)
+        document = self._documents[key]
+        begun = time.monotonic()
+        document.last_used = begun
+        if document.started is None:
+            document.started = begun
+        try:
+            results = self._answer_probe(key, document) if document.probes else self._evaluate(key, document)
+        except Exception as error:
+            _log.exception("Computing for a document failed.")
+            results = [self._give_up(key, document, error)]
+        self._share.charge(session, time.monotonic() - begun)
+        self._keep_within_budget(key)
+        return results
+
+    # -------------------------------------------------------------------------------- evaluation
+
+    def _evaluate(self, key: Key, document: _Document) -> list[Result]:
+        results = self._ready(key, document)  # what is computed already is told before anything else is computed
+        pending = next((context for context in document.contexts if context.needs), None)
+        if pending is not None and not results:
+            hooks = pending.hooks()
+            stop = len(pending.target.ids)
+            if self._runner.reuses_prefix:
+                stop = min(stop, pending.cache.captured(hooks) + chunk_size(document.chunks))
+            self._extend(document, pending.cache, stop, hooks)
+            document.chunks += 1
+            results = self._ready(key, document)
+        if not any(context.needs for context in document.contexts):
+            results.append(self._finish(key, document))
+        return results
+
+    def _ready(self, key: Key, document: _Document) -> list[Result]:
+        return [
+            Values(key, document.serial, number, start, units, data)
+            for number, context in enumerate(document.contexts)
+            if context.needs
+            for start, units, data in context.ready_values()
+        ]
+
+    def _extend(self, document: _Document, cache: ContextCache, stop: int, hooks: set[str]) -> None:
+        begun = time.monotonic()
+        try:
+            document.computed += self._runner.extend(cache, stop, hooks)
+        finally:
+            document.passes += 1
+            document.forward_seconds += time.monotonic() - begun
+
+    def _finish(self, key: Key, document: _Document) -> Finished:
+        document.finished = True
+        total = sum(len(context.target.ids) for context in document.contexts)
+        submitted = document.submitted or 0.0
+        return Finished(
+            key,
+            document.serial,
+            computed_tokens=document.computed,
+            reused_tokens=max(0, total - document.computed),
+            forward_passes=document.passes,
+            queue_seconds=max(0.0, (document.started or submitted) - submitted),
+            forward_seconds=document.forward_seconds,
+        )
+
+    # -------------------------------------------------------------------------------- probes
+
+    def _answer_probe(self, key: Key, document: _Document) -> list[Result]:
+        probe = document.probes[0]
+        if probe.context < len(document.contexts):
+            cache = document.contexts[probe.context].cache
+        else:
+            cache = self._runner.new_cache()
+        # Usually a prefix of what the cache holds; where the text has moved on, the cache goes back to what is common.
+        if not np.array_equal(cache.ids[: len(probe.ids)], probe.ids):
+            cache.align(probe.ids)
+        hooks = {neuron_hook(layer) for layer in probe.layers}
+        while cache.captured(hooks) < len(probe.ids):
+            self._extend(document, cache, len(probe.ids), hooks)
+        document.probes.popleft()
+        return [Probed(key, probe.ticket, self._top(probe, cache))]
+
+    def _top(self, probe: Probe, cache: ContextCache) -> tuple[TopUnit, ...]:
+        values = np.stack(
+            [cache.rows_of(neuron_hook(layer)).row(len(probe.ids) - 1).numpy() for layer in probe.layers]
+        )  # [layers, neurons]
+        ratios = None
+        if self._maxima is not None:
+            maxima = self._maxima[list(probe.layers)]
+            ratios = np.divide(values, maxima, out=np.full_like(values, np.nan), where=maxima > 0)
+        ranked = values if not probe.by_ratio or ratios is None else ratios
+        flat = np.where(np.isnan(ranked), -np.inf, ranked).ravel()
+        best = np.argpartition(-flat, min(probe.k, flat.size) - 1)[: probe.k]
+        best = best[np.argsort(-flat[best], kind="stable")]
+        rows, columns = np.unravel_index(best, values.shape)
+        return tuple(
+            TopUnit(
+                probe.layers[row],
+                int(column),
+                float(values[row, column]),
+                None if ratios is None or np.isnan(ratios[row, column]) else float(ratios[row, column]),
+            )
+            for row, column in zip(rows, columns, strict=True)
+        )
+
+    # -------------------------------------------------------------------------------- trouble
+
+    def _give_up(self, key: Key, document: _Document, error: Exception) -> Failed:
+        """The document's next evaluation starts afresh; other documents are not touched."""
+        message = f"The forward pass failed: {type(error).__name__}."
+        if document.probes:
+            return Failed(key, message, ticket=document.probes.popleft().ticket)
+        document.finished = True
+        document.contexts = []
+        return Failed(key, message, serial=document.serial)
+
+    def _keep_within_budget(self, at_work: Key) -> None:
+        worked_on = self._documents[at_work]
+        worked_on.nbytes = sum(context.cache.nbytes for context in worked_on.contexts)
+        excess = self.nbytes - self._cache_bytes
+        if excess <= 0:
+            return
+        for document in sorted(self._documents.values(), key=lambda document: document.last_used):
+            if excess <= 0 or document is worked_on:
+                return
+            for context in document.contexts:
+                context.cache = self._runner.new_cache()
+                context.cache.align(context.target.ids)
+            excess -= document.nbytes
+            document.nbytes = 0
+
+
+def _by_hook(units: tuple[Unit, ...]) -> dict[str, list[int]]:
+    columns: dict[str, list[int]] = {}
+    for hook, column in units:
+        columns.setdefault(hook, []).append(column)
+    return columns

@@ -1,0 +1,126 @@
+"""Loads a model through TransformerLens and makes sure that it is one we can follow token by token."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import transformers
+from transformer_lens.model_bridge import TransformerBridge
+
+from .catalog import LoadOptions, ModelSpec
+from .commands import LoadedModel, neuron_hook
+from .runner import NotCausal, Runner
+from .statistics import NeuronStatistics
+
+_DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+
+
+class ModelLoadError(Exception):
+    """A model cannot be had; the message is one sentence for a person."""
+
+
+
+def load_model(
+    spec: ModelSpec, options: LoadOptions, tell: Callable[[int, str], None]
+) -> tuple[Runner, LoadedModel]:
+    """Loads `spec`; `tell(percentage, message)` is called as it goes on.
+
+    Raises:
+        ModelLoadError: it cannot be had, or has no neurons that we could show.
+    """
+    logging.getLogger().setLevel(logging.ERROR)
+    transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    device = _device(options.device)
+    tell(40, f"Loading the weights of {spec.title}")
+    bridge = _boot(spec, device, _DTYPES[options.dtype])
+    bridge.eval()
+    tell(80, "Checking the model's hook points")
+    try:
+        context_tokens = min(int(bridge.cfg.n_ctx), options.context_tokens)
+        runner = Runner(bridge, context_tokens)
+    except NotCausal:
+        raise ModelLoadError(f"{spec.title} is no causal language model.") from None
+    except Exception as error:
+        raise ModelLoadError(
+            f"{spec.title} loads, but a forward pass of it fails: {_first_line(error)}."
+        ) from error
+    missing = [layer for layer in range(runner.layers) if neuron_hook(layer) not in runner.hook_widths]
+    if missing or not runner.layers:
+        raise ModelLoadError(f"{spec.title} has no {neuron_hook(missing[0] if missing else 0)} hook point.")
+    statistics = _statistics(spec, runner)
+    config = bridge.original_model.config
+    tell(100, "Ready")
+    return runner, LoadedModel(
+        architecture=type(bridge.original_model).__name__,
+        revision=getattr(config, "_commit_hash", None),
+        layers=runner.layers,
+        context_tokens=context_tokens,
+        vocabulary=int(bridge.cfg.d_vocab),
+        dtype=options.dtype,
+        device=device,
+        bos=_bos(bridge),
+        hook_widths=runner.hook_widths,
+        tokenizer_json=_tokenizer_json(bridge, spec),
+        statistics=statistics,
+    )
+
+
+def _device(name: str) -> str:
+    if name == "auto":
+        if torch.cuda.is_available():
+            return "cuda"
+        return "mps" if torch.backends.mps.is_available() else "cpu"
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not available.get(name, False):
+        raise ModelLoadError(f"The device {name!r} is not available on this machine.")
+    return name
+
+
+def _boot(spec: ModelSpec, device: str, dtype: torch.dtype) -> Any:
+    try:
+        return TransformerBridge.boot_transformers(
+            spec.source, device=device, dtype=dtype, revision=spec.revision, trust_remote_code=False
+        )
+    except Exception as error:
+        where = "the folder" if spec.folder is not None else "the Hugging Face Hub or its local cache"
+        raise ModelLoadError(
+            f"The model {spec.id!r} could not be loaded from {where}: {_first_line(error)}."
+        ) from error
+
+
+def _first_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[0] if lines else type(error).__name__).rstrip(".")
+
+
+def _bos(bridge: Any) -> int | None:
+    """The id that TransformerLens puts in front of a text by itself, if it does."""
+    bos = bridge.tokenizer.bos_token_id
+    ids = bridge.to_tokens("a", truncate=False)[0].tolist()
+    bare = bridge.tokenizer("a", add_special_tokens=False)["input_ids"]
+    return int(bos) if bos is not None and len(ids) > len(bare) and ids[0] == bos else None
+
+
+def _tokenizer_json(bridge: Any, spec: ModelSpec) -> str:
+    backend = getattr(bridge.tokenizer, "backend_tokenizer", None)
+    if backend is None:
+        raise ModelLoadError(f"{spec.title} has no fast tokenizer, so its tokens cannot be placed in a text.")
+    text: str = backend.to_str()
+    return text
+
+
+def _statistics(spec: ModelSpec, runner: Runner) -> NeuronStatistics | None:
+    if spec.folder is None:
+        return None
+    try:
+        statistics = NeuronStatistics.load(spec.folder)
+    except Exception as error:
+        raise ModelLoadError(f"The neuron statistics of {spec.title} are damaged: {_first_line(error)}.") from error
+    width = runner.hook_widths[neuron_hook(0)]
+    if statistics is not None and statistics.max.shape != (runner.layers, width):
+        raise ModelLoadError(f"The neuron statistics of {spec.title} belong to another model.")
+    return statistics

@@ -1,0 +1,37 @@
+"""Decides whose work comes next and how much of it one pass takes. Pure decisions: no torch, no clock.
+
+Each session owns an account of the seconds computed for it, and the one that has had least comes first. So a
+short edit goes before the rest of a long pass of somebody else, and nobody waits for ever. Who has been idle
+does not come back with a claim on the past: its account starts at that of the poorest who has work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+FIRST_CHUNK = 32
+"""Tokens of the first pass after an edit: few, so that the values around the edit come at once."""
+LARGEST_CHUNK = 256
+"""Tokens of the largest pass: between passes newer edits and other sessions get their turn."""
+
+
+def chunk_size(chunks_done: int) -> int:
+    """How many tokens the next pass of an evaluation takes at most."""
+    return int(min(LARGEST_CHUNK, FIRST_CHUNK << min(chunks_done, 16)))
+
+
+class FairShare:
+    """Seconds of work done for each session that has work to do."""
+
+    def __init__(self) -> None:
+        self._spent: dict[str, float] = {}
+
+    def next(self, waiting: Iterable[str]) -> str:
+        """Of the sessions that have work (at least one), the one to serve now."""
+        names = list(dict.fromkeys(waiting))
+        floor = min((self._spent[name] for name in names if name in self._spent), default=0.0)
+        self._spent = {name: self._spent.get(name, floor) for name in names}
+        return min(names, key=lambda name: self._spent[name])
+
+    def charge(self, name: str, seconds: float) -> None:
+        self._spent[name] = self._spent.get(name, 0.0) + seconds

@@ -1,0 +1,78 @@
+"""The process of one model: loads it, then computes what comes through a pipe.
+
+A process of its own keeps torch's start and every forward pass off the server's event loop and interpreter lock,
+and takes a model's memory with it when it goes. It holds nothing that cannot be computed again.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+from multiprocessing.connection import Connection
+from queue import SimpleQueue
+
+from .catalog import LoadOptions, ModelSpec
+from .commands import Command, LoadFailed, LoadProgress
+
+_WITHOUT_KNOWN_MEMORY = 4 * 1024**3
+
+
+def run_worker(connection: Connection, spec: ModelSpec, options: LoadOptions) -> None:
+    """Entry point of the process. Sends `LoadingNews`, then the `Result`s of each step as a list; ends when the
+    pipe does."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the server ends its workers
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # standard output belongs to the server's one line
+    logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(name)s: %(message)s")
+    inbox: SimpleQueue[Command] = SimpleQueue()
+    threading.Thread(target=_receive, args=(connection, inbox), daemon=True).start()
+    try:
+        _serve(connection, inbox, spec, options)
+    except (BrokenPipeError, ConnectionResetError):
+        pass  # the server is gone
+
+
+def _receive(connection: Connection, inbox: SimpleQueue[Command]) -> None:
+    try:
+        while True:
+            inbox.put(connection.recv())
+    except (EOFError, OSError):
+        os._exit(0)  # the server is gone; what the main thread is in the middle of, loading included, is for nobody
+
+
+def _serve(connection: Connection, inbox: SimpleQueue[Command], spec: ModelSpec, options: LoadOptions) -> None:
+    connection.send(LoadProgress(5, "Starting PyTorch and TransformerLens"))
+    if spec.folder is not None:
+        os.environ["HF_HUB_OFFLINE"] = "1"  # a folder answers for itself; read when the library is imported
+    from .engine import Engine
+    from .loading import ModelLoadError, load_model
+
+    try:
+        runner, loaded = load_model(spec, options, lambda done, message: connection.send(LoadProgress(done, message)))
+    except ModelLoadError as error:
+        connection.send(LoadFailed(f"{error}"))
+        return
+    except MemoryError:
+        connection.send(LoadFailed(f"There is not enough memory for {spec.title}."))
+        return
+    maxima = loaded.statistics.max if loaded.statistics is not None else None
+    budget = options.cache_bytes if options.cache_bytes is not None else _machine_memory() // 4
+    engine = Engine(runner, budget, maxima)
+    connection.send(loaded)
+    while True:
+        # Newer commands are taken in before each step, so that a step is never spent on a stale evaluation.
+        if engine.idle:
+            engine.submit(inbox.get())
+        while not inbox.empty():
+            engine.submit(inbox.get())
+        if results := engine.step():
+            connection.send(results)
+
+
+def _machine_memory() -> int:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return _WITHOUT_KNOWN_MEMORY * 4

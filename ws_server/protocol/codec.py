@@ -1,0 +1,176 @@
+"""Frames to typed messages and back; the one place that sees JSON.
+
+`decode` never raises: whatever is wrong with a frame or with a message in it becomes a `Fault`, which says how
+it is to be told. Everything after this module sees validated, frozen objects only.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import numpy as np
+import orjson
+from pydantic import ValidationError
+
+from ..errors import InvalidParams, InvalidRequest, MethodNotFound, ParseError, RequestError
+from .messages import METHODS, ActivationEncoding, Base64Values, FloatMatrix, Params, RequestId
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A validated request; `params` is of the type that `METHODS` names."""
+
+    id: RequestId
+    method: str
+    params: Params
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """A validated notification."""
+
+    method: str
+    params: Params
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A message that cannot be acted on.
+
+    With `method` None it is answered by an error response under `id`; else it was a notification, and `uri` is the
+    document it spoke of, where that can be told.
+    """
+
+    error: RequestError
+    id: RequestId = None
+    method: str | None = None
+    uri: str | None = None
+
+
+Message = Request | Notification | Fault
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The messages of one text frame; the answers to a batch are sent as one array."""
+
+    messages: Sequence[Message]
+    batch: bool = False
+
+
+def decode(text: str | bytes) -> Frame:
+    """Reads one text frame."""
+    try:
+        value = _loads(text)
+    except (ValueError, RecursionError) as error:
+        return Frame([Fault(ParseError(f"The frame is not JSON: {error}."))])
+    if not isinstance(value, list):
+        return Frame([_message(value)])
+    if not value:
+        return Frame([Fault(InvalidRequest("A batch must hold at least one message."))])
+    return Frame([_message(item) for item in value], batch=True)
+
+
+def _loads(text: str | bytes) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        # An editor that deletes half of an emoji sends a lone surrogate, legal in JSON's grammar but refused by
+        # orjson. Refusing it here would lose an edit, so the slower standard parser has the last word.
+        raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+        if b"\\ud" not in raw.lower():
+            raise
+        return json.loads(raw.decode("utf-8"), parse_constant=_refuse_constant)
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON value")
+
+
+def _message(value: Any) -> Message:
+    if not isinstance(value, dict):
+        return Fault(InvalidRequest("A message must be an object."))
+    request_id = value.get("id")
+    if isinstance(request_id, bool) or not isinstance(request_id, str | int | float | None):
+        return Fault(InvalidRequest("`id` must be a string or a number.", member="id"))
+    if value.get("jsonrpc") != "2.0":
+        return Fault(InvalidRequest('`jsonrpc` must be "2.0".', member="jsonrpc"), request_id)
+    name = value.get("method")
+    if not isinstance(name, str):
+        return Fault(InvalidRequest("`method` must be a string.", member="method"), request_id)
+
+    expects_answer = "id" in value
+    raw = value.get("params", {})
+    uri = raw.get("uri") if isinstance(raw, dict) else None
+
+    def fault(error: RequestError) -> Fault:
+        if expects_answer:
+            return Fault(error, request_id)
+        return Fault(error, method=name, uri=uri if isinstance(uri, str) else None)
+
+    method = METHODS.get(name)
+    if method is None or method.kind == "server notification":
+        return fault(MethodNotFound(f"There is no method {name!r} that a client can call.", method=name))
+    if expects_answer != (method.kind == "request"):
+        wanted = "needs an `id`" if method.kind == "request" else "is a notification and takes no `id`"
+        return fault(InvalidRequest(f"{name!r} {wanted}.", member="id"))
+    if not isinstance(raw, dict):
+        return fault(InvalidParams("`params` must be an object, not a list.", member="params"))
+    try:
+        params = method.params.model_validate(raw)
+    except ValidationError as error:
+        return fault(_invalid_params(error))
+    return Request(request_id, name, params) if expects_answer else Notification(name, params)
+
+
+def _invalid_params(error: ValidationError) -> InvalidParams:
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    member = ".".join(str(part) for part in first["loc"])
+    return InvalidParams(f"`{member}`: {first['msg']}.", member=member)
+
+
+# ------------------------------------------------------------------------------------ encoding
+
+
+def encode(value: Any) -> bytes:
+    """One JSON text; NaN and infinities become null, float32 arrays their shortest round-trip form."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY)
+    except TypeError:
+        # Only what a client named itself (an id, an unknown method) can hold a lone surrogate.
+        return json.dumps(value).encode()
+
+
+def response(request_id: RequestId, result: Any) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "id": request_id, "result": result}
+
+
+def error_response(request_id: RequestId, error: RequestError) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "id": request_id, "error": error_object(error)}
+
+
+def error_object(error: RequestError) -> dict[str, Any]:
+    wire: dict[str, Any] = {"code": error.code, "message": error.message}
+    if error.data:
+        wire["data"] = dict(error.data)
+    return wire
+
+
+def notification(method: str, params: Any) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "method": method, "params": params}
+
+
+def encode_values(values: FloatMatrix, encoding: ActivationEncoding) -> FloatMatrix | Base64Values:
+    """The `values` member of `activations/update` for float32 `values` [rows, count]."""
+    if encoding == "json":
+        return np.ascontiguousarray(values, dtype=np.float32)
+    little_endian = np.ascontiguousarray(values, dtype="<f4")
+    return {
+        "dtype": "float32",
+        "shape": list(values.shape),
+        "data": base64.b64encode(little_endian.tobytes()).decode("ascii"),
+    }
