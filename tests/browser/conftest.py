@@ -1,0 +1,104 @@
+"""A real browser, a real server, and a page that may not complain."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests.browser import chromium
+from tests.browser.server_process import ServerProcess
+
+FAILURES = Path(__file__).resolve().parent / "failures"
+
+
+@dataclass
+class Complaints:
+    """What a page complained about: errors on its console, exceptions, policy violations, failed requests."""
+
+    found: list[str] = field(default_factory=list)
+    allowed: list[re.Pattern[str]] = field(default_factory=list)
+
+    def watch(self, page: Page) -> None:
+        page.on("console", lambda message: self.add(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: self.add(error.stack or error.message))
+        page.on("requestfailed", lambda request: self.add(f"{request.url}: {request.failure}"))
+
+    def add(self, complaint: str) -> None:
+        if not any(pattern.search(complaint) for pattern in self.allowed):
+            self.found.append(complaint)
+
+    def allow(self, pattern: str) -> None:
+        """From here on, complaints that match are what the test provokes."""
+        self.allowed.append(re.compile(pattern))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).resolve().parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    report: pytest.TestReport = yield  # type: ignore[misc,assignment]
+    page = getattr(item, "funcargs", {}).get("page")
+    if report.failed and report.when == "call" and isinstance(page, Page):
+        FAILURES.mkdir(exist_ok=True)
+        picture = FAILURES / (re.sub(r"[^\w.-]+", "-", item.name) + ".png")
+        page.screenshot(path=picture)
+        report.sections.append(("page when the test failed", str(picture)))
+    return report  # type: ignore[return-value]
+
+
+# Playwright keeps an event loop running in this thread: no longer than for the tests of this folder, or
+# `asyncio.run` in the others would be refused.
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    found = chromium.find()
+    assert found is not None, "no browser: run `python tests/browser/chromium.py` (make test does)"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=found.executable,
+            args=chromium.FLAGS,
+            env={**os.environ, **found.environment},
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    context = browser.new_context(viewport={"width": 1200, "height": 800}, color_scheme="light")
+    context.set_default_timeout(30_000)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def complaints() -> Complaints:
+    return Complaints()
+
+
+@pytest.fixture
+def page(context: BrowserContext, complaints: Complaints) -> Iterator[Page]:
+    """An empty page. The test fails if anything that it loads complains."""
+    page = context.new_page()
+    complaints.watch(page)
+    yield page
+    page.close()
+    assert complaints.found == []
+
+
+@pytest.fixture(scope="package")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """One server with the embedded model for all tests that do not stop it."""
+    server = ServerProcess(tmp_path_factory.mktemp("server") / "stderr")
+    yield server
+    server.stop()

@@ -1,0 +1,42 @@
+"""The guard of all browser tests notices what it is there to notice."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import BrowserContext
+
+from tests.browser.conftest import Complaints
+
+POLICY = (
+    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; script-src 'unsafe-inline'\">"
+)
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        ("<script>console.error('spoken')</script>", "spoken"),
+        ("<script>throw new Error('thrown')</script>", "thrown"),
+        ("<script>Promise.reject(new Error('rejected'))</script>", "rejected"),
+        (POLICY + "<img src='http://127.0.0.1:9/x.png'>", "Content Security Policy"),
+        ("<img src='http://127.0.0.1:9/x.png'>", "net::ERR_"),
+    ],
+)
+def test_faults_of_a_page_are_noticed(context: BrowserContext, content: str, complaint: str) -> None:
+    complaints = Complaints()
+    page = context.new_page()
+    complaints.watch(page)
+    page.set_content(content)
+    page.evaluate("new Promise(requestAnimationFrame)")
+    assert any(complaint in found for found in complaints.found), complaints.found
+
+
+def test_warnings_and_allowed_complaints_pass(context: BrowserContext) -> None:
+    complaints = Complaints()
+    complaints.allow("^expected")
+    page = context.new_page()
+    complaints.watch(page)
+    page.set_content(
+        "<script>console.warn('spoken'); console.error('expected'); console.error('other')</script>"
+    )
+    assert complaints.found == ["other"]
