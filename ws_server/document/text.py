@@ -75,6 +75,10 @@ class ImpossibleChange(Exception):
     """A change that does not fit the text; the message says why."""
 
 
+class TextTooLong(Exception):
+    """A change that would make the text longer than it may be."""
+
+
 @dataclass(slots=True)
 class Text:
     """The text of one document as the client last told it."""
@@ -99,12 +103,13 @@ class Text:
         """Length in the client's unit."""
         return self.offsets.length
 
-    def change(self, version: int, changes: Iterable[tuple[int, int, str]]) -> None:
+    def change(self, version: int, changes: Iterable[tuple[int, int, str]], maximum: int) -> None:
         """Replaces each `(from, to, insert)`; all offsets refer to the text as it was before the call.
 
         Raises:
             ImpossibleChange: an offset out of range or inside a surrogate pair, overlapping ranges, or a version
                 that does not grow. The text is then as it was.
+            TextTooLong: the text would be longer than `maximum` code points. It is then as it was.
         """
         if version <= self.version:
             raise ImpossibleChange(f"version {version} does not follow version {self.version}")
@@ -119,6 +124,8 @@ class Text:
             position = stop
         pieces.append(self.text[position:])
         text = "".join(pieces)
+        if len(text) > maximum:
+            raise TextTooLong
         self.text = join_surrogates(text) if self.encoding == "utf-16" else text
         self.version = version
         self._offsets = None
@@ -140,10 +147,11 @@ def choose_encoding(offered: Iterable[str]) -> PositionEncoding:
     Raises:
         InvalidParams: only unknown encodings are offered.
     """
+    known: dict[str, PositionEncoding] = {"utf-16": "utf-16", "utf-32": "utf-32"}
     offered = list(offered)
     for name in offered:
-        if name == "utf-16" or name == "utf-32":
-            return name
+        if name in known:
+            return known[name]
     if offered:
         raise InvalidParams(
             "No position encoding in common; known are utf-16 and utf-32.", member="positionEncodings"

@@ -43,7 +43,8 @@ class TokenList:
         return flags
 
 
-EMPTY = TokenList(*(np.zeros(0, dtype=np.int64) for _ in range(3)), np.zeros(0, dtype=np.bool_))
+_NONE: IntArray = np.zeros(0, dtype=np.int64)
+EMPTY = TokenList(_NONE, _NONE, _NONE, np.zeros(0, dtype=np.bool_))
 
 
 @dataclass(frozen=True, slots=True)

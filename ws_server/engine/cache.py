@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import cast
 
 import numpy as np
 import torch
@@ -63,7 +64,7 @@ class ContextCache:
 
     @property
     def kv_layers(self) -> list[BufferLayer]:
-        return self.kv.layers  # type: ignore[no-any-return]
+        return cast("list[BufferLayer]", self.kv.layers)
 
     def align(self, ids: IntArray) -> None:
         """Makes `ids` the context; what was computed for the common prefix stays valid."""

@@ -13,16 +13,19 @@ from transformers.cache_utils import Cache, CacheLayerMixin
 _FIRST_CAPACITY = 64
 
 
-class BufferLayer(CacheLayerMixin):  # type: ignore[misc]
+class BufferLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]
     """Keys and values of one layer, [1, heads, capacity, head_dim] each, of which `length` tokens are valid."""
 
     is_sliding = False  # keeps all tokens; a sliding window is the attention mask's business
     is_croppable = True
 
     def __init__(self, limit: int) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.length = 0
         self._limit = limit
+
+    keys: torch.Tensor
+    values: torch.Tensor
 
     def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
         self.dtype, self.device = key_states.dtype, key_states.device

@@ -10,6 +10,7 @@ import torch
 import transformers
 from transformer_lens.model_bridge import TransformerBridge
 
+from ..errors import ModelLoadFailed
 from .catalog import LoadOptions, ModelSpec
 from .commands import LoadedModel, neuron_hook
 from .runner import NotCausal, Runner
@@ -117,10 +118,6 @@ def _statistics(spec: ModelSpec, runner: Runner) -> NeuronStatistics | None:
     if spec.folder is None:
         return None
     try:
-        statistics = NeuronStatistics.load(spec.folder)
-    except Exception as error:
-        raise ModelLoadError(f"The neuron statistics of {spec.title} are damaged: {_first_line(error)}.") from error
-    width = runner.hook_widths[neuron_hook(0)]
-    if statistics is not None and statistics.max.shape != (runner.layers, width):
-        raise ModelLoadError(f"The neuron statistics of {spec.title} belong to another model.")
-    return statistics
+        return NeuronStatistics.load(spec.folder, (runner.layers, runner.hook_widths[neuron_hook(0)]))
+    except ModelLoadFailed as error:
+        raise ModelLoadError(f"{spec.title} cannot be served: {_first_line(error)}.") from error

@@ -380,7 +380,7 @@ METHODS: Mapping[str, Method] = {
             InitializeParams,
             "Begins the conversation, or takes a dropped one up again; waits for the model.",
             InitializeResult,
-            (errors.InvalidParams, errors.InvalidRequest, errors.ModelLoadFailed, errors.RequestCancelled),
+            (errors.InvalidParams, errors.InvalidRequest, errors.ModelLoadFailed),
         ),
         Method("models/list", "request", NoParams, "The models a session can choose.", ModelsListResult, _COMMON),
         Method(

@@ -26,7 +26,7 @@ def _sentence(error: type[RequestError]) -> str:
     return re.sub(r"(?<!^)([A-Z])", lambda match: " " + match[1].lower(), error.__name__)
 
 
-def _describe(method: Method, schemas: dict[str, Any]) -> dict[str, Any]:
+def _describe(method: Method, schemas: dict[Any, Any]) -> dict[str, Any]:
     params = schemas["params", method.name]
     definition = params
     description: dict[str, Any] = {

@@ -1,0 +1,763 @@
+"""One client's conversation, without I/O: messages in, effects out; it never waits.
+
+Every method returns a list of `Effect`s: what to send, and what to have done by others (tokenizing, computing,
+loading a model). The doer calls back with the outcome. What a session promises:
+
+- The client's text is the truth. A change that cannot be applied changes nothing, and asks for the text anew.
+- `sent` is exactly the token list that the client has, and `known` how many leading tokens of each context have
+  values there; in a causal model that is all it takes to tell what an edit leaves valid.
+- Of a document at most one version is being tokenized; edits that come meanwhile are merged into the next.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from typing_extensions import assert_never
+
+from .config import Limits
+from .document.text import ImpossibleChange, PositionEncoding, Text, TextTooLong
+from .document.tokenizer import Tokenizer
+from .document.tokens import EMPTY, Splice, TokenList, replacement, splice_between
+from .engine.commands import (
+    Command,
+    ContextTarget,
+    Evaluate,
+    Failed,
+    Finished,
+    Forget,
+    IntArray,
+    Key,
+    Need,
+    Probe,
+    Probed,
+    Result,
+    Unit,
+    Values,
+    neuron_hook,
+)
+from .engine.contexts import common_prefix, pair_contexts
+from .errors import (
+    InternalError,
+    InvalidParams,
+    InvalidRequest,
+    LimitExceeded,
+    RequestCancelled,
+    RequestError,
+    UnknownDocument,
+    UnknownModel,
+)
+from .model import ServedModel
+from .protocol import messages as wire
+from .protocol.codec import Fault, Message, Notification, Request, encode_values, error_object
+from .protocol.messages import ActivationEncoding, RequestId
+from .protocol.openrpc import openrpc_document
+
+# ------------------------------------------------------------------------------------ effects
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Answer a request."""
+
+    id: RequestId
+    result: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """Answer a request with an error."""
+
+    id: RequestId
+    error: RequestError
+
+
+@dataclass(frozen=True, slots=True)
+class Notify:
+    """Send a notification."""
+
+    method: str
+    params: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Tokenize:
+    """Tokenize, then call `Session.tokenized`."""
+
+    uri: str
+    ticket: int
+    tokenizer: Tokenizer
+    text: str
+    encoding: PositionEncoding
+
+
+@dataclass(frozen=True, slots=True)
+class Compute:
+    """Hand a command to the engine of a model; its results come back through `Session.computed`."""
+
+    model: str
+    command: Command
+
+
+@dataclass(frozen=True, slots=True)
+class LoadModel:
+    """Load a model, then call `Session.model_loaded` or `Session.model_failed`."""
+
+    id: RequestId
+    model: str
+    progress_token: str | int | None
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUpLoading:
+    """Nobody waits for this request's model any more."""
+
+    id: RequestId
+
+
+Effect = Reply | Refuse | Notify | Tokenize | Compute | LoadModel | GiveUpLoading
+Effects = list[Effect]
+
+# ------------------------------------------------------------------------------------ state
+
+
+@dataclass(slots=True)
+class _Tokenizing:
+    ticket: int
+    version: int
+
+
+@dataclass(slots=True)
+class _Document:
+    """A document: what the client has written, and what it has been told."""
+
+    text: Text
+    followed: bool = True
+    """Whether changes apply; not after an impossible one or a dropped connection, until the next open."""
+    changed: bool = True
+    """Whether the text is newer than what is tokenized or being tokenized."""
+    arrived: float | None = None
+    """When the oldest change came that no `activations/done` has answered."""
+    opening: list[RequestId] = field(default_factory=list)
+    tokenizing: _Tokenizing | None = None
+    tokenize_seconds: float = 0.0
+    sent: TokenList = EMPTY
+    sent_version: int | None = None
+    """Version of the last `document/tokens`; None before the first."""
+    replace_all: bool = False
+    """Whether nothing the client holds will be valid: the model is another one."""
+    known: list[_Known] = field(default_factory=list)  # one a context
+    serial: int = -1
+    """Number of the evaluation whose results are wanted; others are dropped."""
+
+
+@dataclass(slots=True)
+class _Known:
+    """What the client knows of one context: for each length, the units whose values it has that far."""
+
+    ids: IntArray  # [tokens]
+    lengths: dict[int, tuple[Unit, ...]]
+
+    def cut(self, length: int) -> dict[int, tuple[Unit, ...]]:
+        """What stays known when the context changes from token `length` on."""
+        lengths: dict[int, tuple[Unit, ...]] = {}
+        for known, units in self.lengths.items():
+            lengths[min(known, length)] = lengths.get(min(known, length), ()) + units
+        return lengths
+
+    def advance(self, start: int, stop: int, units: Sequence[Unit]) -> None:
+        """The client has been sent the values of `units` at `[start, stop)`."""
+        moved = set(units)
+        left = tuple(unit for unit in self.lengths.pop(start, ()) if unit not in moved)
+        if left:
+            self.lengths[start] = left
+        self.lengths[stop] = self.lengths.get(stop, ()) + tuple(units)
+
+    def add(self, units: tuple[Unit, ...]) -> None:
+        self.lengths[0] = self.lengths.get(0, ()) + units
+
+    def remove(self, units: set[Unit]) -> None:
+        kept = {known: tuple(u for u in group if u not in units) for known, group in self.lengths.items()}
+        self.lengths = {known: group for known, group in kept.items() if group}
+
+    def target(self) -> ContextTarget:
+        needs = (Need(start, units) for start, units in sorted(self.lengths.items()) if start < len(self.ids))
+        return ContextTarget(self.ids, tuple(needs))
+
+
+@dataclass(frozen=True, slots=True)
+class _PendingTop:
+    id: RequestId
+    uri: str
+    version: int
+    token: int
+
+
+class Session:
+    """What one client has opened, subscribed to and been told.
+
+    Args:
+        model: the model it starts with.
+        limits: what it may ask for.
+        models: gives the models it can choose from.
+        clock: seconds; only differences matter.
+    """
+
+    def __init__(
+        self,
+        model: ServedModel,
+        limits: Limits,
+        models: Callable[[], list[wire.ModelSummary]],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.id = secrets.token_urlsafe(12)
+        self.resume_token = secrets.token_urlsafe(24)
+        self.position_encoding: PositionEncoding = "utf-16"
+        self.activation_encoding: ActivationEncoding = "json"
+        self.model = model
+        self.limits = limits
+        self._models = models
+        self._clock = clock
+        self._subscribed: dict[Unit, None] = {}  # in row order
+        self._documents: dict[str, _Document] = {}
+        self._resync_sent: set[str] = set()
+        self._loading: dict[RequestId, str] = {}
+        self._tops: dict[int, _PendingTop] = {}
+        self._count = 0
+        self._congested = False
+
+    # -------------------------------------------------------------------------------- connection
+
+    def attach(self, position_encoding: PositionEncoding, activation_encoding: ActivationEncoding) -> None:
+        """A client has connected, for the first time or again."""
+        self.position_encoding = position_encoding
+        self.activation_encoding = activation_encoding
+
+    def detach(self) -> Effects:
+        """The connection is gone. Computed state stays; the client will open its documents again."""
+        for document in self._documents.values():
+            document.followed = False
+            document.tokenizing = None
+            document.opening.clear()
+            document.serial = -1
+        self._resync_sent.clear()
+        self._tops.clear()
+        self._congested = False
+        gone = [GiveUpLoading(request_id) for request_id in self._loading]
+        self._loading.clear()
+        return [*gone]
+
+    def forget_all(self) -> Effects:
+        """The session ends: engines drop what they hold for it."""
+        return [self._compute(Forget(self._key(uri))) for uri in self._documents]
+
+    def hold_back(self) -> None:
+        """The client reads more slowly than it writes: merge its edits until `go_on`."""
+        self._congested = True
+
+    def go_on(self) -> Effects:
+        """The client has read what was sent."""
+        self._congested = False
+        return [effect for uri, document in self._documents.items() for effect in self._advance(uri, document)]
+
+    def subscriptions(self) -> list[wire.Neuron]:
+        return [self.model.describe(unit) for unit in self._subscribed]
+
+    def open_documents(self) -> list[wire.OpenDocument]:
+        return [
+            {"uri": uri, "version": document.text.version, "length": document.text.length}
+            for uri, document in self._documents.items()
+        ]
+
+    # -------------------------------------------------------------------------------- messages
+
+    def receive(self, message: Message) -> Effects:
+        """Acts on one message of the client's."""
+        if isinstance(message, Fault):
+            return self._fault(message)
+        if isinstance(message, Notification):
+            return self._notification(message)
+        try:
+            return self._request(message)
+        except RequestError as error:
+            return [Refuse(message.id, error)]
+
+    def _request(self, request: Request) -> Effects:
+        match request.params:
+            case wire.DocumentOpenParams() as params:
+                return self._open(request.id, params)
+            case wire.DocumentCloseParams() as params:
+                return self._close(request.id, params)
+            case wire.NeuronsParams() as params:
+                change = self._subscribe if request.method == "neurons/subscribe" else self._unsubscribe
+                return change(request.id, params)
+            case wire.NeuronsTopParams() as params:
+                return self._top(request.id, params)
+            case wire.ModelLoadParams() as params:
+                return self._load(request.id, params)
+            case wire.InitializeParams():
+                raise InvalidRequest("This connection is initialized already.")
+        if request.method == "models/list":
+            return [Reply(request.id, {"models": self._models()})]
+        return [Reply(request.id, openrpc_document())]
+
+    def _notification(self, notification: Notification) -> Effects:
+        match notification.params:
+            case wire.DocumentChangeParams() as params:
+                return self._change(params)
+            case wire.CancelParams() as params:
+                return self._cancel(params.id)
+        return []
+
+    def _fault(self, fault: Fault) -> Effects:
+        if fault.method is None:
+            return [Refuse(fault.id, fault.error)]
+        effects: Effects = [_tell_error(fault.method, fault.error)]
+        if fault.method == "document/change" and fault.uri is not None:
+            # Whatever it was to change, the client has changed it: the two texts differ now.
+            effects += self._lose(fault.uri, "a change could not be read")
+        return effects
+
+    # -------------------------------------------------------------------------------- documents
+
+    def _open(self, request_id: RequestId, params: wire.DocumentOpenParams) -> Effects:
+        known = self._documents.get(params.uri)
+        if known is None and len(self._documents) >= self.limits.documents:
+            raise LimitExceeded(
+                f"A session has at most {self.limits.documents} documents; close one first.",
+                limit="documents",
+                maximum=self.limits.documents,
+            )
+        if len(params.text) > self.limits.document_characters:
+            raise self._too_long()
+        document = _Document(Text(params.version, params.text, self.position_encoding), arrived=self._clock())
+        if known is not None:
+            document.opening = known.opening
+        document.opening.append(request_id)
+        self._documents[params.uri] = document
+        self._resync_sent.discard(params.uri)
+        return self._advance(params.uri, document)
+
+    def _change(self, params: wire.DocumentChangeParams) -> Effects:
+        document = self._documents.get(params.uri)
+        if document is None:
+            return self._lose(params.uri, "no document of this name is open")
+        if not document.followed:
+            return self._lose(params.uri, "its text is not known; open it again")
+        changes = ((change.start, change.stop, change.insert) for change in params.changes)
+        try:
+            document.text.change(params.version, changes, self.limits.document_characters)
+        except ImpossibleChange as error:
+            return self._lose(params.uri, f"{error}")
+        except TextTooLong:
+            return [
+                _tell_error("document/change", self._too_long(params.uri)),
+                *self._lose(params.uri, "it would be longer than this server allows"),
+            ]
+        document.changed = True
+        document.arrived = document.arrived if document.arrived is not None else self._clock()
+        return self._advance(params.uri, document)
+
+    def _close(self, request_id: RequestId, params: wire.DocumentCloseParams) -> Effects:
+        document = self._documents.pop(params.uri, None)
+        if document is None:
+            raise UnknownDocument(f"No document {params.uri!r} is open.", uri=params.uri)
+        self._resync_sent.discard(params.uri)
+        effects: Effects = [
+            Refuse(pending, RequestCancelled("The document was closed.")) for pending in document.opening
+        ]
+        for ticket in [ticket for ticket, top in self._tops.items() if top.uri == params.uri]:
+            effects.append(Refuse(self._tops.pop(ticket).id, RequestCancelled("The document was closed.")))
+        return [*effects, Reply(request_id, {}), self._compute(Forget(self._key(params.uri)))]
+
+    def _lose(self, uri: str, reason: str) -> Effects:
+        """The server does not know this document's text any more; says so once, until it is opened again."""
+        document = self._documents.get(uri)
+        if document is not None:
+            document.followed = False
+        if uri in self._resync_sent:
+            return []
+        if len(self._resync_sent) >= 4 * self.limits.documents:
+            self._resync_sent.clear()  # names that were never opened: bounded, at the price of telling again
+        self._resync_sent.add(uri)
+        return [Notify("document/resync", {"uri": uri, "reason": reason})]
+
+    def _too_long(self, uri: str | None = None) -> LimitExceeded:
+        maximum = self.limits.document_characters
+        return LimitExceeded(
+            f"A document has at most {maximum} characters.", limit="documentCharacters", maximum=maximum
+        )
+
+    # -------------------------------------------------------------------------------- tokens
+
+    def _advance(self, uri: str, document: _Document) -> Effects:
+        """Has the newest text tokenized, unless that is going on already or the client cannot keep up."""
+        if not document.changed or document.tokenizing is not None or self._congested:
+            return []
+        document.changed = False
+        document.tokenizing = _Tokenizing(self._next(), document.text.version)
+        return [
+            Tokenize(
+                uri, document.tokenizing.ticket, self.model.tokenizer, document.text.text, document.text.encoding
+            )
+        ]
+
+    def tokenized(self, uri: str, ticket: int, tokens: TokenList, seconds: float) -> Effects:
+        """A `Tokenize` is done."""
+        document = self._documents.get(uri)
+        if document is None or document.tokenizing is None or document.tokenizing.ticket != ticket:
+            return []
+        version = document.tokenizing.version
+        document.tokenizing = None
+        document.tokenize_seconds = seconds
+        if len(tokens) > self.limits.document_tokens:
+            return [*self._too_many_tokens(uri, document), *self._advance(uri, document)]
+        effects: Effects = [
+            Reply(request_id, {"uri": uri, "version": version, "tokenCount": len(tokens)})
+            for request_id in document.opening
+        ]
+        document.opening.clear()
+        splice = (replacement if document.replace_all else splice_between)(document.sent, tokens)
+        known: list[_Known] = [] if document.replace_all else document.known
+        document.replace_all = False
+        document.sent, document.sent_version = tokens, version
+        document.known = self._carry_over(known, [tokens.ids[context] for context in tokens.contexts()])
+        effects.append(Notify("document/tokens", self._token_splice(uri, document, splice)))
+        return [*effects, *self._evaluate(uri, document), *self._advance(uri, document)]
+
+    def tokenizing_failed(self, uri: str, ticket: int) -> Effects:
+        """A `Tokenize` broke, by a fault of ours or of the tokenizer's."""
+        document = self._documents.get(uri)
+        if document is None or document.tokenizing is None or document.tokenizing.ticket != ticket:
+            return []
+        document.tokenizing = None
+        error = InternalError("The text could not be tokenized.", uri=uri)
+        return self._refuse_text(uri, document, error)
+
+    def _too_many_tokens(self, uri: str, document: _Document) -> Effects:
+        maximum = self.limits.document_tokens
+        error = LimitExceeded(
+            f"A document has at most {maximum} tokens.", limit="documentTokens", maximum=maximum
+        )
+        return self._refuse_text(uri, document, error)
+
+    def _refuse_text(self, uri: str, document: _Document, error: RequestError) -> Effects:
+        """The newest text cannot be shown: the client is told, and may open another."""
+        if document.opening:
+            effects: Effects = [Refuse(request_id, error) for request_id in document.opening]
+            self._documents.pop(uri)
+            return [*effects, self._compute(Forget(self._key(uri)))]
+        return [_tell_error("document/change", error), *self._lose(uri, error.message)]
+
+    def _carry_over(self, old: list[_Known], contexts: list[IntArray]) -> list[_Known]:
+        """What the client knows of the new contexts."""
+        units = tuple(self._subscribed)
+        pairs = pair_contexts([known.ids for known in old], contexts)
+        return [
+            _Known(ids, {0: units} if units else {})
+            if pair is None
+            else _Known(ids, old[pair].cut(common_prefix(old[pair].ids, ids)))
+            for ids, pair in zip(contexts, pairs, strict=True)
+        ]
+
+    def _token_splice(self, uri: str, document: _Document, splice: Splice) -> wire.DocumentTokens:
+        tokens = document.sent
+        inserted = slice(splice.start, splice.start + splice.insert)
+        breaks = set(tokens.breaks)
+        text_of = self.model.tokenizer.text_of
+        wire_tokens: list[wire.Token] = []
+        for index, (token, start, stop, special) in enumerate(
+            zip(
+                tokens.ids[inserted].tolist(),
+                tokens.starts[inserted].tolist(),
+                tokens.stops[inserted].tolist(),
+                tokens.special[inserted].tolist(),
+                strict=True,
+            ),
+            start=splice.start,
+        ):
+            wire_token: wire.Token = {"id": token, "text": text_of(token), "from": start, "to": stop}
+            if special:
+                wire_token["special"] = True
+            if index in breaks:
+                wire_token["segment"] = True
+            wire_tokens.append(wire_token)
+        assert document.sent_version is not None
+        return {
+            "uri": uri,
+            "version": document.sent_version,
+            "start": splice.start,
+            "deleteCount": splice.delete,
+            "tokens": wire_tokens,
+            "shift": splice.shift,
+            "tokenCount": len(tokens),
+        }
+
+    # -------------------------------------------------------------------------------- activations
+
+    def _evaluate(self, uri: str, document: _Document) -> Effects:
+        """Has everything computed that the client lacks; replaces what was asked before."""
+        document.serial = self._next()
+        targets = tuple(known.target() for known in document.known)
+        return [self._compute(Evaluate(self._key(uri), document.serial, targets, time.monotonic()))]
+
+    def computed(self, result: Result) -> Effects:
+        """An engine has answered."""
+        if isinstance(result, Probed):
+            return self._probed(result)
+        if isinstance(result, Failed) and result.ticket is not None:
+            top = self._tops.pop(result.ticket, None)
+            return [] if top is None else [Refuse(top.id, InternalError(result.message))]
+        uri = result.key[1]
+        document = self._documents.get(uri)
+        if document is None or result.serial != document.serial:
+            return []  # the text or the subscriptions have moved on; what still holds is answered anew from its cache
+        match result:
+            case Values():
+                return [self._update(uri, document, result)]
+            case Finished():
+                return self._done(uri, document, result)
+            case Failed():
+                return [_tell_error("document/change", InternalError(result.message, uri=uri))]
+            case _:
+                assert_never(result)
+
+    def _update(self, uri: str, document: _Document, values: Values) -> Notify:
+        offset = next(
+            context.start for number, context in enumerate(document.sent.contexts()) if number == values.context
+        )
+        count = values.data.shape[1]
+        document.known[values.context].advance(values.start, values.start + count, values.units)
+        return Notify(
+            "activations/update",
+            {
+                "uri": uri,
+                "version": document.sent_version,
+                "start": offset + values.start,
+                "count": count,
+                "neurons": [self.model.key(unit) for unit in values.units],
+                "values": encode_values(values.data, self.activation_encoding),
+            },
+        )
+
+    def _done(self, uri: str, document: _Document, finished: Finished) -> Effects:
+        if document.changed or document.tokenizing is not None or document.sent_version is None:
+            return []  # a newer version is on its way and will be answered instead
+        arrived, document.arrived = document.arrived, None
+        total = self._clock() - arrived if arrived is not None else 0.0
+        done: wire.ActivationsDone = {
+            "uri": uri,
+            "version": document.sent_version,
+            "computedTokens": finished.computed_tokens,
+            "reusedTokens": finished.reused_tokens,
+            "forwardPasses": finished.forward_passes,
+            "timing": {
+                "queueMs": _milliseconds(finished.queue_seconds),
+                "tokenizeMs": _milliseconds(document.tokenize_seconds),
+                "forwardMs": _milliseconds(finished.forward_seconds),
+                "totalMs": _milliseconds(total),
+            },
+        }
+        return [Notify("activations/done", done)]
+
+    def engine_lost(self) -> Effects:
+        """The model's worker has died and a new one has taken its place, with nothing computed."""
+        effects: Effects = [
+            Refuse(top.id, InternalError("The model's worker was replaced; ask again."))
+            for top in self._tops.values()
+        ]
+        self._tops.clear()
+        for uri, document in self._documents.items():
+            if document.serial >= 0:
+                effects += self._evaluate(uri, document)
+        return effects
+
+    # -------------------------------------------------------------------------------- neurons
+
+    def _subscribe(self, request_id: RequestId, params: wire.NeuronsParams) -> Effects:
+        units = self._resolve(params)
+        new = tuple(unit for unit in dict.fromkeys(units) if unit not in self._subscribed)
+        if len(self._subscribed) + len(new) > self.limits.subscriptions:
+            raise LimitExceeded(
+                f"A session subscribes to at most {self.limits.subscriptions} neurons.",
+                limit="subscriptions",
+                maximum=self.limits.subscriptions,
+            )
+        self._subscribed.update(dict.fromkeys(new))
+        for document in self._documents.values():
+            for known in document.known if new else ():
+                known.add(new)
+        return [Reply(request_id, {"neurons": self.subscriptions()}), *self._evaluate_all()]
+
+    def _unsubscribe(self, request_id: RequestId, params: wire.NeuronsParams) -> Effects:
+        gone = set(self._resolve(params))
+        for unit in gone:
+            self._subscribed.pop(unit, None)
+        for document in self._documents.values():
+            for known in document.known:
+                known.remove(gone)
+        return [Reply(request_id, {"neurons": self.subscriptions()}), *self._evaluate_all()]
+
+    def _evaluate_all(self) -> Effects:
+        effects: Effects = []
+        for uri, document in self._documents.items():
+            if document.serial >= 0:
+                document.arrived = document.arrived if document.arrived is not None else self._clock()
+                effects += self._evaluate(uri, document)
+        return effects
+
+    def _resolve(self, params: wire.NeuronsParams) -> list[Unit]:
+        return [
+            self.model.resolve(reference, f"neurons.{index}") for index, reference in enumerate(params.neurons)
+        ]
+
+    def _top(self, request_id: RequestId, params: wire.NeuronsTopParams) -> Effects:
+        document = self._documents.get(params.uri)
+        if document is None:
+            raise UnknownDocument(f"No document {params.uri!r} is open.", uri=params.uri)
+        if params.token >= len(document.sent):
+            raise InvalidParams(
+                f"Token {params.token} does not exist: the document has {len(document.sent)} tokens.",
+                member="token",
+            )
+        count = self.model.loaded.layers
+        layers = tuple(dict.fromkeys(range(count) if params.layers is None else params.layers))
+        if not layers or max(layers) >= count:
+            raise InvalidParams(f"`layers` must name some of the layers 0 to {count - 1}.", member="layers")
+        if params.by == "ratio" and self.model.loaded.statistics is None:
+            raise InvalidParams("This model has no statistics to form a ratio with.", member="by")
+        number, context = next(
+            (number, context)
+            for number, context in enumerate(document.sent.contexts())
+            if params.token < context.stop
+        )
+        ticket = self._next()
+        assert document.sent_version is not None
+        self._tops[ticket] = _PendingTop(request_id, params.uri, document.sent_version, params.token)
+        ids = document.sent.ids[context.start : params.token + 1]
+        probe = Probe(self._key(params.uri), ticket, number, ids, layers, params.k, params.by == "ratio")
+        return [self._compute(probe)]
+
+    def _probed(self, probed: Probed) -> Effects:
+        top = self._tops.pop(probed.ticket, None)
+        if top is None:
+            return []
+        neurons: list[wire.TopNeuron] = [
+            {
+                "key": self.model.key((neuron_hook(unit.layer), unit.neuron)),
+                "layer": unit.layer,
+                "neuron": unit.neuron,
+                "value": unit.value,
+                "ratio": unit.ratio,
+            }
+            for unit in probed.top
+        ]
+        return [Reply(top.id, {"version": top.version, "token": top.token, "neurons": neurons})]
+
+    # -------------------------------------------------------------------------------- models
+
+    def _load(self, request_id: RequestId, params: wire.ModelLoadParams) -> Effects:
+        names = [model["id"] for model in self._models()]
+        if params.model not in names:
+            raise UnknownModel(
+                f"There is no model {params.model!r} here; there are {', '.join(names)}.", member="model"
+            )
+        self._loading[request_id] = params.model
+        return [LoadModel(request_id, params.model, params.work_done_token)]
+
+    def model_loaded(self, request_id: RequestId, model: ServedModel) -> Effects:
+        """A `LoadModel` is done: the session goes over to that model."""
+        if self._loading.pop(request_id, None) is None:
+            return []
+        effects: Effects = [self._compute(Forget(self._key(uri))) for uri in self._documents]
+        for pending in self._tops.values():
+            effects.append(Refuse(pending.id, RequestCancelled("The session has changed its model.")))
+        self._tops.clear()
+        dropped = [self.model.key(unit) for unit in self._subscribed if not model.has(unit)]
+        self.model = model
+        self._subscribed = {unit: None for unit in self._subscribed if model.has(unit)}
+        effects.append(Reply(request_id, {**model.info(), "dropped": dropped}))
+        for uri, document in self._documents.items():
+            document.replace_all = True
+            document.known = []
+            document.serial = -1
+            document.tokenizing = None
+            if document.followed:
+                document.changed = True
+                document.arrived = document.arrived if document.arrived is not None else self._clock()
+                effects += self._advance(uri, document)
+        return effects
+
+    def model_failed(self, request_id: RequestId, error: RequestError) -> Effects:
+        """A `LoadModel` came to nothing: the session keeps its model."""
+        if self._loading.pop(request_id, None) is None:
+            return []
+        return [Refuse(request_id, error)]
+
+    # -------------------------------------------------------------------------------- the rest
+
+    def _cancel(self, request_id: RequestId) -> Effects:
+        refusal = Refuse(request_id, RequestCancelled("The request was cancelled."))
+        if request_id in self._loading:
+            del self._loading[request_id]
+            return [GiveUpLoading(request_id), refusal]
+        for ticket, top in self._tops.items():
+            if top.id == request_id:
+                del self._tops[ticket]
+                return [refusal]
+        for document in self._documents.values():
+            if request_id in document.opening:
+                document.opening.remove(request_id)
+                return [refusal]
+        return []  # answered already, or never asked
+
+    def _key(self, uri: str) -> Key:
+        return self.id, uri
+
+    def _compute(self, command: Command) -> Compute:
+        return Compute(self.model.id, command)
+
+    def _next(self) -> int:
+        self._count += 1
+        return self._count
+
+
+def _tell_error(method: str, error: RequestError) -> Notify:
+    return Notify("$/error", {"method": method, **error_object(error)})
+
+
+def _milliseconds(seconds: float) -> float:
+    return round(seconds * 1000, 3)
+
+
+def initialize_result(
+    session: Session, *, resumed: bool, server: wire.ServerInfo, models: Iterable[wire.ModelSummary]
+) -> wire.InitializeResult:
+    """What `initialize` answers."""
+    limits = session.limits
+    return {
+        "protocolVersion": wire.PROTOCOL_VERSION,
+        "server": server,
+        "session": session.id,
+        "resumeToken": session.resume_token,
+        "resumed": resumed,
+        "positionEncoding": session.position_encoding,
+        "activationEncoding": session.activation_encoding,
+        "models": list(models),
+        "model": session.model.info(),
+        "subscriptions": session.subscriptions(),
+        "documents": session.open_documents(),
+        "limits": {
+            "sessions": limits.sessions,
+            "frameBytes": limits.frame_bytes,
+            "documents": limits.documents,
+            "documentCharacters": limits.document_characters,
+            "documentTokens": limits.document_tokens,
+            "subscriptions": limits.subscriptions,
+            "messagesPerSecond": limits.messages_per_second,
+        },
+    }
