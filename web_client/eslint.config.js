@@ -1,0 +1,36 @@
+import eslint from "@eslint/js";
+import tseslint from "typescript-eslint";
+
+export default tseslint.config(
+  { ignores: ["node_modules", "src/wire.ts"] },
+  eslint.configs.recommended,
+  {
+    files: ["**/*.ts"],
+    extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
+    languageOptions: {
+      parserOptions: { project: ["./tsconfig.json", "./test/tsconfig.json"], tsconfigRootDir: import.meta.dirname },
+    },
+    rules: {
+      // Numbers in messages are what they look like.
+      "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true }],
+      "@typescript-eslint/no-confusing-void-expression": ["error", { ignoreArrowShorthand: true }],
+      // `as T` says that an index is in range, where `!` would say the same with less.
+      "@typescript-eslint/non-nullable-type-assertion-style": "off",
+    },
+  },
+  {
+    files: ["**/*.mjs", "**/*.js"],
+    languageOptions: { globals: { console: "readonly", process: "readonly", URL: "readonly" } },
+  },
+  // The rooms import one way: wire - client - colour - editor - panels - app.
+  rooms("src/client/**", ["**/colour/**", "**/editor/**", "**/panels/**", "**/app/**", "lit", "lit/**", "@codemirror/**"]),
+  rooms("src/colour/**", ["**/client/**", "**/editor/**", "**/panels/**", "**/app/**", "lit", "lit/**", "@codemirror/**"]),
+  rooms("src/editor/**", ["**/panels/**", "**/app/**", "lit", "lit/**"]),
+);
+
+function rooms(files, group) {
+  return {
+    files: [files],
+    rules: { "@typescript-eslint/no-restricted-imports": ["error", { patterns: [{ group, message: "This room stands below that one." }] }] },
+  };
+}

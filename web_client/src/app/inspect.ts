@@ -1,0 +1,36 @@
+/**
+ * `window.neuroscope`: a read-only view of what the page shows, for tests and for the console.
+ *
+ *     neuroscope.settled        every wanted value of the newest text has arrived
+ *     neuroscope.version        version of the text, grows with each change
+ *     neuroscope.text           the text
+ *     neuroscope.tokens         [{id, text, from, to, special, segment}], offsets in UTF-16 units of `text`
+ *     neuroscope.neurons        keys of the rows, in order
+ *     neuroscope.focus          key of the neuron that colours the text, or null
+ *     neuroscope.values(key)    one number a token; null where there is none yet
+ *     neuroscope.scale(key)     {min, max} of its colours
+ *     neuroscope.bucket(key, i) colour bucket of one token, in [-16, 16]; its element has class neuro-n16 ... neuro-z ... neuro-p16
+ *     neuroscope.connection     "closed", "connecting", "initializing", "ready" or "waiting"
+ *     neuroscope.model          what the server told of the model, or null
+ *     neuroscope.lastDone       the last `activations/done` that answered a change, with roundTripMs
+ */
+import { bucketOf } from "../colour/scale";
+import type { Workbench } from "../panels/workbench";
+
+export function inspector(workbench: Workbench) {
+  const { client, document } = workbench;
+  return Object.freeze({
+    get settled() { return workbench.settled; },
+    get version() { return document.version; },
+    get text() { return document.text; },
+    get tokens() { return document.tokens.infos.map((_, i) => document.tokens.at(i)); },
+    get neurons() { return [...workbench.keys]; },
+    get focus() { return workbench.focus; },
+    values: (key: string) => Array.from(document.activations.values(key), (value) => (Number.isNaN(value) ? null : value)),
+    scale: (key: string) => workbench.scale(key),
+    bucket: (key: string, token: number) => bucketOf(workbench.value(key, token), workbench.scale(key)),
+    get connection() { return client.state.kind; },
+    get model() { return client.model; },
+    get lastDone() { return workbench.lastDone; },
+  });
+}

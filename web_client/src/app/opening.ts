@@ -1,0 +1,32 @@
+/** What the page opens with: the server's sample text and neurons, or a modest choice of its own. */
+import type { ModelInfo } from "../client";
+
+export interface Opening {
+  readonly text: string;
+  /** Null: to be chosen when the model is known. */
+  readonly neurons: readonly string[] | null;
+}
+
+const ownText = "Type here. Every token is coloured by how strongly the neuron in focus fires on it.\n";
+const OWN_NEURONS = 6;
+
+/** Fetch `opening.json`; the server has none when its default model came without one. */
+export async function fetchOpening(url: URL): Promise<Opening> {
+  try {
+    const response = await fetch(url);
+    if (!response.ok) return { text: ownText, neurons: null };
+    const { text, neurons } = (await response.json()) as Record<string, unknown>;
+    return {
+      text: typeof text === "string" ? text : ownText,
+      neurons: Array.isArray(neurons) && neurons.every((key) => typeof key === "string") ? neurons : null,
+    };
+  } catch {
+    return { text: ownText, neurons: null };
+  }
+}
+
+/** A few neurons of the middle layer, for a model that nobody chose neurons of. */
+export function someNeurons(model: ModelInfo): string[] {
+  const layer = Math.floor(model.layers / 2);
+  return Array.from({ length: Math.min(OWN_NEURONS, model.neuronsPerLayer) }, (_, neuron) => `L${layer}N${neuron}`);
+}

@@ -1,0 +1,78 @@
+/**
+ * Changes of a text and what they do to positions.
+ *
+ * A change set is a list of replacements, all offsets in UTF-16 units of the text before it. The client keeps those that
+ * the server has not answered yet and maps every late answer through them.
+ */
+import type { Change } from "../wire";
+
+export type ChangeSet = readonly Change[];
+
+/**
+ * The same changes sorted by position. Throws a RangeError where they overlap or leave a text of `length` units.
+ */
+export function normalize(changes: ChangeSet, length: number): ChangeSet {
+  const sorted = [...changes].sort((a, b) => a.from - b.from || a.to - b.to);
+  let end = 0;
+  for (const { from, to } of sorted) {
+    if (!(Number.isInteger(from) && Number.isInteger(to) && from >= end && to >= from && to <= length)) {
+      throw new RangeError(`the change [${from}, ${to}) overlaps another or leaves the text of length ${length}`);
+    }
+    end = to;
+  }
+  return sorted;
+}
+
+/** The text after the (normalized) changes. */
+export function applyChanges(text: string, changes: ChangeSet): string {
+  let result = "";
+  let end = 0;
+  for (const { from, to, insert } of changes) {
+    result += text.slice(end, from) + insert;
+    end = to;
+  }
+  return result + text.slice(end);
+}
+
+/**
+ * Map spans through (normalized) changes, in place; `from` and `to` are ascending.
+ *
+ * A span keeps exactly those of its characters that were not replaced, and what was inserted strictly inside them. Text
+ * inserted at its edge, or in place of its last or first characters, is not its own: the next answer tells whose it is.
+ * A span that loses everything becomes empty.
+ */
+export function mapSpans(from: Int32Array, to: Int32Array, changes: ChangeSet): void {
+  mapEdges(from, changes, 1);
+  mapEdges(to, changes, -1);
+  for (let i = 0; i < from.length; i++) {
+    if (at(to, i) < at(from, i)) from[i] = at(to, i);
+  }
+}
+
+/** Map ascending positions; those inside or at the edge of a replacement go after it (`side` 1) or before it (-1). */
+function mapEdges(positions: Int32Array, changes: ChangeSet, side: 1 | -1): void {
+  let index = 0;
+  let shift = 0; // of everything after the changes passed so far
+  const below = (bound: number): boolean => index < positions.length && at(positions, index) < bound;
+  for (const { from, to, insert } of changes) {
+    // Positions are whole numbers: `< bound + 1` is `<= bound`. An edge that goes before keeps off what was put at it.
+    for (const before = side > 0 ? from : from + 1; below(before); index++) positions[index] = at(positions, index) + shift;
+    for (const within = side > 0 ? to : to + 1; below(within); index++) {
+      positions[index] = from + shift + (side > 0 ? insert.length : 0);
+    }
+    shift += insert.length - (to - from);
+  }
+  for (; index < positions.length; index++) positions[index] = at(positions, index) + shift;
+}
+
+/** Where the caret-like position `offset` goes; `side` as above. */
+export function mapOffset(offset: number, changes: ChangeSet, side: 1 | -1): number {
+  const one = Int32Array.of(offset);
+  mapEdges(one, changes, side);
+  return at(one, 0);
+}
+
+/** An index known to be in range. */
+function at(array: Int32Array, index: number): number {
+  return array[index] as number;
+}

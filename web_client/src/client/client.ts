@@ -1,0 +1,344 @@
+/**
+ * A session with a server, as a frontend sees it: connection, model, documents, subscriptions.
+ *
+ * Keeps the connection up by itself: when it drops, it waits, connects, resumes the session where the server still has
+ * it, opens the documents again and brings the subscriptions back. Documents and subscriptions can be used all the while.
+ */
+import type {
+  InitializeParams, InitializeResult, LimitsInfo, ModelInfo, ModelSummary, NeuronsTopParams, NeuronsTopResult, ProgressValue,
+  Requests, Resume,
+} from "../wire";
+import { Backoff, type BackoffOptions } from "./backoff";
+import { type Clock, systemClock, type Timer } from "./clock";
+import * as decode from "./decode";
+import { NeuroscopeDocument } from "./document";
+import { Emitter } from "./emitter";
+import { DisconnectedError, NeuroscopeError, RequestError, TooLargeError } from "./errors";
+import { type RequestOptions, RpcConnection } from "./rpc";
+import { Subscriptions } from "./subscriptions";
+import type { CloseReason, Connector, Transport } from "./transport";
+
+export type ConnectionState =
+  /** Not started, or closed for good. */
+  | { readonly kind: "closed" }
+  | { readonly kind: "connecting"; readonly attempt: number }
+  /** Connected; the server is still loading the model. */
+  | { readonly kind: "initializing"; readonly progress: ProgressValue | null }
+  | { readonly kind: "ready" }
+  /** The connection is lost, or was never there; the next attempt comes in `retryMs`. */
+  | { readonly kind: "waiting"; readonly retryMs: number; readonly cause: Error };
+
+export interface ClientOptions {
+  readonly connect: Connector;
+  /** How this frontend names itself to the server. */
+  readonly name?: string;
+  readonly version?: string;
+  /** In order of preference. */
+  readonly activationEncodings?: ("base64" | "json")[];
+  readonly backoff?: BackoffOptions;
+  readonly clock?: Clock;
+}
+
+export interface ClientEvents {
+  state: ConnectionState;
+  /** The session has this model now. */
+  model: ModelInfo | null;
+  models: readonly ModelSummary[];
+  /** A fault that needs no answer: a message nobody understands, a `$/error` of the server. */
+  fault: Error;
+}
+
+/** A fresh connection to a session: what `initialize` told. */
+interface Session {
+  readonly rpc: RpcConnection;
+  readonly facts: InitializeResult;
+}
+
+export class NeuroscopeClient extends Emitter<ClientEvents> {
+  readonly subscriptions = new Subscriptions();
+  readonly #documents = new Map<string, NeuroscopeDocument>();
+  readonly #options: ClientOptions;
+  readonly #clock: Clock;
+  readonly #backoff: Backoff;
+  #state: ConnectionState = { kind: "closed" };
+  #attempt = 0;
+  #retry: Timer | null = null;
+  #stop = new AbortController();
+  #session: Session | null = null;
+  #opening: RpcConnection | null = null;
+  #resume: Resume | null = null;
+  #models: readonly ModelSummary[] = [];
+  #model: ModelInfo | null = null;
+  #limits: LimitsInfo | null = null;
+  #server: InitializeResult["server"] | null = null;
+  readonly #progress = new Map<string | number, (progress: ProgressValue) => void>();
+  #nextToken = 1;
+
+  constructor(options: ClientOptions) {
+    super();
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#backoff = new Backoff(this.#clock, options.backoff);
+    this.subscriptions.on("change", () => { this.#alignRows(); });
+  }
+
+  get state(): ConnectionState { return this.#state; }
+  get ready(): boolean { return this.#state.kind === "ready"; }
+  get models(): readonly ModelSummary[] { return this.#models; }
+  get model(): ModelInfo | null { return this.#model; }
+  get limits(): LimitsInfo | null { return this.#limits; }
+  get server(): InitializeResult["server"] | null { return this.#server; }
+  get documents(): readonly NeuroscopeDocument[] { return [...this.#documents.values()]; }
+
+  /** Connect, and stay connected until `close()`. */
+  start(): void {
+    if (this.#state.kind !== "closed") return;
+    this.#stop = new AbortController();
+    void this.#connect();
+  }
+
+  /** Leave for good. Requests under way reject with DisconnectedError. */
+  close(): void {
+    this.#stop.abort(new NeuroscopeError("The client was closed."));
+    this.#retry?.cancel();
+    this.#setState({ kind: "closed" });
+    (this.#session?.rpc ?? this.#opening)?.close(1000, "the client leaves");
+    this.#resume = null;
+  }
+
+  /** While waiting to reconnect: try now. */
+  retryNow(): void {
+    if (this.#state.kind !== "waiting") return;
+    this.#retry?.cancel();
+    void this.#connect();
+  }
+
+  /** Open a document; its text goes to the server as soon as there is a connection. */
+  open(uri: string, text: string): NeuroscopeDocument {
+    if (this.#documents.has(uri)) throw new NeuroscopeError(`The document ${uri} is open already.`);
+    const document = new NeuroscopeDocument(uri, text, this.#clock);
+    this.#documents.set(uri, document);
+    this.#alignRows();
+    if (this.#session !== null) this.#attachDocument(document, this.#session);
+    return document;
+  }
+
+  /** Close a document here and on the server. */
+  async closeDocument(document: NeuroscopeDocument): Promise<void> {
+    if (!this.#documents.delete(document.uri)) return;
+    document.detach();
+    if (this.#session !== null) await this.#request("document/close", { uri: document.uri });
+  }
+
+  /** Give the session another model. Cancelled by `signal` while it loads; the session then keeps the one it has. */
+  async loadModel(id: string, options: RequestOptions & { onProgress?: (progress: ProgressValue) => void } = {}): Promise<ModelInfo> {
+    const token = this.#progressToken(options.onProgress ?? (() => undefined));
+    try {
+      const model = decode.modelInfo(await this.#request("model/load", { model: id, workDoneToken: token }, options), "");
+      this.#setModel(model);
+      this.subscriptions.modelChanged(model.dropped ?? []);
+      await this.refreshModels();
+      return model;
+    } finally {
+      this.#progress.delete(token);
+    }
+  }
+
+  /** Ask which models there are. */
+  async refreshModels(): Promise<readonly ModelSummary[]> {
+    this.#models = decode.modelsListResult(await this.#request("models/list", {}), "").models;
+    this.emit("models", this.#models);
+    return this.#models;
+  }
+
+  /** The neurons that are highest at one token. */
+  async top(params: NeuronsTopParams, options: RequestOptions = {}): Promise<NeuronsTopResult> {
+    return decode.neuronsTopResult(await this.#request("neurons/top", params, options), "");
+  }
+
+  #request<M extends keyof Requests>(method: M, params: Requests[M]["params"], options: RequestOptions = {}): Promise<unknown> {
+    if (this.#session === null) return Promise.reject(new DisconnectedError(1006, "not connected"));
+    return this.#session.rpc.request(method, params, options);
+  }
+
+  async #connect(): Promise<void> {
+    this.#attempt += 1;
+    this.#setState({ kind: "connecting", attempt: this.#attempt });
+    const { signal } = this.#stop;
+    let transport: Transport;
+    try {
+      transport = await this.#options.connect(signal);
+    } catch (error) {
+      if (!signal.aborted) this.#wait(error instanceof Error ? error : new NeuroscopeError(String(error)));
+      return;
+    }
+    if (signal.aborted) {
+      transport.close(1000);
+      return;
+    }
+    const rpc = new RpcConnection(transport, {
+      notification: (method, params) => { this.#notification(method, params); },
+      fault: (error) => { this.emit("fault", error); },
+      closed: (reason) => { this.#closed(rpc, reason); },
+    });
+    this.#opening = rpc;
+    this.#setState({ kind: "initializing", progress: null });
+    const token = this.#progressToken((progress) => {
+      if (this.#opening === rpc) this.#setState({ kind: "initializing", progress });
+    });
+    try {
+      const facts = decode.initializeResult(await rpc.request("initialize", this.#initializeParams(token)), "");
+      if (this.#opening !== rpc) return;
+      this.#begin({ rpc, facts });
+    } catch (error) {
+      if (error instanceof DisconnectedError || this.#opening !== rpc) return; // `closed` saw to it
+      this.#opening = null;
+      rpc.close(1000, "initialize failed");
+      this.#wait(error instanceof Error ? error : new NeuroscopeError(String(error)));
+    } finally {
+      this.#progress.delete(token);
+    }
+  }
+
+  #initializeParams(workDoneToken: string): InitializeParams {
+    const { name = "neuroscope-client", version, activationEncodings = ["base64", "json"] } = this.#options;
+    return {
+      protocolVersion: 1,
+      client: version === undefined ? { name } : { name, version },
+      positionEncodings: ["utf-16"],
+      activationEncodings,
+      workDoneToken,
+      ...(this.#resume === null ? {} : { resume: this.#resume }),
+    };
+  }
+
+  #begin(session: Session): void {
+    const { facts, rpc } = session;
+    const chosen = this.#model;
+    this.#opening = null;
+    this.#session = session;
+    this.#resume = { session: facts.session, resumeToken: facts.resumeToken };
+    this.#backoff.reset();
+    this.#attempt = 0;
+    this.#limits = facts.limits;
+    this.#server = facts.server;
+    this.#models = facts.models;
+    this.#setModel(facts.model);
+    this.emit("models", this.#models);
+    for (const document of this.#documents.values()) this.#attachDocument(document, session);
+    this.subscriptions.attach({
+      subscribe: async (neurons) => decode.neuronsResult(await rpc.request("neurons/subscribe", { neurons }), "").neurons,
+      unsubscribe: async (neurons) => decode.neuronsResult(await rpc.request("neurons/unsubscribe", { neurons }), "").neurons,
+    }, facts.subscriptions);
+    this.#setState({ kind: "ready" });
+    // A new session starts with the server's default model; bring back the one that was chosen here.
+    if (chosen !== null && chosen.id !== facts.model?.id && this.#models.some(({ id }) => id === chosen.id)) {
+      this.loadModel(chosen.id).catch((error: unknown) => {
+        if (!(error instanceof DisconnectedError)) this.emit("fault", error as Error);
+      });
+    }
+  }
+
+  #attachDocument(document: NeuroscopeDocument, { rpc }: Session): void {
+    document.attach({
+      open: (params) => {
+        const error = this.#tooLarge(params);
+        return error === null ? rpc.request("document/open", params) : Promise.reject(error);
+      },
+      change: (params) => {
+        const error = this.#tooLarge(params);
+        if (error !== null) throw error;
+        rpc.notify("document/change", params);
+      },
+    });
+  }
+
+  /** Whether these params would end the connection for their size (close code 1009). */
+  #tooLarge(params: object): TooLargeError | null {
+    const maximum = this.#limits?.frameBytes;
+    if (maximum === undefined) return null;
+    const text = JSON.stringify(params);
+    // UTF-16 units are 1 to 3 bytes of UTF-8 each; only a text near the limit needs counting.
+    const room = maximum - 200; // the envelope
+    if (text.length * 3 <= room) return null;
+    const bytes = new TextEncoder().encode(text).length;
+    return bytes <= room ? null : new TooLargeError(bytes, maximum);
+  }
+
+  #setModel(model: ModelInfo | null): void {
+    const old = this.#model;
+    this.#model = model;
+    if (model !== null) this.subscriptions.keepWithin(model.layers, model.neuronsPerLayer);
+    if (old?.id === model?.id && old?.revision === model?.revision) return;
+    if (old !== null) for (const document of this.#documents.values()) document.modelChanged();
+    this.emit("model", model);
+  }
+
+  #closed(rpc: RpcConnection, reason: CloseReason): void {
+    if (rpc !== this.#opening && rpc !== this.#session?.rpc) return;
+    this.#opening = null;
+    this.#session = null;
+    this.subscriptions.detach();
+    for (const document of this.#documents.values()) document.detach();
+    if (!this.#stop.signal.aborted) this.#wait(new DisconnectedError(reason.code, reason.reason));
+  }
+
+  #wait(cause: Error): void {
+    const retryMs = this.#backoff.next();
+    this.#retry = this.#clock.after(retryMs, () => { void this.#connect(); });
+    this.#setState({ kind: "waiting", retryMs, cause });
+  }
+
+  #setState(state: ConnectionState): void {
+    this.#state = state;
+    this.emit("state", state);
+  }
+
+  #progressToken(listener: (progress: ProgressValue) => void): string {
+    const token = `progress-${this.#nextToken++}`;
+    this.#progress.set(token, listener);
+    return token;
+  }
+
+  #alignRows(): void {
+    const { keys } = this.subscriptions;
+    for (const document of this.#documents.values()) document.activations.setRows(keys);
+  }
+
+  #notification(method: string, params: unknown): void {
+    switch (method) {
+      case "document/tokens": {
+        const message = decode.serverNotifications[method](params, "");
+        this.#documents.get(message.uri)?.receiveTokens(message);
+        return;
+      }
+      case "activations/update": {
+        const message = decode.serverNotifications[method](params, "");
+        this.#documents.get(message.uri)?.receiveValues(message);
+        return;
+      }
+      case "activations/done": {
+        const message = decode.serverNotifications[method](params, "");
+        this.#documents.get(message.uri)?.receiveDone(message);
+        return;
+      }
+      case "document/resync": {
+        const message = decode.serverNotifications[method](params, "");
+        this.emit("fault", new NeuroscopeError(`The server lost track of the text and gets it again: ${message.reason}`));
+        this.#documents.get(message.uri)?.resync();
+        return;
+      }
+      case "$/progress": {
+        const message = decode.serverNotifications[method](params, "");
+        this.#progress.get(message.token)?.(message.value);
+        return;
+      }
+      case "$/error": {
+        const message = decode.serverNotifications[method](params, "");
+        this.emit("fault", new RequestError(message.method, message.code, message.message, message.data));
+        return;
+      }
+      default: // a newer server may tell more than this client knows
+    }
+  }
+}

@@ -1,0 +1,56 @@
+/**
+ * Every error that the client library raises.
+ *
+ *     NeuroscopeError
+ *     ├── RequestError      the server refused a request; carries its code
+ *     ├── DisconnectedError the connection went before the answer came
+ *     ├── DecodeError       a message has not the shape that the protocol gives it
+ *     └── TooLargeError     a message is larger than the server accepts, so it was not sent
+ */
+export class NeuroscopeError extends Error {
+  override name = "NeuroscopeError";
+}
+
+/** Codes of the protocol, section 7. */
+export const ErrorCode = {
+  parse: -32700,
+  invalidRequest: -32600,
+  methodNotFound: -32601,
+  invalidParams: -32602,
+  internal: -32603,
+  notInitialized: -32002,
+  cancelled: -32800,
+  unknownModel: -32010,
+  modelFailed: -32011,
+  unknownDocument: -32012,
+  limitExceeded: -32013,
+  overloaded: -32014,
+} as const;
+
+export class RequestError extends NeuroscopeError {
+  override name = "RequestError";
+  constructor(readonly method: string, readonly code: number, message: string, readonly data?: unknown) {
+    super(message);
+  }
+}
+
+export class DisconnectedError extends NeuroscopeError {
+  override name = "DisconnectedError";
+  constructor(readonly code: number, readonly reason: string) {
+    super(reason === "" ? `The connection is closed (${code}).` : `The connection is closed (${code}: ${reason}).`);
+  }
+}
+
+export class DecodeError extends NeuroscopeError {
+  override name = "DecodeError";
+  constructor(readonly path: string, readonly expected: string) {
+    super(`${path === "" ? "the message" : path} is not ${expected}`);
+  }
+}
+
+export class TooLargeError extends NeuroscopeError {
+  override name = "TooLargeError";
+  constructor(readonly bytes: number, readonly maximum: number) {
+    super(`This text makes a message of ${bytes} bytes; the server accepts ${maximum}. Shorten it to go on.`);
+  }
+}

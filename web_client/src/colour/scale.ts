@@ -1,0 +1,61 @@
+/**
+ * From an activation to a colour bucket.
+ *
+ * The scale diverges at zero: -STEPS is the strongest blue, 0 the page itself, +STEPS the strongest red. Both sides have
+ * the same reach unless a person typed another one, so that equal sizes look equally strong. The reach never follows the
+ * text of the moment: it comes from the neuron's statistics, else from the widest value seen, which only grows.
+ */
+
+/** Buckets on each side of zero. */
+export const STEPS = 16;
+
+/** In place of a bucket where there is no value. */
+export const NO_VALUE = -128;
+
+/** Values at which the colours are strongest; min <= 0 <= max. */
+export interface Scale {
+  readonly min: number;
+  readonly max: number;
+}
+
+/** What a person typed; null is automatic. */
+export interface TypedRange {
+  readonly min: number | null;
+  readonly max: number | null;
+}
+
+export const automatic: TypedRange = { min: null, max: null };
+
+/**
+ * The scale of a neuron.
+ *
+ * `known` are its extremes over a corpus, where there are statistics; `widest` is the widest value seen so far.
+ */
+export function scaleOf(known: { readonly min: number; readonly max: number } | null, widest: number, typed: TypedRange): Scale {
+  const reach = known === null ? widest : Math.max(Math.abs(known.min), Math.abs(known.max));
+  const usable = reach > 0 && Number.isFinite(reach) ? reach : 1;
+  return { min: typed.min ?? -usable, max: typed.max ?? usable };
+}
+
+/** The bucket of a value, in [-STEPS, STEPS]; NO_VALUE for NaN. A side of no reach has no colours. */
+export function bucketOf(value: number, { min, max }: Scale): number {
+  if (Number.isNaN(value)) return NO_VALUE;
+  const reach = value < 0 ? -min : max;
+  if (reach <= 0) return 0;
+  return Math.sign(value) * Math.min(STEPS, Math.round((Math.abs(value) / reach) * STEPS));
+}
+
+/** Buckets of many values, into `into` or a new array. */
+export function bucketsOf(values: ArrayLike<number>, scale: Scale): Int8Array {
+  const buckets = new Int8Array(values.length);
+  for (let i = 0; i < values.length; i++) buckets[i] = bucketOf(values[i] as number, scale);
+  return buckets;
+}
+
+/** Read a typed bound: null when empty, NaN when it is no number or on the wrong side of zero. */
+export function parseBound(input: string, side: "min" | "max"): number | null {
+  const text = input.trim().replace("\u2212", "-").replace(",", ".");
+  if (text === "") return null;
+  const value = Number(text);
+  return Number.isFinite(value) && (side === "max" ? value >= 0 : value <= 0) ? value : NaN;
+}

@@ -1,0 +1,110 @@
+/** The token under the pointer: told to the source, and explained in a tooltip. The caret's token is told too. */
+import { type Extension, StateEffect, StateField } from "@codemirror/state";
+import { type EditorView, showTooltip, type Tooltip, type TooltipView, ViewPlugin, type ViewUpdate } from "@codemirror/view";
+import { classOf } from "../colour/palette";
+import { formatValue, visibleText } from "./format";
+import { pictureField } from "./picture";
+import type { TokenSource } from "./source";
+
+interface Hovered {
+  readonly token: number;
+  readonly tooltip: Tooltip;
+}
+
+const setHovered = StateEffect.define<Hovered | null>();
+
+const hoveredField = StateField.define<Hovered | null>({
+  create: () => null,
+  update(hovered, transaction) {
+    if (transaction.docChanged) hovered = null; // the pointer's next move tells anew
+    for (const effect of transaction.effects) if (effect.is(setHovered)) hovered = effect.value;
+    return hovered;
+  },
+  provide: (field) => showTooltip.from(field, (hovered) => hovered?.tooltip ?? null),
+});
+
+/** Index of the token that an element of the editor shows, or null. */
+function tokenAt(view: EditorView, target: EventTarget | null): number | null {
+  if (!(target instanceof Element)) return null;
+  const sign = target.closest<HTMLElement>("[data-token]");
+  if (sign !== null) return Number(sign.dataset.token);
+  const mark = target.closest(".neuro-token");
+  if (mark === null || !view.contentDOM.contains(mark)) return null;
+  const index = view.state.field(pictureField).tokens.covering(view.posAtDOM(mark));
+  return index < 0 ? null : index;
+}
+
+function tokenTooltip(source: TokenSource, { state }: EditorView, index: number): Tooltip {
+  return {
+    pos: Math.min(state.field(pictureField).tokens.at(index).from, state.doc.length),
+    above: true,
+    create: (view): TooltipView => {
+      const dom = document.createElement("div");
+      dom.className = "neuro-tooltip";
+      dom.dataset.testid = "token-tooltip";
+      const render = (): void => { dom.replaceChildren(...tooltipContent(source, view, index)); };
+      render();
+      return { dom, update: render, offset: { x: 0, y: 4 } };
+    },
+  };
+}
+
+function element(tag: string, className: string, text: string): HTMLElement {
+  const dom = document.createElement(tag);
+  dom.className = className;
+  dom.textContent = text;
+  return dom;
+}
+
+function tooltipContent(source: TokenSource, view: EditorView, index: number): HTMLElement[] {
+  const { tokens } = view.state.field(pictureField);
+  if (index >= tokens.length) return [];
+  const token = tokens.at(index);
+  const head = element("div", "neuro-tooltip-head", "");
+  head.append(
+    element("span", "neuro-tooltip-text", visibleText(token.text)),
+    element("span", "neuro-tooltip-facts", `token ${index} · id ${token.id}${token.special ? " · added by the model" : ` · ${token.from}–${token.to}`}`),
+  );
+  const rows = source.valuesAt(index).map(({ key, value, bucket, focused }) => {
+    const row = element("div", focused ? "neuro-tooltip-row neuro-focused" : "neuro-tooltip-row", "");
+    row.append(
+      element("span", `neuro-swatch ${classOf(bucket)}`, ""),
+      element("span", "neuro-tooltip-key", key),
+      element("span", "neuro-tooltip-value", formatValue(value)),
+    );
+    return row;
+  });
+  const list = element("div", "neuro-tooltip-rows", "");
+  list.append(...rows);
+  return [head, list];
+}
+
+export function tokenHover(source: TokenSource): Extension {
+  const tell = (view: EditorView, token: number | null): void => {
+    if ((view.state.field(hoveredField)?.token ?? null) === token) return;
+    view.dispatch({ effects: setHovered.of(token === null ? null : { token, tooltip: tokenTooltip(source, view, token) }) });
+    source.hover(token);
+  };
+  return [
+    hoveredField,
+    ViewPlugin.define(() => ({
+      update(update: ViewUpdate) {
+        if (!update.docChanged && !update.selectionSet && update.startState.field(pictureField) === update.state.field(pictureField)) return;
+        const { tokens } = update.state.field(pictureField);
+        const { head } = update.state.selection.main;
+        const index = tokens.covering(Math.max(0, head - 1));
+        source.caret(index < 0 ? null : index);
+        if (update.startState.field(hoveredField) !== null && update.state.field(hoveredField) === null) source.hover(null);
+      },
+    }), {
+      eventHandlers: {
+        mousemove(event, view) {
+          // While a button is down, a selection is being made.
+          tell(view, event.buttons === 0 ? tokenAt(view, event.target) : null);
+        },
+        mouseleave(_event, view) { tell(view, null); },
+        mousedown(_event, view) { tell(view, null); },
+      },
+    }),
+  ];
+}

@@ -1,0 +1,20 @@
+/**
+ * The CodeMirror 6 extension: tokens and colours of a NeuroscopeDocument, live in an editor.
+ *
+ *     new EditorView({ doc: document.text, extensions: neuroscope(document, source) })
+ */
+import type { Extension } from "@codemirror/state";
+import type { NeuroscopeDocument } from "../client/document";
+import { tokenHover } from "./hover";
+import { tokenMarks } from "./marks";
+import { followSource, pictureField } from "./picture";
+import type { TokenSource } from "./source";
+import { syncDocument } from "./sync";
+import { tokenTheme } from "./theme";
+
+export function neuroscope(document: NeuroscopeDocument, source: TokenSource): Extension {
+  return [pictureField, syncDocument(document), followSource(source), tokenMarks, tokenHover(source), tokenTheme];
+}
+
+export { formatValue, visibleText } from "./format";
+export type { TokenPicture, TokenSource, TokenValue } from "./source";

@@ -1,0 +1,43 @@
+/**
+ * The editor's own copy of the picture: it moves with every transaction, in the same update as the text.
+ *
+ * New pictures come at most once a frame, so an answer is drawn in the frame in which it would be seen anyway.
+ */
+import { StateEffect, StateField } from "@codemirror/state";
+import { EditorView, ViewPlugin } from "@codemirror/view";
+import { TokenList } from "../client/tokens";
+import { changesOf } from "./sync";
+import type { TokenPicture, TokenSource } from "./source";
+
+const showPicture = StateEffect.define<TokenPicture>();
+
+const noPicture: TokenPicture = { tokens: TokenList.empty, buckets: new Int8Array(0), faded: null, marked: null };
+
+export const pictureField = StateField.define<TokenPicture>({
+  create: () => noPicture,
+  update(picture, transaction) {
+    if (transaction.docChanged) picture = { ...picture, tokens: picture.tokens.map(changesOf(transaction.changes)) };
+    for (const effect of transaction.effects) if (effect.is(showPicture)) picture = effect.value;
+    return picture;
+  },
+});
+
+/** Bring the source's pictures into the editor. */
+export function followSource(source: TokenSource) {
+  return ViewPlugin.define((view: EditorView) => {
+    let frame: number | null = null;
+    const show = (): void => {
+      frame = null;
+      view.dispatch({ effects: showPicture.of(source.picture) });
+    };
+    const plan = (): void => { frame ??= requestAnimationFrame(show); };
+    const stop = source.onPicture(plan);
+    plan();
+    return {
+      destroy() {
+        stop();
+        if (frame !== null) cancelAnimationFrame(frame);
+      },
+    };
+  });
+}

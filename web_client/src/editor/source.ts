@@ -1,0 +1,34 @@
+/** What the editor extension shows, and what it tells in return. Implemented by the page, or by any other frontend. */
+import type { TokenList } from "../client/tokens";
+
+/** One picture of the tokens; arrays are indexed by token. */
+export interface TokenPicture {
+  readonly tokens: TokenList;
+  /** Colour bucket (see colour/scale). */
+  readonly buckets: Int8Array;
+  /** 1 where the colour belongs to an older text and is drawn faded; null when none is to be. */
+  readonly faded: Uint8Array | null;
+  /** A token to mark, as the one that a pointer elsewhere is on. */
+  readonly marked: number | null;
+}
+
+/** One line of a token's tooltip. */
+export interface TokenValue {
+  readonly key: string;
+  /** NaN when there is none yet. */
+  readonly value: number;
+  readonly bucket: number;
+  readonly focused: boolean;
+}
+
+export interface TokenSource {
+  readonly picture: TokenPicture;
+  /** Every neuron's value at a token, in row order. */
+  valuesAt(token: number): readonly TokenValue[];
+  /** Calls `listener` when there is another picture; returns what ends that. */
+  onPicture(listener: () => void): () => void;
+  /** The pointer is on this token, or on none. */
+  hover(token: number | null): void;
+  /** The caret is at this token, or at none. */
+  caret(token: number | null): void;
+}

@@ -1,0 +1,55 @@
+/** The editor's look. Colours come from custom properties of the page, with defaults for an editor that stands alone. */
+import { EditorView } from "@codemirror/view";
+import { adaptiveColourOf, buckets, classOf } from "../colour/palette";
+
+const bucketRules = Object.fromEntries(buckets.map((bucket) => [`.${classOf(bucket)}`, { backgroundColor: adaptiveColourOf(bucket) }]));
+
+export const tokenTheme = EditorView.theme({
+  "&": { color: "var(--text, CanvasText)", backgroundColor: "transparent", fontSize: "var(--editor-size, 16px)" },
+  "&.cm-focused": { outline: "none" },
+  ".cm-scroller": { fontFamily: "var(--mono, ui-monospace, monospace)", lineHeight: "1.9", overflowX: "hidden" },
+  ".cm-content": { padding: "14px 0 40vh", caretColor: "var(--text, CanvasText)" },
+  ".cm-line": { padding: "0 20px 0 50px" },
+  ".cm-cursor": { borderLeftColor: "var(--text, CanvasText)", borderLeftWidth: "2px", marginLeft: "-1px" },
+  "&.cm-focused > .cm-scroller > .cm-selectionLayer .cm-selectionBackground, .cm-selectionBackground": {
+    background: "var(--selection, light-dark(#cfd6dd, #4a525b))",
+  },
+  ".cm-placeholder": { color: "var(--muted, GrayText)" },
+
+  // Each token: its colour, and a hairline at its end that takes no room.
+  ".neuro-token": { boxShadow: "inset -1px 0 var(--token-edge, light-dark(rgb(0 0 0 / .16), rgb(255 255 255 / .2)))", padding: "3px 0" },
+  ".neuro-faded": { opacity: ".55" },
+  ".neuro-marked": { outline: "2px solid var(--accent, Highlight)", outlineOffset: "-1px", borderRadius: "2px" },
+  ...bucketRules,
+
+  ".neuro-sign": { userSelect: "none", color: "var(--muted, GrayText)", cursor: "default" },
+  ".neuro-break": { padding: "3px 2px", opacity: ".85" },
+  ".neuro-special, .neuro-segment": {
+    font: "600 10px/1.3 var(--sans, system-ui, sans-serif)", letterSpacing: ".04em", padding: "3px 5px", margin: "0 3px",
+    borderRadius: "4px", boxShadow: "inset 0 0 0 1px var(--token-edge, rgb(128 128 128 / .4))", verticalAlign: "1px",
+  },
+  ".neuro-margin": { display: "inline-block", width: "34px", marginLeft: "-42px", marginRight: "8px", textAlign: "center", padding: "2px 0", textIndent: "0" },
+  ".neuro-context": { borderTop: "1px dashed var(--muted, GrayText)", marginTop: "-1px" },
+
+  ".cm-tooltip": { border: "none", background: "none", zIndex: "20" },
+  ".neuro-tooltip": {
+    color: "var(--text, CanvasText)", backgroundColor: "var(--raised, Canvas)", border: "1px solid var(--line, GrayText)", borderRadius: "8px",
+    boxShadow: "0 6px 24px rgb(0 0 0 / .16)", padding: "8px 10px", font: "12.5px/1.5 var(--sans, system-ui, sans-serif)", maxWidth: "300px",
+  },
+  ".neuro-tooltip-head": { display: "flex", alignItems: "baseline", gap: "10px", marginBottom: "4px" },
+  ".neuro-tooltip-text": { font: "600 14px var(--mono, monospace)", whiteSpace: "pre-wrap", overflowWrap: "anywhere" },
+  ".neuro-tooltip-facts": { color: "var(--muted, GrayText)", whiteSpace: "nowrap" },
+  ".neuro-tooltip-rows": { maxHeight: "40vh", overflow: "hidden" },
+  ".neuro-tooltip-row": { display: "flex", alignItems: "center", gap: "7px", fontVariantNumeric: "tabular-nums" },
+  ".neuro-tooltip-row.neuro-focused": { fontWeight: "650" },
+  ".neuro-swatch": { width: "12px", height: "12px", borderRadius: "3px", boxShadow: "inset 0 0 0 1px var(--token-edge, rgb(128 128 128 / .4))" },
+  ".neuro-tooltip-value": { marginLeft: "auto", paddingLeft: "18px" },
+
+  ".cm-panels": { color: "var(--text, CanvasText)", backgroundColor: "var(--raised, Canvas)", border: "none" },
+  ".cm-panels-top": { borderBottom: "1px solid var(--line, GrayText)" },
+  ".cm-panel.cm-search": { font: "13px var(--sans, system-ui, sans-serif)", padding: "6px 44px 6px 12px" },
+  ".cm-textfield": { background: "var(--page, Canvas)", color: "inherit", border: "1px solid var(--line, GrayText)", borderRadius: "5px", font: "inherit" },
+  ".cm-button": { background: "var(--page, Canvas)", color: "inherit", border: "1px solid var(--line, GrayText)", borderRadius: "5px", font: "inherit" },
+  ".cm-searchMatch": { backgroundColor: "transparent", outline: "1.5px solid var(--accent, Highlight)" },
+  ".cm-searchMatch-selected": { outlineWidth: "2.5px" },
+});

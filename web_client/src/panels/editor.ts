@@ -1,0 +1,59 @@
+/** The editor as an element. Its shadow root lets CodeMirror's styles be adopted, which a strict content policy allows. */
+import { highlightSelectionMatches, searchKeymap } from "@codemirror/search";
+import { defaultKeymap, history, historyKeymap } from "@codemirror/commands";
+import { EditorSelection, EditorState } from "@codemirror/state";
+import { crosshairCursor, drawSelection, dropCursor, EditorView, keymap, placeholder, rectangularSelection } from "@codemirror/view";
+import { css, html, type TemplateResult } from "lit";
+import { neuroscope } from "../editor";
+import { Panel } from "./panel";
+import { base } from "./styles";
+
+export class EditorPanel extends Panel {
+  static override styles = [base, css`
+    :host { display: flex; min-height: 0; }
+    .host { flex: 1; min-width: 0; display: flex; }
+    .cm-editor { flex: 1; min-width: 0; height: auto; max-height: 100%; }
+  `];
+  #view: EditorView | null = null;
+  #stopReveal: (() => void) | null = null;
+
+  override render(): TemplateResult {
+    return html`<div class="host" data-testid="editor"></div>`;
+  }
+
+  protected override firstUpdated(): void {
+    const { workbench } = this;
+    const view = new EditorView({
+      parent: this.renderRoot.querySelector(".host") as HTMLElement,
+      root: this.renderRoot as ShadowRoot,
+      state: EditorState.create({
+        doc: workbench.document.text,
+        extensions: [
+          history(),
+          drawSelection(),
+          dropCursor(),
+          EditorState.allowMultipleSelections.of(true),
+          rectangularSelection(),
+          crosshairCursor(),
+          highlightSelectionMatches({ minSelectionLength: 2 }),
+          EditorView.lineWrapping,
+          placeholder("Type or paste text"),
+          keymap.of([...defaultKeymap, ...historyKeymap, ...searchKeymap]),
+          EditorView.contentAttributes.of({ "aria-label": "Text", spellcheck: "false", autocapitalize: "off", autocorrect: "off" }),
+          neuroscope(workbench.document, workbench),
+        ],
+      }),
+    });
+    this.#view = view;
+    this.#stopReveal = workbench.on("reveal", (offset) => {
+      view.dispatch({ selection: EditorSelection.cursor(offset), effects: EditorView.scrollIntoView(offset, { y: "center" }) });
+    });
+    view.focus();
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.#stopReveal?.();
+    this.#view?.destroy();
+  }
+}

@@ -1,0 +1,18 @@
+/** Registers the page's elements. */
+import { EditorPanel } from "./editor";
+import { FocusPanel } from "./focus";
+import { NeuronsPanel } from "./neurons";
+import { NoticesPanel } from "./notices";
+import { StatusPanel } from "./status";
+import { Strip } from "./strip";
+import { TopPanel } from "./top";
+
+export function definePanels(): void {
+  customElements.define("neuro-top", TopPanel);
+  customElements.define("neuro-focus", FocusPanel);
+  customElements.define("neuro-editor", EditorPanel);
+  customElements.define("neuro-strip", Strip);
+  customElements.define("neuro-neurons", NeuronsPanel);
+  customElements.define("neuro-status", StatusPanel);
+  customElements.define("neuro-notices", NoticesPanel);
+}

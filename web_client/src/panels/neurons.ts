@@ -1,0 +1,138 @@
+/** All subscribed neurons: a row each, and the field that adds one. */
+import { css, html, type TemplateResult } from "lit";
+import { repeat } from "lit/directives/repeat.js";
+import { neuronName, parseNeuron } from "../client";
+import { classOf } from "../colour/palette";
+import { bucketOf } from "../colour/scale";
+import { formatValue, visibleText } from "../editor/format";
+import { Panel } from "./panel";
+import { base, bucketStyles } from "./styles";
+
+export class NeuronsPanel extends Panel {
+  static override styles = [base, bucketStyles, css`
+    :host { display: flex; flex-direction: column; min-height: 0; }
+    header { display: flex; align-items: center; gap: 12px; padding: 12px 16px 10px; border-bottom: 1px solid var(--line); }
+    h2 { font-size: 13px; font-weight: 650; margin: 0; white-space: nowrap; }
+    form { display: flex; gap: 6px; margin-left: auto; }
+    form input { width: 128px; }
+    .cursor { display: flex; gap: 8px; align-items: baseline; padding: 6px 16px; font-size: 12px; color: var(--muted); border-bottom: 1px solid var(--line); min-height: 30px; white-space: nowrap; overflow: hidden; }
+    .cursor .mono { color: var(--text); font-weight: 600; overflow: hidden; text-overflow: ellipsis; }
+    ul { list-style: none; margin: 0; padding: 0 0 16px; overflow-y: auto; flex: 1; scrollbar-gutter: stable; }
+    li { position: relative; border-bottom: 1px solid var(--line); }
+    li.focused { background: var(--selected); }
+    li.focused::before { content: ""; position: absolute; inset: 0 auto 0 0; width: 3px; background: var(--accent); }
+    .row {
+      display: grid; grid-template-columns: auto auto 1fr; align-items: baseline; gap: 1px 10px; width: 100%; text-align: left;
+      border: none; border-radius: 0; background: none; padding: 7px 44px 0 16px; min-height: 0;
+    }
+    .row:focus-visible { outline-offset: -2px; }
+    li:hover { background: var(--hover); }
+    li.focused:hover { background: var(--selected); }
+    .name { font-weight: 650; font-size: 14px; }
+    .here { padding: 0 6px; border-radius: 4px; min-width: 56px; text-align: right; font-size: 13px; }
+    .peak { display: flex; justify-content: flex-end; gap: 7px; min-width: 0; font-size: 12.5px; color: var(--muted); white-space: nowrap; }
+    .peak .mono { color: var(--text); overflow: hidden; text-overflow: ellipsis; white-space: pre; max-width: 130px; }
+    .peak .number { color: var(--text); min-width: 44px; text-align: right; }
+    neuro-strip { margin: 3px 16px 6px; cursor: pointer; }
+    .remove { position: absolute; top: 3px; right: 10px; padding: 0; width: 28px; min-height: 28px; font-size: 15px; line-height: 1; }
+    .empty { padding: 22px 16px; color: var(--muted); }
+    .waiting .here, .waiting .peak { opacity: .55; }
+  `];
+
+  override render(): TemplateResult {
+    const { workbench } = this;
+    const { keys } = workbench;
+    return html`
+      <header>
+        <h2 id="title">${keys.length === 1 ? "1 neuron" : `${keys.length} neurons`}</h2>
+        <form @submit=${this.#add}>
+          <input name="neuron" data-testid="add-neuron" aria-label="Add a neuron, as L3N42 or 3/42" placeholder="L3N42 or 3/42" autocomplete="off" spellcheck="false">
+          <button data-testid="add-button">Add</button>
+        </form>
+      </header>
+      ${this.#cursor()}
+      ${keys.length === 0 ? html`<p class="empty">Add a neuron to see where it fires: type its layer and number.</p>` : html`
+        <ul aria-labelledby="title" class=${workbench.late ? "waiting" : ""} data-testid="neurons" @keydown=${this.#key}>
+          ${repeat(keys, (key) => key, (key) => this.#row(key))}
+        </ul>`}`;
+  }
+
+  /** The token whose values the rows give. */
+  #cursor(): TemplateResult {
+    const { cursor, document, hovered } = this.workbench;
+    if (cursor === null) return html`<div class="cursor">Point at a token, or move the caret to one, for its values.</div>`;
+    const token = document.tokens.at(cursor);
+    return html`<div class="cursor" data-testid="cursor">
+      <span>${hovered === null ? "at the caret" : "under the pointer"}</span>
+      <span class="mono">${visibleText(token.text)}</span>
+      <span class="number">token ${cursor} · id ${token.id}</span></div>`;
+  }
+
+  #row(key: string): TemplateResult {
+    const { workbench } = this;
+    const { cursor, document } = workbench;
+    const focused = key === workbench.focus;
+    const extent = document.activations.extent(key);
+    const here = cursor === null ? NaN : workbench.value(key, cursor);
+    const peak = extent === null ? "" : visibleText(document.tokens.at(extent.maxAt).text);
+    return html`
+      <li class=${focused ? "focused" : ""} data-testid="neuron-row" data-key=${key}>
+        <button class="row" aria-pressed=${focused} title="Colour the text by ${key} (← → neighbours, Shift for layers, ↑ ↓ rows, Delete removes)"
+          @click=${() => { workbench.setFocus(key); }} @focus=${() => { workbench.setFocus(key); }}>
+          <span class="name number" data-testid="neuron-name">${key}</span>
+          ${cursor === null ? html`<span></span>` : html`
+            <span class="here number ${classOf(bucketOf(here, workbench.scale(key)))}" data-testid="value-here">${formatValue(here)}</span>`}
+          <span class="peak"><span class="sr">strongest at</span>
+            <span class="mono" data-testid="max-token">${peak}</span>
+            <span class="number" data-testid="max-value">${formatValue(extent?.max ?? NaN)}</span></span>
+        </button>
+        <neuro-strip data-testid="strip" .workbench=${workbench} .neuron=${key} @click=${() => { this.#jump(key); }}></neuro-strip>
+        <button class="remove quiet" data-testid="remove" aria-label="Remove ${key}" title="Remove ${key}" @click=${() => { workbench.remove(key); }}>×</button>
+      </li>`;
+  }
+
+  /** A click on a strip focuses the row and brings the token under the pointer into view. */
+  #jump(key: string): void {
+    this.workbench.setFocus(key);
+    if (this.workbench.hovered !== null) this.workbench.reveal(this.workbench.hovered);
+  }
+
+  readonly #add = (event: SubmitEvent): void => {
+    event.preventDefault();
+    const input = (event.target as HTMLFormElement).elements.namedItem("neuron") as HTMLInputElement;
+    const key = parseNeuron(input.value);
+    const { model } = this.workbench.client;
+    const name = key === null ? null : neuronName(key);
+    const known = name !== null && (model === null || (name.layer < model.layers && name.neuron < model.neuronsPerLayer));
+    input.setAttribute("aria-invalid", String(!known));
+    if (key !== null && known) {
+      input.value = "";
+      void this.workbench.add(key);
+    } else if (key === null) {
+      this.workbench.notify("A neuron is named by layer and number: L3N42, or 3/42.");
+    } else if (model !== null) {
+      this.workbench.notify(`${key}: this model has layers 0 to ${model.layers - 1}, with neurons 0 to ${model.neuronsPerLayer - 1}.`);
+    }
+  };
+
+  readonly #key = (event: KeyboardEvent): void => {
+    const { workbench } = this;
+    const row = (event.target as Element).closest<HTMLElement>("li")?.dataset.key;
+    if (row === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
+    const step = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
+    const move = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
+    if (step !== 0) workbench.step(row, event.shiftKey ? { layers: step } : { neurons: step });
+    else if (move !== 0) workbench.moveFocus(move);
+    else if (event.key === "Delete") workbench.remove(row);
+    else return;
+    event.preventDefault();
+    // The keyboard stays with the row in focus, which may be a new element.
+    void this.#keepKeyboard();
+  };
+
+  async #keepKeyboard(): Promise<void> {
+    this.requestUpdate();
+    await this.updateComplete;
+    this.renderRoot.querySelector<HTMLElement>("li.focused .row")?.focus();
+  }
+}

@@ -1,0 +1,21 @@
+/** Short messages that ask for nothing; read out, and gone by themselves. */
+import { css, html, type TemplateResult } from "lit";
+import { Panel } from "./panel";
+import { base } from "./styles";
+
+export class NoticesPanel extends Panel {
+  static override styles = [base, css`
+    :host { position: fixed; inset: auto 16px 48px auto; z-index: 30; display: grid; gap: 8px; max-width: min(420px, calc(100vw - 32px)); }
+    .notice { display: flex; gap: 10px; align-items: start; background: var(--text); color: var(--page); border-radius: 8px; padding: 8px 6px 8px 14px; font-size: 13px; box-shadow: 0 6px 24px rgb(0 0 0 / .2); }
+    button.quiet, button.quiet:hover:not(:disabled) { color: inherit; background: none; padding: 0 8px; min-height: 22px; }
+  `];
+
+  override render(): TemplateResult {
+    const { workbench } = this;
+    const { problem } = workbench.document;
+    const notices = problem === null ? workbench.notices : [...workbench.notices, { id: 0, text: problem.message }];
+    return html`<div role="status" aria-live="polite">${notices.map(({ id, text }) => html`
+      <div class="notice" data-testid="notice"><span>${text}</span>
+        ${id === 0 ? "" : html`<button class="quiet" aria-label="Dismiss" @click=${() => { workbench.dismiss(id); }}>×</button>`}</div>`)}</div>`;
+  }
+}

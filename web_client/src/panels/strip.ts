@@ -1,0 +1,108 @@
+/** One neuron's activations over the tokens: bars from zero, red up and blue down, on a canvas. */
+import { css, html, type TemplateResult } from "lit";
+import type { PropertyDeclarations } from "lit";
+import { Freshness } from "../client";
+import { ends, type Theme } from "../colour/palette";
+import { Panel } from "./panel";
+import { base } from "./styles";
+
+/** What of the height the side below zero gets at least, so that blue can be seen at all. */
+const LEAST_BELOW = 0.14;
+
+export class Strip extends Panel {
+  static override properties: PropertyDeclarations = { neuron: { attribute: false } };
+  static override styles = [base, css`
+    :host { height: 34px; }
+    canvas { display: block; width: 100%; height: 100%; }
+  `];
+  declare neuron: string;
+  readonly #resized = new ResizeObserver(() => { this.#draw(); });
+  readonly #theme = matchMedia("(prefers-color-scheme: dark)");
+  readonly #redraw = (): void => { this.#draw(); };
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.#resized.observe(this);
+    this.#theme.addEventListener("change", this.#redraw);
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.#resized.disconnect();
+    this.#theme.removeEventListener("change", this.#redraw);
+  }
+
+  override render(): TemplateResult {
+    return html`<canvas aria-hidden="true" @pointermove=${this.#point} @pointerleave=${this.#leave}></canvas>`;
+  }
+
+  protected override updated(): void {
+    this.#draw();
+  }
+
+  readonly #point = (event: PointerEvent): void => {
+    const { length } = this.workbench.document.tokens;
+    const box = this.getBoundingClientRect();
+    const token = Math.floor(((event.clientX - box.left) / box.width) * length);
+    this.workbench.hover(token >= 0 && token < length ? token : null);
+  };
+
+  readonly #leave = (): void => {
+    this.workbench.hover(null);
+  };
+
+  #draw(): void {
+    const canvas = this.renderRoot.querySelector("canvas");
+    const context = canvas?.getContext("2d") ?? null;
+    if (canvas === null || context === null || this.clientWidth === 0) return;
+    const density = devicePixelRatio;
+    const width = Math.round(this.clientWidth * density);
+    const height = Math.round(this.clientHeight * density);
+    if (canvas.width !== width || canvas.height !== height) {
+      canvas.width = width;
+      canvas.height = height;
+    }
+    const style = getComputedStyle(this);
+    const theme: Theme = style.colorScheme === "dark" || (style.colorScheme !== "light" && this.#theme.matches) ? "dark" : "light";
+    const { workbench, neuron } = this;
+    const { document } = workbench;
+    const values = document.activations.values(neuron);
+    const freshness = document.activations.freshness(neuron);
+    const scale = workbench.scale(neuron);
+    const lowest = workbench.client.subscriptions.neuron(neuron)?.statistics?.min ?? document.activations.extent(neuron)?.min ?? 0;
+    const below = Math.max(Math.max(scale.min, Math.min(0, lowest)) * -1, scale.max * LEAST_BELOW);
+    const unit = height / (scale.max + below || 1); // device pixels per activation
+    const zero = Math.round(scale.max * unit);
+
+    context.clearRect(0, 0, width, height);
+    const cursor = workbench.cursor;
+    if (cursor !== null) {
+      context.fillStyle = style.getPropertyValue("--cursor");
+      const left = Math.floor((cursor * width) / values.length);
+      context.fillRect(left, 0, Math.max(density, Math.ceil(width / values.length)), height);
+    }
+    context.fillStyle = style.getPropertyValue("--line");
+    context.fillRect(0, zero, width, Math.max(1, Math.round(density / 2)));
+    const bars = Math.min(values.length, Math.floor(width / density));
+    for (let bar = 0; bar < bars; bar++) {
+      // Where several tokens share a pixel, the strongest is seen.
+      const first = Math.floor((bar * values.length) / bars);
+      const last = Math.max(first + 1, Math.floor(((bar + 1) * values.length) / bars));
+      let strongest = first;
+      for (let i = first + 1; i < last; i++) {
+        if (!(Math.abs(values[i] as number) <= Math.abs(values[strongest] as number))) strongest = i;
+      }
+      const value = values[strongest] as number;
+      if (Number.isNaN(value)) continue;
+      const size = Math.max(Math.min(value, scale.max), -below) * unit;
+      const [red, green, blue] = value < 0 ? ends[theme].negative : ends[theme].positive;
+      context.globalAlpha = workbench.late && freshness[strongest] !== Freshness.fresh ? 0.4 : 1;
+      context.fillStyle = `rgb(${red} ${green} ${blue})`;
+      const left = Math.round((bar * width) / bars);
+      const right = Math.round(((bar + 1) * width) / bars);
+      const gap = right - left > 3 * density ? Math.round(density) : 0;
+      context.fillRect(left, Math.min(zero, zero - size), Math.max(1, right - left - gap), Math.max(1, Math.abs(size)));
+    }
+    context.globalAlpha = 1;
+  }
+}

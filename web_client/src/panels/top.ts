@@ -1,0 +1,96 @@
+/** The bar at the top: the product's name, the model and how far it is loaded, the theme. */
+import { css, html, nothing, type PropertyDeclarations, type TemplateResult } from "lit";
+import { Panel } from "./panel";
+import { base } from "./styles";
+
+const THEMES = { system: "Follows the system", light: "Light", dark: "Dark" } as const;
+type ThemeChoice = keyof typeof THEMES;
+const STORED_THEME = "neuroscope.theme";
+
+export class TopPanel extends Panel {
+  static override properties: PropertyDeclarations = { theme: { state: true } };
+  static override styles = [base, css`
+    :host { border-bottom: 1px solid var(--line); background: var(--raised); position: relative; }
+    header { display: flex; flex-wrap: wrap; align-items: center; gap: 6px 16px; padding: 8px 16px; min-height: 46px; }
+    h1 { font-size: 15px; font-weight: 700; letter-spacing: -.01em; margin: 0; display: flex; gap: 8px; align-items: center; }
+    h1 svg { width: 20px; height: 20px; }
+    .model { display: flex; align-items: center; gap: 8px; font-size: 13px; min-width: 0; }
+    .model select { max-width: 240px; }
+    .model .name { font-weight: 600; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+    .progress { display: flex; align-items: center; gap: 8px; font-size: 12.5px; color: var(--muted); }
+    .progress button { min-height: 24px; padding: 0 8px; }
+    .theme { margin-left: auto; }
+    progress { position: absolute; inset: auto 0 -1px; width: 100%; height: 3px; appearance: none; border: none; background: none; display: block; color: var(--accent); }
+    progress::-webkit-progress-bar { background: none; }
+    progress::-webkit-progress-value { background: var(--accent); transition: inline-size .2s; }
+    progress::-moz-progress-bar { background: var(--accent); }
+    progress:not([value]) { background: linear-gradient(90deg, transparent, var(--accent), transparent) 0 / 40% 100% no-repeat; animation: pass 1.4s infinite linear; }
+    @keyframes pass { from { background-position: -60% 0; } to { background-position: 160% 0; } }
+    @media (prefers-reduced-motion: reduce) { progress:not([value]) { animation: none; background: var(--accent); } progress::-webkit-progress-value { transition: none; } }
+  `];
+  declare theme: ThemeChoice;
+
+  constructor() {
+    super();
+    const stored = readStored();
+    this.theme = stored !== null && stored in THEMES ? (stored as ThemeChoice) : "system";
+  }
+
+  override render(): TemplateResult {
+    const { client, loading } = this.workbench;
+    const { models, model, state } = client;
+    const progress = state.kind === "initializing" ? state.progress : loading?.progress ?? null;
+    const busy = state.kind === "initializing" || loading !== null;
+    const choices = Object.keys(THEMES) as ThemeChoice[];
+    return html`
+      <header>
+        <h1><svg viewBox="0 0 32 32" aria-hidden="true"><rect x="2" y="9" width="8" height="14" rx="2.5" fill="var(--blue)"/><rect x="12" y="4" width="8" height="24" rx="2.5" fill="var(--red)"/><rect x="22" y="12" width="8" height="8" rx="2.5" fill="var(--muted)" opacity=".55"/></svg>Neuroscope</h1>
+        <div class="model">
+          ${models.length > 1 ? html`<label class="sr" for="model">Model</label>
+            <select id="model" data-testid="model-picker" ?disabled=${state.kind !== "ready"} @change=${this.#choose}>
+              ${models.map(({ id, title }) => html`<option value=${id} ?selected=${id === (loading?.model ?? model?.id)}>${title}</option>`)}
+            </select>` : html`<span class="name" data-testid="model-name">${models.find(({ id }) => id === model?.id)?.title ?? model?.id ?? ""}</span>`}
+        </div>
+        ${busy ? html`<div class="progress" role="status" data-testid="progress">
+            <span>${progress?.title ?? (state.kind === "initializing" ? "Waiting for the model" : `Loading ${loading?.model ?? ""}`)}${progress?.message === undefined ? "" : `: ${progress.message}`}${progress?.percentage === undefined ? "" : ` (${Math.round(progress.percentage)} %)`}</span>
+            ${loading === null ? nothing : html`<button data-testid="cancel-load" @click=${() => { this.workbench.cancelLoading(); }}>Cancel</button>`}
+          </div>` : nothing}
+        <label class="sr" for="theme">Theme</label>
+        <select id="theme" class="theme quiet" data-testid="theme" @change=${this.#setTheme}>
+          ${choices.map((choice) => html`<option value=${choice} ?selected=${choice === this.theme}>${THEMES[choice]}</option>`)}
+        </select>
+      </header>
+      ${!busy ? nothing : progress?.percentage === undefined ? html`<progress aria-hidden="true"></progress>`
+        : html`<progress aria-hidden="true" max="100" value=${progress.percentage}></progress>`}`;
+  }
+
+  protected override firstUpdated(): void {
+    applyTheme(this.theme);
+  }
+
+  readonly #choose = (event: Event): void => {
+    void this.workbench.loadModel((event.target as HTMLSelectElement).value);
+  };
+
+  readonly #setTheme = (event: Event): void => {
+    this.theme = (event.target as HTMLSelectElement).value as ThemeChoice;
+    applyTheme(this.theme);
+    try {
+      localStorage.setItem(STORED_THEME, this.theme);
+    } catch {
+      // Storage may be forbidden; the choice then lasts as long as the page.
+    }
+  };
+}
+
+function readStored(): string | null {
+  try {
+    return localStorage.getItem(STORED_THEME);
+  } catch {
+    return null;
+  }
+}
+
+function applyTheme(theme: ThemeChoice): void {
+  document.documentElement.style.colorScheme = theme === "system" ? "" : theme;
+}

@@ -1,0 +1,307 @@
+/**
+ * What the page knows: a client, one document, which neuron is in focus, typed ranges, where pointer and caret are.
+ *
+ * Panels read it and call its verbs; the editor sees it as its `TokenSource`. `change` tells that something is different;
+ * `picture` that the coloured tokens are. No DOM here.
+ */
+import { automatic, bucketOf, bucketsOf, type Scale, scaleOf, type TypedRange } from "../colour/scale";
+import {
+  DisconnectedError, type Done, Freshness, neuronKey, neuronName, type NeuroscopeClient, type NeuroscopeDocument, type ProgressValue,
+} from "../client";
+import { Emitter } from "../client/emitter";
+import type { TokenPicture, TokenSource, TokenValue } from "../editor/source";
+
+export interface Notice {
+  readonly id: number;
+  readonly text: string;
+}
+
+export interface WorkbenchEvents {
+  change: undefined;
+  picture: undefined;
+  /** Bring this offset of the text into view. */
+  reveal: number;
+}
+
+/** After this long without an answer, values of an older text are drawn faded. Sooner, it would flicker at each key. */
+const FADE_MS = 400;
+const NOTICE_MS = 8000;
+const MOST_NOTICES = 3;
+
+export class Workbench extends Emitter<WorkbenchEvents> implements TokenSource {
+  #focus: string | null = null;
+  readonly #ranges = new Map<string, TypedRange>();
+  #hovered: number | null = null;
+  #caret: number | null = null;
+  #late = false;
+  #lateTimer: ReturnType<typeof setTimeout> | null = null;
+  #lastDone: Done | null = null;
+  #notices: readonly Notice[] = [];
+  #nextNotice = 1;
+  #loading: { readonly model: string; readonly progress: ProgressValue | null; readonly abort: AbortController } | null = null;
+  #picture: TokenPicture | null = null;
+
+  constructor(readonly client: NeuroscopeClient, readonly document: NeuroscopeDocument) {
+    super();
+    const told = (): void => { this.#changed(); };
+    client.on("state", () => { this.#watch(); told(); });
+    client.on("model", told);
+    client.on("models", told);
+    client.on("fault", (error) => {
+      console.info(`neuroscope: ${error.message}`);
+      told();
+    });
+    client.subscriptions.on("change", () => { this.#keepFocus(); this.#watch(); told(); });
+    client.subscriptions.on("refused", ({ key, error }) => { this.notify(`${key}: ${error.message}`); });
+    for (const event of ["change", "tokens", "values", "done", "problem"] as const) {
+      document.on(event, () => { this.#watch(); told(); });
+    }
+    for (const event of ["values", "done"] as const) document.on(event, () => { this.#answered(); });
+    document.on("done", (done) => { if (done.roundTripMs !== null) this.#lastDone = done; });
+    this.#keepFocus();
+  }
+
+  // ------------------------------------------------------------------ neurons
+
+  /** Keys of the rows, in order. */
+  get keys(): readonly string[] {
+    return this.client.subscriptions.rows.map(({ key }) => key);
+  }
+
+  /** Key of the neuron that colours the text. */
+  get focus(): string | null {
+    return this.#focus;
+  }
+
+  setFocus(key: string): void {
+    if (!this.keys.includes(key) || key === this.#focus) return;
+    this.#focus = key;
+    this.#changed();
+  }
+
+  /** Focus the row `step` rows further. */
+  moveFocus(step: number): void {
+    const { keys } = this;
+    const next = keys[Math.max(0, Math.min(keys.length - 1, keys.indexOf(this.#focus ?? "") + step))];
+    if (next !== undefined) this.setFocus(next);
+  }
+
+  /** Add a neuron and focus it. Refusals appear as notices. */
+  async add(key: string): Promise<void> {
+    const done = this.client.subscriptions.add([key]);
+    this.setFocus(key);
+    await this.#quietly(done);
+  }
+
+  remove(key: string): void {
+    const { keys } = this;
+    const index = keys.indexOf(key);
+    this.client.subscriptions.remove([key]);
+    if (this.#focus !== key) return;
+    this.#focus = keys[index + 1] ?? keys[index - 1] ?? null;
+    this.#changed();
+  }
+
+  /** Put another neuron of this model in a row; what is out of range is not there to go to. */
+  async replace(key: string, layer: number, neuron: number): Promise<void> {
+    const { model } = this.client;
+    if (model === null || layer < 0 || neuron < 0 || layer >= model.layers || neuron >= model.neuronsPerLayer) return;
+    const next = neuronKey({ layer, neuron });
+    if (next === key) return;
+    const done = this.client.subscriptions.replace(key, next);
+    if (this.#focus === key || this.#focus === null) this.setFocus(next);
+    await this.#quietly(done);
+  }
+
+  /** Step a row to a neighbouring neuron, or to the same neuron of a neighbouring layer. */
+  step(key: string, { neurons = 0, layers = 0 }: { neurons?: number; layers?: number }): void {
+    const name = neuronName(key);
+    if (name !== null) void this.replace(key, name.layer + layers, name.neuron + neurons);
+  }
+
+  // ------------------------------------------------------------------ colours
+
+  typedRange(key: string): TypedRange {
+    return this.#ranges.get(key) ?? automatic;
+  }
+
+  setTypedRange(key: string, range: TypedRange): void {
+    if (range.min === null && range.max === null) this.#ranges.delete(key);
+    else this.#ranges.set(key, range);
+    this.#changed();
+  }
+
+  scale(key: string): Scale {
+    const statistics = this.client.subscriptions.neuron(key)?.statistics ?? null;
+    return scaleOf(statistics, this.document.activations.widest(key), this.typedRange(key));
+  }
+
+  /** Value of a neuron at a token; NaN where there is none. */
+  value(key: string, token: number): number {
+    return this.document.activations.values(key)[token] ?? NaN;
+  }
+
+  // ------------------------------------------------------------------ the editor's view (TokenSource)
+
+  get picture(): TokenPicture {
+    this.#picture ??= this.#draw();
+    return this.#picture;
+  }
+
+  valuesAt(token: number): readonly TokenValue[] {
+    return this.keys.map((key) => {
+      const value = this.value(key, token);
+      return { key, value, bucket: bucketOf(value, this.scale(key)), focused: key === this.#focus };
+    });
+  }
+
+  onPicture(listener: () => void): () => void {
+    return this.on("picture", listener);
+  }
+
+  hover(token: number | null): void {
+    if (token === this.#hovered) return;
+    this.#hovered = token;
+    this.#changed();
+  }
+
+  caret(token: number | null): void {
+    if (token === this.#caret) return;
+    this.#caret = token;
+    this.emit("change", undefined);
+  }
+
+  /** The token to give values for: the one under the pointer, else the one at the caret. */
+  get cursor(): number | null {
+    const cursor = this.#hovered ?? this.#caret;
+    return cursor !== null && cursor < this.document.tokens.length ? cursor : null;
+  }
+
+  get hovered(): number | null {
+    return this.#hovered;
+  }
+
+  /** Bring a token into view, and the caret to its end. */
+  reveal(token: number): void {
+    if (token < this.document.tokens.length) this.emit("reveal", this.document.tokens.at(token).to);
+  }
+
+  // ------------------------------------------------------------------ state
+
+  /** Every wanted value of the newest text is here. */
+  get settled(): boolean {
+    return this.client.ready && this.document.done && this.client.subscriptions.settled && this.document.activations.complete;
+  }
+
+  /** The answer is late: what is shown belongs to an older text. */
+  get late(): boolean {
+    return this.#late;
+  }
+
+  /** The last change that was answered completely. */
+  get lastDone(): Done | null {
+    return this.#lastDone;
+  }
+
+  get notices(): readonly Notice[] {
+    return this.#notices;
+  }
+
+  notify(text: string): void {
+    const notice = { id: this.#nextNotice++, text };
+    this.#notices = [...this.#notices.filter((other) => other.text !== text), notice].slice(-MOST_NOTICES);
+    setTimeout(() => { this.dismiss(notice.id); }, NOTICE_MS);
+    this.#changed();
+  }
+
+  dismiss(id: number): void {
+    this.#notices = this.#notices.filter((notice) => notice.id !== id);
+    this.#changed();
+  }
+
+  /** The model that is being loaded on request. */
+  get loading(): { readonly model: string; readonly progress: ProgressValue | null } | null {
+    return this.#loading;
+  }
+
+  /** Change to another model; a second call gives the first up. */
+  async loadModel(id: string): Promise<void> {
+    this.#loading?.abort.abort();
+    const abort = new AbortController();
+    const current = (): boolean => this.#loading?.abort === abort;
+    this.#loading = { model: id, progress: null, abort };
+    this.#changed();
+    try {
+      await this.client.loadModel(id, {
+        signal: abort.signal,
+        onProgress: (progress) => {
+          if (current()) this.#loading = { model: id, progress, abort };
+          this.#changed();
+        },
+      });
+    } catch (error) {
+      if (!abort.signal.aborted) this.notify(error instanceof Error ? error.message : String(error));
+    } finally {
+      if (current()) this.#loading = null;
+      this.#changed();
+    }
+  }
+
+  cancelLoading(): void {
+    this.#loading?.abort.abort();
+  }
+
+  // ------------------------------------------------------------------ inside
+
+  #changed(): void {
+    this.#picture = null;
+    this.emit("picture", undefined);
+    this.emit("change", undefined);
+  }
+
+  #draw(): TokenPicture {
+    const { activations, tokens, editedFrom } = this.document;
+    const key = this.#focus;
+    let faded: Uint8Array | null = null;
+    if (this.#late) {
+      const freshness = key === null ? null : activations.freshness(key);
+      faded = Uint8Array.from({ length: tokens.length }, (_, i) => (i >= editedFrom || freshness?.[i] === Freshness.stale ? 1 : 0));
+    }
+    const values = key === null ? new Float32Array(tokens.length).fill(NaN) : activations.values(key);
+    return { tokens, faded, marked: this.#hovered, buckets: bucketsOf(values, key === null ? { min: -1, max: 1 } : this.scale(key)) };
+  }
+
+  #keepFocus(): void {
+    const { keys } = this;
+    if (this.#focus === null || !keys.includes(this.#focus)) this.#focus = keys[0] ?? null;
+  }
+
+  /** Answers come: none is late. */
+  #answered(): void {
+    if (this.#lateTimer !== null) clearTimeout(this.#lateTimer);
+    this.#lateTimer = null;
+    this.#late = false;
+    this.#watch();
+  }
+
+  /** Notice when nothing comes though something is due. */
+  #watch(): void {
+    if (this.settled) {
+      if (this.#late || this.#lateTimer !== null) this.#answered();
+    } else if (!this.#late) {
+      this.#lateTimer ??= setTimeout(() => {
+        this.#late = true;
+        this.#changed();
+      }, FADE_MS);
+    }
+  }
+
+  /** A refusal has its notice already; a lost connection brings the rows back by itself. */
+  async #quietly(done: Promise<void>): Promise<void> {
+    try {
+      await done;
+    } catch (error) {
+      if (!(error instanceof DisconnectedError)) this.#changed();
+    }
+  }
+}
