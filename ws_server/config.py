@@ -49,6 +49,8 @@ class Settings:
     """How long a connection may write faster than the limit before it is closed with 1008."""
     shutdown_seconds: float = 1.0
     """How long closing waits for the closing handshakes of open connections."""
+    context_tokens: int = 8192
+    """Longer contexts are not formed, even where a model has them."""
     cache_bytes: int | None = None
     """Budget of KV and capture buffers of one model; None means a quarter of the machine's memory."""
     limits: Limits = field(default_factory=Limits)

@@ -96,7 +96,7 @@ class ServedModel:
         }
 
     def _why_not(self, unit: Unit) -> str:
-        hook, index = unit
+        hook, _ = unit
         widths = self.loaded.hook_widths
         if hook in widths:
             return f"{self.key(unit)} does not exist: {self.id} has neurons 0 to {widths[hook] - 1} there."

@@ -401,9 +401,7 @@ class Session:
         document.changed = False
         document.tokenizing = _Tokenizing(self._next(), document.text.version)
         return [
-            Tokenize(
-                uri, document.tokenizing.ticket, self.model.tokenizer, document.text.text, document.text.encoding
-            )
+            Tokenize(uri, document.tokenizing.ticket, self.model.tokenizer, document.text.text, document.text.encoding)
         ]
 
     def tokenized(self, uri: str, ticket: int, tokens: TokenList, seconds: float) -> Effects:
@@ -440,9 +438,7 @@ class Session:
 
     def _too_many_tokens(self, uri: str, document: _Document) -> Effects:
         maximum = self.limits.document_tokens
-        error = LimitExceeded(
-            f"A document has at most {maximum} tokens.", limit="documentTokens", maximum=maximum
-        )
+        error = LimitExceeded(f"A document has at most {maximum} tokens.", limit="documentTokens", maximum=maximum)
         return self._refuse_text(uri, document, error)
 
     def _refuse_text(self, uri: str, document: _Document, error: RequestError) -> Effects:
@@ -567,8 +563,7 @@ class Session:
     def engine_lost(self) -> Effects:
         """The model's worker has died and a new one has taken its place, with nothing computed."""
         effects: Effects = [
-            Refuse(top.id, InternalError("The model's worker was replaced; ask again."))
-            for top in self._tops.values()
+            Refuse(top.id, InternalError("The model's worker was replaced; ask again.")) for top in self._tops.values()
         ]
         self._tops.clear()
         for uri, document in self._documents.items():
@@ -611,9 +606,7 @@ class Session:
         return effects
 
     def _resolve(self, params: wire.NeuronsParams) -> list[Unit]:
-        return [
-            self.model.resolve(reference, f"neurons.{index}") for index, reference in enumerate(params.neurons)
-        ]
+        return [self.model.resolve(reference, f"neurons.{index}") for index, reference in enumerate(params.neurons)]
 
     def _top(self, request_id: RequestId, params: wire.NeuronsTopParams) -> Effects:
         document = self._documents.get(params.uri)
@@ -631,9 +624,7 @@ class Session:
         if params.by == "ratio" and self.model.loaded.statistics is None:
             raise InvalidParams("This model has no statistics to form a ratio with.", member="by")
         number, context = next(
-            (number, context)
-            for number, context in enumerate(document.sent.contexts())
-            if params.token < context.stop
+            (number, context) for number, context in enumerate(document.sent.contexts()) if params.token < context.stop
         )
         ticket = self._next()
         assert document.sent_version is not None

@@ -153,7 +153,5 @@ def choose_encoding(offered: Iterable[str]) -> PositionEncoding:
         if name in known:
             return known[name]
     if offered:
-        raise InvalidParams(
-            "No position encoding in common; known are utf-16 and utf-32.", member="positionEncodings"
-        )
+        raise InvalidParams("No position encoding in common; known are utf-16 and utf-32.", member="positionEncodings")
     return "utf-16"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ class TokenList:
     def contexts(self) -> Iterator[slice]:
         """The contexts as slices of this list; an empty list has none."""
         edges = (0, *self.breaks, len(self))
-        for start, stop in zip(edges, edges[1:], strict=False):
+        for start, stop in pairwise(edges):
             if stop > start:
                 yield slice(start, stop)
 

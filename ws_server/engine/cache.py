@@ -36,7 +36,8 @@ class Rows:
 
     def read(self, start: int, stop: int, columns: list[int]) -> FloatMatrix:
         """float32 values, [columns, tokens]."""
-        assert self._buffer is not None and stop <= self.length
+        assert self._buffer is not None
+        assert stop <= self.length
         picked = self._buffer[start:stop].index_select(
             1, torch.tensor(columns, device=self._buffer.device)
         )  # [tokens, columns]
@@ -45,7 +46,8 @@ class Rows:
 
     def row(self, token: int) -> torch.Tensor:
         """All values of one token as float32 on the CPU, [width]."""
-        assert self._buffer is not None and token < self.length
+        assert self._buffer is not None
+        assert token < self.length
         return self._buffer[token].float().cpu()
 
     @property

@@ -104,3 +104,23 @@ def _local(folder: Path) -> ModelSpec:
     if not (folder / "tokenizer.json").is_file():
         raise StartupError(f"{str(folder)!r} has no tokenizer.json, the format of fast tokenizers.")
     return ModelSpec(folder.name, folder.name, str(folder))
+
+
+def cached_models() -> list[str]:
+    """Names of the models in the local Hugging Face cache that could be served, without loading any."""
+    from huggingface_hub import CacheNotFound, scan_cache_dir
+
+    try:
+        cache = scan_cache_dir()
+    except CacheNotFound:
+        return []
+    return sorted(
+        repository.repo_id
+        for repository in cache.repos
+        if repository.repo_type == "model"
+        and _has_weights({file.file_name for r in repository.revisions for file in r.files})
+    )
+
+
+def _has_weights(names: set[str]) -> bool:
+    return "config.json" in names and any(name.endswith(".safetensors") for name in names)

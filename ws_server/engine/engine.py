@@ -19,7 +19,6 @@ from .cache import ContextCache
 from .commands import (
     Command,
     ContextTarget,
-    Evaluate,
     Failed,
     Finished,
     FloatMatrix,

@@ -23,10 +23,7 @@ class ModelLoadError(Exception):
     """A model cannot be had; the message is one sentence for a person."""
 
 
-
-def load_model(
-    spec: ModelSpec, options: LoadOptions, tell: Callable[[int, str], None]
-) -> tuple[Runner, LoadedModel]:
+def load_model(spec: ModelSpec, options: LoadOptions, tell: Callable[[int, str], None]) -> tuple[Runner, LoadedModel]:
     """Loads `spec`; `tell(percentage, message)` is called as it goes on.
 
     Raises:
@@ -46,9 +43,7 @@ def load_model(
     except NotCausal:
         raise ModelLoadError(f"{spec.title} is no causal language model.") from None
     except Exception as error:
-        raise ModelLoadError(
-            f"{spec.title} loads, but a forward pass of it fails: {_first_line(error)}."
-        ) from error
+        raise ModelLoadError(f"{spec.title} loads, but a forward pass of it fails: {_first_line(error)}.") from error
     missing = [layer for layer in range(runner.layers) if neuron_hook(layer) not in runner.hook_widths]
     if missing or not runner.layers:
         raise ModelLoadError(f"{spec.title} has no {neuron_hook(missing[0] if missing else 0)} hook point.")

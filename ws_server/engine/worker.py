@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import threading
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 
@@ -24,14 +25,14 @@ def run_worker(connection: Connection, spec: ModelSpec, options: LoadOptions) ->
     """Entry point of the process. Sends `LoadingNews`, then the `Result`s of each step as a list; ends when the
     pipe does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the server ends its workers
+    # Threads that wait by spinning take the processor from those they wait for, as soon as others need it too.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # standard output belongs to the server's one line
     logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(name)s: %(message)s")
     inbox: SimpleQueue[Command] = SimpleQueue()
     threading.Thread(target=_receive, args=(connection, inbox), daemon=True).start()
-    try:
+    with suppress(BrokenPipeError, ConnectionResetError):  # the server is gone
         _serve(connection, inbox, spec, options)
-    except (BrokenPipeError, ConnectionResetError):
-        pass  # the server is gone
 
 
 def _receive(connection: Connection, inbox: SimpleQueue[Command]) -> None:

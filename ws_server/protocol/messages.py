@@ -38,9 +38,7 @@ Uri = Annotated[
 class Params(BaseModel):
     """Base of everything a client sends."""
 
-    model_config = ConfigDict(
-        frozen=True, strict=True, extra="ignore", alias_generator=to_camel, populate_by_name=True
-    )
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
 
 
 class NoParams(Params):

@@ -75,9 +75,7 @@ def openrpc_document() -> dict[str, Any]:
         "methods": methods,
         "components": {
             "schemas": components,
-            "errors": {
-                error.__name__: {"code": error.code, "message": _sentence(error)} for error in WIRE_ERRORS
-            },
+            "errors": {error.__name__: {"code": error.code, "message": _sentence(error)} for error in WIRE_ERRORS},
         },
     }
 

@@ -1,0 +1,145 @@
+"""The command `neuroscope`."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+
+from . import __version__
+from .config import Settings
+from .engine.catalog import EMBEDDED_ID, resolve_models
+from .errors import StartupError
+
+_DEFAULTS = Settings()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command; returns its exit code: 0, or 2 where it could not be done as asked."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s")
+    # Refused handshakes and clients that just go are the other side's business.
+    logging.getLogger("websockets").setLevel(logging.CRITICAL)
+    try:
+        code: int = options.run(options)
+    except StartupError as error:
+        print(f"neuroscope: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 0
+    return code
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from .server.app import run
+
+    specs = resolve_models(tuple(options.model))
+    settings = Settings(
+        models=tuple(options.model),
+        host=options.host,
+        port=options.port,
+        device=options.device,
+        dtype=options.dtype,
+        open_browser=options.open,
+        compression=options.compression,
+        allowed_origins=tuple(options.allow_origin),
+        context_tokens=options.context_tokens,
+        cache_bytes=options.cache_memory * 1024**2 if options.cache_memory is not None else None,
+    )
+    run(settings, specs)
+    return 0
+
+
+def _models(options: argparse.Namespace) -> int:
+    from .engine.catalog import cached_models
+
+    print(f"{EMBEDDED_ID}\tembedded; the default")
+    for name in cached_models():
+        print(f"{name}\tin the local Hugging Face cache")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="neuroscope", description="Type, and watch the neurons of a language model fire on every token."
+    )
+    parser.add_argument("--version", action="version", version=f"neuroscope {__version__}")
+    parser.add_argument(
+        "--log-level",
+        default="warning",
+        choices=("debug", "info", "warning", "error"),
+        help="default: %(default)s",
+    )
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    serve = commands.add_parser(
+        "serve",
+        help="start the server and its web page",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    serve.set_defaults(run=_serve)
+    serve.add_argument(
+        "--model",
+        action="append",
+        default=[],
+        metavar="NAME_OR_FOLDER",
+        help="a Hugging Face name, optionally NAME@REVISION, or a local folder in Hugging Face layout; "
+        "may be given several times, the first is the default; none: the embedded model",
+    )
+    serve.add_argument("--host", default=_DEFAULTS.host, help="address to listen on")
+    serve.add_argument("--port", type=_port, default=_DEFAULTS.port, help="port to listen on; 0 picks a free one")
+    serve.add_argument(
+        "--open",
+        action=argparse.BooleanOptionalAction,
+        default=_DEFAULTS.open_browser,
+        help="open the browser",
+    )
+    serve.add_argument(
+        "--device", choices=("auto", "cpu", "cuda", "mps"), default=_DEFAULTS.device, help="where to compute"
+    )
+    serve.add_argument(
+        "--dtype",
+        choices=("float32", "float16", "bfloat16"),
+        default=_DEFAULTS.dtype,
+        help="precision of the weights",
+    )
+    serve.add_argument(
+        "--context-tokens",
+        type=_positive,
+        default=_DEFAULTS.context_tokens,
+        metavar="N",
+        help="form no longer contexts than this, even where a model has them",
+    )
+    serve.add_argument(
+        "--cache-memory",
+        type=_positive,
+        metavar="MIB",
+        help="budget for computed state of one model; unset: a quarter of the machine's memory",
+    )
+    serve.add_argument("--compression", action="store_true", help="compress messages; worth it only on slow networks")
+    serve.add_argument(
+        "--allow-origin",
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help="let pages of this origin connect, such as https://lab.example; may be given several times",
+    )
+
+    models = commands.add_parser("models", help="list the models that need no download")
+    models.set_defaults(run=_models)
+    return parser
+
+
+def _port(text: str) -> int:
+    value = int(text)
+    if not 0 <= value <= 65535:
+        raise argparse.ArgumentTypeError("a port lies between 0 and 65535")
+    return value
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return value

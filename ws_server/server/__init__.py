@@ -1,0 +1,1 @@
+"""Asyncio: sockets, HTTP, model workers, lifecycle and limits. The only room that does I/O."""

@@ -1,0 +1,187 @@
+"""One websocket: frames in, messages to its session, frames out.
+
+The conversation proper begins with `initialize`, which finds or makes the session; everything else is the
+session's business. Whatever else goes wrong in here meets one boundary: it is logged, and the connection
+closed with 1011.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from websockets.asyncio.server import ServerConnection
+from websockets.exceptions import ConnectionClosed
+from websockets.frames import CloseCode
+
+from .. import __version__
+from ..document.text import choose_encoding
+from ..errors import InvalidParams, NotInitialized, RequestError
+from ..protocol import codec
+from ..protocol.codec import Fault, Frame, Message, Notification, Request
+from ..protocol.messages import PROTOCOL_VERSION, ActivationEncoding, InitializeParams
+from ..session import initialize_result
+from .host import Host, ProgressReporter
+from .outbox import Outbox
+
+if TYPE_CHECKING:
+    from .app import Server
+
+_log = logging.getLogger(__name__)
+
+
+class Connection:
+    """A client's connection from its first frame to its last."""
+
+    def __init__(self, socket: ServerConnection, server: Server) -> None:
+        self.host: Host | None = None
+        self.outbox = Outbox(socket, self._hold_back, self._go_on)
+        self._socket = socket
+        self._server = server
+        self._allowance = _Allowance(server.settings.limits.messages_per_second)
+
+    async def run(self) -> None:
+        """Serves the connection until it is closed."""
+        sender = asyncio.ensure_future(self.outbox.run())
+        try:
+            await self._read()
+        except ConnectionClosed:
+            pass
+        except Exception:
+            _log.exception("A connection failed.")
+            await self._socket.close(CloseCode.INTERNAL_ERROR, "internal error")
+        finally:
+            sender.cancel()
+            await asyncio.gather(sender, return_exceptions=True)
+            self._server.sessions.release(self)
+
+    async def close(self, code: int, reason: str) -> None:
+        await self._socket.close(code, reason)
+
+    async def _read(self) -> None:
+        while True:
+            text = await self._socket.recv()
+            if not isinstance(text, str):
+                await self._socket.close(CloseCode.UNSUPPORTED_DATA, "only text frames are understood")
+                return
+            if not await self._within_rate():
+                await self._socket.close(CloseCode.POLICY_VIOLATION, "too many messages")
+                return
+            await self._take(codec.decode(text))
+
+    async def _within_rate(self) -> bool:
+        """Waits, without reading, until the client is within its rate; False if it never is."""
+        delay = self._allowance.take(time.monotonic())
+        if delay:
+            await asyncio.sleep(delay)
+        return self._allowance.exceeded_for < self._server.settings.flood_seconds
+
+    async def _take(self, frame: Frame) -> None:
+        if frame.batch:
+            # An erroneous message of a batch is answered too, notifications are not.
+            self.outbox.expect_batch(
+                [m.id for m in frame.messages if isinstance(m, Request) or (isinstance(m, Fault) and not m.method)]
+            )
+        for message in frame.messages:
+            await self._dispatch(message)
+
+    async def _dispatch(self, message: Message) -> None:
+        if not isinstance(message, Fault):
+            self._server.metrics.received(message.method)
+        if self.host is not None:
+            self.host.receive(message)
+        elif isinstance(message, Request) and isinstance(message.params, InitializeParams):
+            await self._initialize(message, message.params)
+        elif isinstance(message, Request):
+            error = NotInitialized("The first message must be `initialize`.")
+            self.outbox.respond(codec.error_response(message.id, error))
+        elif isinstance(message, Notification):
+            error = NotInitialized("The first message must be `initialize`.")
+            self.outbox.notify("$/error", {"method": message.method, **codec.error_object(error)})
+        elif message.method is None:
+            self.outbox.respond(codec.error_response(message.id, message.error))
+        else:
+            self.outbox.notify("$/error", {"method": message.method, **codec.error_object(message.error)})
+
+    async def _initialize(self, request: Request, params: InitializeParams) -> None:
+        try:
+            self.host, resumed = await self._begin(params)
+        except RequestError as error:
+            self.outbox.respond(codec.error_response(request.id, error))
+            return
+        _log.info("session %s: %s connected", self.host.session.id[:6], params.client.name)
+        result = initialize_result(
+            self.host.session,
+            resumed=resumed,
+            server={"name": "Neuroscope", "version": __version__},
+            models=self._server.models.summaries(),
+        )
+        self.outbox.respond(codec.response(request.id, result))
+        self.host.outbox = self.outbox
+
+    async def _begin(self, params: InitializeParams) -> tuple[Host, bool]:
+        if params.protocol_version != PROTOCOL_VERSION:
+            raise InvalidParams(
+                f"This server speaks protocol version {PROTOCOL_VERSION}, not {params.protocol_version}.",
+                member="protocolVersion",
+                supported=[PROTOCOL_VERSION],
+            )
+        positions = choose_encoding(params.position_encodings)
+        activations = _choose_activation_encoding(params.activation_encodings)
+        sessions = self._server.sessions
+        host = sessions.resume(params.resume, self) if params.resume is not None else None
+        resumed = host is not None
+        if host is None:
+            model = self._server.models.default
+            reporter = ProgressReporter(self.outbox, params.work_done_token, f"Loading {model.spec.title}")
+            served = await model.load(reporter.report)
+            reporter.end("Ready")
+            host = sessions.begin(served, self)
+        host.session.attach(positions, activations)
+        return host, resumed
+
+    def _hold_back(self) -> None:
+        if self.host is not None:
+            self.host.session.hold_back()
+
+    def _go_on(self) -> None:
+        if self.host is not None:
+            self.host.perform(self.host.session.go_on())
+
+
+class _Allowance:
+    """A token bucket: a second's messages at once, then as many a second."""
+
+    def __init__(self, per_second: int) -> None:
+        self._rate = float(per_second)
+        self._left = self._rate
+        self._at: float | None = None
+        self._exceeded_since: float | None = None
+        self.exceeded_for = 0.0
+        """Seconds since the client was last within its rate."""
+
+    def take(self, now: float) -> float:
+        """Counts one message; returns how long to wait before acting on it."""
+        elapsed = now - self._at if self._at is not None else 0.0
+        self._at = now
+        self._left = min(self._rate, self._left + elapsed * self._rate) - 1
+        if self._left >= 0:
+            self._exceeded_since, self.exceeded_for = None, 0.0
+            return 0.0
+        self._exceeded_since = self._exceeded_since if self._exceeded_since is not None else now
+        self.exceeded_for = now - self._exceeded_since
+        return -self._left / self._rate
+
+
+def _choose_activation_encoding(offered: list[str]) -> ActivationEncoding:
+    known: dict[str, ActivationEncoding] = {"json": "json", "base64": "base64"}
+    for name in offered:
+        if name in known:
+            return known[name]
+    if offered:
+        raise InvalidParams(
+            "No activation encoding in common; known are json and base64.", member="activationEncodings"
+        )
+    return "json"

@@ -1,0 +1,163 @@
+"""One session at home: carries out its effects, and outlives its connections for a while."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Coroutine
+from concurrent.futures import Executor
+from typing import Any
+
+from ..engine.commands import LoadProgress
+from ..errors import RequestError
+from ..protocol import codec
+from ..protocol.codec import Message
+from ..protocol.messages import RequestId
+from ..session import (
+    Compute,
+    Effects,
+    GiveUpLoading,
+    LoadModel,
+    Notify,
+    Refuse,
+    Reply,
+    Session,
+    Tokenize,
+)
+from .metrics import Metrics
+from .models import Models
+from .outbox import Outbox
+
+_log = logging.getLogger(__name__)
+
+
+class Host:
+    """Carries out what a session wants done. All methods run on the event loop."""
+
+    def __init__(self, session: Session, models: Models, executor: Executor, metrics: Metrics) -> None:
+        self.session = session
+        self.outbox: Outbox | None = None
+        self._models = models
+        self._executor = executor
+        self._metrics = metrics
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loads: dict[RequestId, asyncio.Task[None]] = {}
+
+    def receive(self, message: Message) -> None:
+        self.perform(self.session.receive(message))
+
+    def perform(self, effects: Effects) -> None:
+        for effect in effects:
+            match effect:
+                case Reply():
+                    self._respond(codec.response(effect.id, effect.result))
+                case Refuse():
+                    self._respond(codec.error_response(effect.id, effect.error))
+                case Notify():
+                    self._metrics.notified(effect.method, effect.params)
+                    if self.outbox is not None:
+                        self.outbox.notify(effect.method, effect.params)
+                case Tokenize():
+                    self._start(self._tokenize(effect))
+                case Compute():
+                    self._models[effect.model].submit(effect.command)
+                case LoadModel():
+                    self._loads[effect.id] = self._start(self._load(effect))
+                case GiveUpLoading():
+                    if (task := self._loads.pop(effect.id, None)) is not None:
+                        task.cancel()
+
+    def engine_lost(self, model_id: str) -> None:
+        """The worker of a model has died; if it is ours, a new one is waited for and everything asked
+        again."""
+        if self.session.model.id == model_id:
+            self._start(self._recover(model_id))
+
+    def end(self) -> None:
+        """The session is over."""
+        self.perform(self.session.detach())
+        self.perform(self.session.forget_all())
+        for task in self._tasks:
+            task.cancel()
+
+    def _respond(self, response: dict[str, object]) -> None:
+        if self.outbox is not None:
+            self.outbox.respond(response)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+        return task
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("A task of session %s failed.", self.session.id[:6], exc_info=error)
+
+    async def _tokenize(self, work: Tokenize) -> None:
+        begun = time.perf_counter()
+        try:
+            tokens = await asyncio.get_running_loop().run_in_executor(
+                self._executor, work.tokenizer.tokenize, work.text, work.encoding
+            )
+        except Exception:
+            _log.exception("Tokenizing failed.")
+            self.perform(self.session.tokenizing_failed(work.uri, work.ticket))
+            return
+        seconds = time.perf_counter() - begun
+        self._metrics.tokenized(seconds)
+        self.perform(self.session.tokenized(work.uri, work.ticket, tokens, seconds))
+
+    async def _load(self, work: LoadModel) -> None:
+        model = self._models[work.model]
+        reporter = ProgressReporter(self.outbox, work.progress_token, f"Loading {model.spec.title}")
+        try:
+            served = await model.load(reporter.report)
+        except RequestError as error:
+            reporter.end("Failed")
+            self.perform(self.session.model_failed(work.id, error))
+        except asyncio.CancelledError:
+            reporter.end("Cancelled")
+            raise
+        else:
+            reporter.end("Ready")
+            self.perform(self.session.model_loaded(work.id, served))
+        finally:
+            self._loads.pop(work.id, None)
+
+    async def _recover(self, model_id: str) -> None:
+        try:
+            await self._models[model_id].load()
+        except RequestError as error:
+            _log.error("%s", error)
+            return
+        if self.session.model.id == model_id:
+            self.perform(self.session.engine_lost())
+
+
+class ProgressReporter:
+    """Tells a client how far a load has come, as LSP does; silent without a token."""
+
+    def __init__(self, outbox: Outbox | None, token: str | int | None, title: str) -> None:
+        self._outbox = outbox if token is not None else None
+        self._token = token
+        self._title = title
+        self._begun = False
+
+    def report(self, progress: LoadProgress) -> None:
+        kind = "report" if self._begun else "begin"
+        value = {"kind": kind, "message": progress.message, "percentage": progress.percentage}
+        if not self._begun:
+            value["title"] = self._title
+            self._begun = True
+        self._send(value)
+
+    def end(self, message: str) -> None:
+        if self._begun:
+            self._send({"kind": "end", "message": message})
+
+    def _send(self, value: dict[str, object]) -> None:
+        if self._outbox is not None:
+            self._outbox.notify("$/progress", {"token": self._token, "value": value})

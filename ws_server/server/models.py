@@ -1,0 +1,148 @@
+"""The models of a server: which there are, their workers, and who waits for them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+
+from ..engine.catalog import LoadOptions, ModelSpec
+from ..engine.commands import Command, LoadedModel, LoadFailed, LoadProgress, Result
+from ..errors import ModelLoadFailed
+from ..model import ServedModel
+from ..protocol.messages import ModelSummary
+from .worker import Worker
+
+_log = logging.getLogger(__name__)
+
+OnProgress = Callable[[LoadProgress], None]
+
+
+class Model:
+    """One model that clients can choose: not loaded, loading, or served by a worker."""
+
+    def __init__(
+        self,
+        spec: ModelSpec,
+        options: LoadOptions,
+        on_result: Callable[[Result], None],
+        on_lost: Callable[[str], None],
+    ) -> None:
+        self.spec = spec
+        self.served: ServedModel | None = None
+        self._options = options
+        self._on_result = on_result
+        self._on_lost = on_lost
+        self._worker: Worker | None = None
+        self._loading: asyncio.Future[ServedModel] | None = None
+        self._progress = LoadProgress(0, "Starting")
+        self._listeners: list[OnProgress] = []
+
+    async def load(self, on_progress: OnProgress | None = None) -> ServedModel:
+        """The model, loaded now if it is not yet; callers that come meanwhile wait for the same load.
+
+        Raises:
+            ModelLoadFailed: it cannot be had. The next call tries again.
+        """
+        if self.served is not None:
+            return self.served
+        if self._loading is None:
+            self._start()
+        assert self._loading is not None
+        if on_progress is not None:
+            on_progress(self._progress)
+            self._listeners.append(on_progress)
+        try:
+            return await asyncio.shield(self._loading)
+        finally:
+            if on_progress is not None:
+                self._listeners.remove(on_progress)
+
+    def submit(self, command: Command) -> None:
+        """Hands a command to the worker. While there is none it is dropped: nothing is computed for anyone
+        then, and sessions ask again when there is one."""
+        if self._worker is not None:
+            self._worker.submit(command)
+
+    def summary(self, default: bool) -> ModelSummary:
+        spec = self.spec
+        summary: ModelSummary = {
+            "id": spec.id,
+            "title": spec.title,
+            "loaded": self.served is not None,
+            "default": default,
+        }
+        if spec.description is not None:
+            summary["description"] = spec.description
+        return summary
+
+    def end(self) -> None:
+        if self._worker is not None:
+            worker, self._worker = self._worker, None
+            worker.end()
+
+    def _start(self) -> None:
+        self._progress = LoadProgress(0, "Starting")
+        self._loading = asyncio.get_running_loop().create_future()
+        self._loading.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may be waiting
+        worker = Worker(self.spec, self._options, self._receive, lambda: self._ended(worker))
+        self._worker = worker
+
+    def _receive(self, message: LoadProgress | LoadedModel | LoadFailed | list[Result]) -> None:
+        match message:
+            case list():
+                for result in message:
+                    self._on_result(result)
+            case LoadProgress():
+                self._progress = message
+                for listener in self._listeners:
+                    listener(message)
+            case LoadedModel():
+                self.served = ServedModel.of(self.spec.id, message)
+                self._settle(self.served)
+            case LoadFailed():
+                self._settle(ModelLoadFailed(message.message, model=self.spec.id))
+
+    def _settle(self, outcome: ServedModel | ModelLoadFailed) -> None:
+        loading, self._loading = self._loading, None
+        if loading is None:
+            return
+        if isinstance(outcome, ServedModel):
+            loading.set_result(outcome)
+        else:
+            loading.set_exception(outcome)
+
+    def _ended(self, worker: Worker) -> None:
+        if worker is not self._worker:
+            return  # ended by us
+        self._worker = None
+        if self.served is None:
+            self._settle(ModelLoadFailed(f"The process that loads {self.spec.title} has died.", model=self.spec.id))
+            return
+        _log.error("The worker of %s has died; starting another.", self.spec.id)
+        self.served = None
+        self._on_lost(self.spec.id)
+
+
+class Models:
+    """All models of a server; the first is the default."""
+
+    def __init__(
+        self,
+        specs: Sequence[ModelSpec],
+        options: LoadOptions,
+        on_result: Callable[[Result], None],
+        on_lost: Callable[[str], None],
+    ) -> None:
+        self._models = {spec.id: Model(spec, options, on_result, on_lost) for spec in specs}
+        self.default = self._models[specs[0].id]
+
+    def __getitem__(self, model_id: str) -> Model:
+        return self._models[model_id]
+
+    def summaries(self) -> list[ModelSummary]:
+        return [model.summary(model is self.default) for model in self._models.values()]
+
+    def end(self) -> None:
+        for model in self._models.values():
+            model.end()

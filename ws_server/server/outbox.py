@@ -1,0 +1,84 @@
+"""What is to be sent on one connection, in order.
+
+Messages are put in without waiting and sent by one task. It is bounded by what fills it: while more than
+`HIGH_WATER` bytes wait, the session merges its client's edits instead of answering each (`on_full`,
+`on_drained`), so at most one version of each document is ever on its way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from websockets.asyncio.server import ServerConnection
+
+from ..protocol import codec
+from ..protocol.messages import RequestId
+
+HIGH_WATER = 256 * 1024
+LOW_WATER = 64 * 1024
+
+
+class _Batch:
+    """A JSON-RPC batch whose answers are sent as one array."""
+
+    def __init__(self, ids: list[RequestId]) -> None:
+        self.waiting = ids
+        self.responses: list[Any] = []
+
+
+class Outbox:
+    """The sending side of a connection."""
+
+    def __init__(self, socket: ServerConnection, on_full: Callable[[], None], on_drained: Callable[[], None]) -> None:
+        self._socket = socket
+        self._on_full = on_full
+        self._on_drained = on_drained
+        self._frames: deque[bytes] = deque()
+        self._bytes = 0
+        self._full = False
+        self._wake = asyncio.Event()
+        self._batches: list[_Batch] = []
+
+    def expect_batch(self, ids: list[RequestId]) -> None:
+        """The answers to these requests belong into one array."""
+        if ids:
+            self._batches.append(_Batch(ids))
+
+    def respond(self, response: dict[str, Any]) -> None:
+        """Sends an answer, or keeps it until its batch is complete."""
+        for batch in self._batches:
+            if response["id"] in batch.waiting:
+                batch.waiting.remove(response["id"])
+                batch.responses.append(response)
+                if not batch.waiting:
+                    self._batches.remove(batch)
+                    self._put(codec.encode(batch.responses))
+                return
+        self._put(codec.encode(response))
+
+    def notify(self, method: str, params: Any) -> None:
+        self._put(codec.encode(codec.notification(method, params)))
+
+    def _put(self, frame: bytes) -> None:
+        self._frames.append(frame)
+        self._bytes += len(frame)
+        self._wake.set()
+        if not self._full and self._bytes > HIGH_WATER:
+            self._full = True
+            self._on_full()
+
+    async def run(self) -> None:
+        """Sends until cancelled or until the connection is closed, which raises `ConnectionClosed`."""
+        while True:
+            while self._frames:
+                frame = self._frames.popleft()
+                await self._socket.send(frame, text=True)
+                self._bytes -= len(frame)
+                if self._full and self._bytes < LOW_WATER:
+                    self._full = False
+                    self._on_drained()
+            self._wake.clear()
+            await self._wake.wait()

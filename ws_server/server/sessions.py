@@ -1,0 +1,117 @@
+"""The sessions of a server: who holds which, and when one that nobody holds ends."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import logging
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import TYPE_CHECKING
+
+from websockets.frames import CloseCode
+
+from ..config import Settings
+from ..engine.commands import Result
+from ..errors import Overloaded
+from ..model import ServedModel
+from ..protocol.messages import Resume
+from ..session import Session
+from .host import Host
+from .metrics import Metrics
+from .models import Models
+
+if TYPE_CHECKING:
+    from .connection import Connection
+
+_log = logging.getLogger(__name__)
+
+
+class Sessions:
+    """All sessions, connected or waiting to be resumed."""
+
+    def __init__(self, settings: Settings, models: Callable[[], Models], executor: Executor, metrics: Metrics) -> None:
+        self._settings = settings
+        self._models = models
+        self._executor = executor
+        self._metrics = metrics
+        self._hosts: dict[str, Host] = {}
+        self._holders: dict[str, Connection] = {}
+        self._expiry: dict[str, asyncio.TimerHandle] = {}
+        self._farewells: set[asyncio.Task[None]] = set()
+
+    def __len__(self) -> int:
+        return len(self._hosts)
+
+    @property
+    def full(self) -> bool:
+        """Whether no further session can begin: all that there may be are connected."""
+        return len(self._holders) >= self._settings.limits.sessions
+
+    def begin(self, model: ServedModel, connection: Connection) -> Host:
+        """A new session; one that waits to be resumed longest makes place if need be.
+
+        Raises:
+            Overloaded: there are as many as there may be, all connected.
+        """
+        if self.full:
+            raise Overloaded("This server has no place for another session; try again later.")
+        while len(self._hosts) >= self._settings.limits.sessions:
+            self._end(next(iter(self._expiry)))
+        session = Session(model, self._settings.limits, lambda: self._models().summaries())
+        host = Host(session, self._models(), self._executor, self._metrics)
+        self._hosts[session.id] = host
+        self._holders[session.id] = connection
+        return host
+
+    def resume(self, resume: Resume, connection: Connection) -> Host | None:
+        """The session of a dropped connection; None where it is gone or the token is not its own.
+
+        A connection that still holds it is taken to be half open and is closed: the one with the token is
+        the client.
+        """
+        host = self._hosts.get(resume.session)
+        if host is None or not hmac.compare_digest(
+            resume.resume_token.encode("utf-8", "surrogatepass"), host.session.resume_token.encode()
+        ):
+            return None
+        former = self._holders.pop(resume.session, None)
+        if former is not None:
+            former.host = None
+            host.perform(host.session.detach())
+            host.outbox = None
+            farewell = asyncio.ensure_future(former.close(CloseCode.NORMAL_CLOSURE, "resumed by another connection"))
+            self._farewells.add(farewell)
+            farewell.add_done_callback(self._farewells.discard)
+        if (timer := self._expiry.pop(resume.session, None)) is not None:
+            timer.cancel()
+        self._holders[resume.session] = connection
+        return host
+
+    def release(self, connection: Connection) -> None:
+        """A connection has ended; its session is kept for a while."""
+        host, connection.host = connection.host, None
+        if host is None:
+            return
+        session_id = host.session.id
+        host.outbox = None
+        host.perform(host.session.detach())
+        self._holders.pop(session_id, None)
+        timer = asyncio.get_running_loop().call_later(self._settings.resume_seconds, self._end, session_id)
+        self._expiry[session_id] = timer
+        _log.info("session %s: disconnected", session_id[:6])
+
+    def computed(self, result: Result) -> None:
+        """An engine's result, to the session that it is for."""
+        host = self._hosts.get(result.key[0])
+        if host is not None:
+            host.perform(host.session.computed(result))
+
+    def engine_lost(self, model_id: str) -> None:
+        for host in self._hosts.values():
+            host.engine_lost(model_id)
+
+    def _end(self, session_id: str) -> None:
+        if (timer := self._expiry.pop(session_id, None)) is not None:
+            timer.cancel()
+        self._hosts.pop(session_id).end()

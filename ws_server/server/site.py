@@ -1,0 +1,116 @@
+"""Plain HTTP on the websocket's port: the web client, health, metrics and the OpenRPC document.
+
+The files are read once into a table of paths, so no request can name a file that is not in it.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import hashlib
+import http
+import mimetypes
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from websockets.datastructures import Headers
+from websockets.http11 import Response
+
+STATIC_FOLDER = Path(__file__).parent.parent / "static"
+
+_SECURITY_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; "
+        "connect-src 'self' ws: wss:; manifest-src 'self'; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'self'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+
+_NOT_BUILT = b"""<!doctype html><meta charset="utf-8"><title>Neuroscope</title>
+<p>The server runs, but this installation holds no web client: it was installed without its build step.
+Install the package with <code>pip install .</code>, or run <code>npm run build</code> in <code>web_client/</code>.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A body that does not change while the server runs."""
+
+    body: bytes
+    content_type: str
+    etag: str
+
+    @classmethod
+    def of(cls, body: bytes, content_type: str) -> Resource:
+        return cls(body, content_type, f'"{hashlib.sha256(body).hexdigest()[:20]}"')
+
+
+class Site:
+    """What `GET` answers.
+
+    Args:
+        live: paths whose content is made at each request, with their content type and a function that gives status
+            and body.
+        opening: the text and neurons that the page opens with, as JSON, if the default model has some.
+    """
+
+    def __init__(
+        self,
+        live: dict[str, tuple[str, Callable[[], tuple[int, bytes]]]],
+        opening: bytes | None,
+        folder: Path = STATIC_FOLDER,
+    ) -> None:
+        self._live = live
+        self._table = _read(folder)
+        if opening is not None:
+            self._table["/opening.json"] = Resource.of(opening, "application/json")
+
+    def answer(self, path: str, if_none_match: str | None) -> Response:
+        """The response to `GET path`."""
+        if path in self._live:
+            content_type, make = self._live[path]
+            status, body = make()
+            return respond(status, body, content_type, {"Cache-Control": "no-store"})
+        resource = self._table.get(path)
+        if resource is None:
+            return respond(404, b"Not found.\n")
+        headers = {"ETag": resource.etag, "Cache-Control": "no-cache"}
+        if if_none_match == resource.etag:
+            return respond(304, b"", resource.content_type, headers)
+        return respond(200, resource.body, resource.content_type, headers)
+
+
+def respond(
+    status: int,
+    body: bytes,
+    content_type: str = "text/plain; charset=utf-8",
+    extra: dict[str, str] | None = None,
+) -> Response:
+    """A complete response with the headers that every one of ours has."""
+    headers = Headers(
+        {
+            "Date": email.utils.formatdate(usegmt=True),
+            "Connection": "close",
+            "Content-Length": str(len(body)),
+            "Content-Type": content_type,
+            **_SECURITY_HEADERS,
+            **(extra or {}),
+        }
+    )
+    return Response(status, http.HTTPStatus(status).phrase, headers, body)
+
+
+def _read(folder: Path) -> dict[str, Resource]:
+    table: dict[str, Resource] = {}
+    for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
+        if path.is_file():
+            content_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+            if content_type.startswith("text/") or content_type.endswith(("javascript", "json")):
+                content_type += "; charset=utf-8"
+            table["/" + path.relative_to(folder).as_posix()] = Resource.of(path.read_bytes(), content_type)
+    index = table.get("/index.html")
+    table["/"] = index if index is not None else Resource.of(_NOT_BUILT, "text/html; charset=utf-8")
+    return table

@@ -1,0 +1,78 @@
+"""The server's end of a model worker: a process, and two threads that keep its pipe off the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from queue import SimpleQueue
+from typing import Any
+
+from ..engine.catalog import LoadOptions, ModelSpec
+from ..engine.commands import Command
+from ..engine.worker import run_worker
+
+
+class Worker:
+    """A running worker process.
+
+    Args:
+        on_message: called on the event loop with everything that the worker sends.
+        on_end: called on the event loop, once, when the process has gone, however it went.
+    """
+
+    def __init__(
+        self,
+        spec: ModelSpec,
+        options: LoadOptions,
+        on_message: Callable[[Any], None],
+        on_end: Callable[[], None],
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        # "spawn" everywhere: a forked child would inherit the server's sockets and threads' locks.
+        context = multiprocessing.get_context("spawn")
+        self._connection, theirs = context.Pipe()
+        self._process = context.Process(
+            target=run_worker, args=(theirs, spec, options), name=f"model {spec.id}", daemon=True
+        )
+        self._process.start()
+        theirs.close()
+        self._outbox: SimpleQueue[Command | None] = SimpleQueue()
+        threading.Thread(target=self._receive, args=(self._connection, on_message, on_end), daemon=True).start()
+        threading.Thread(target=self._send, daemon=True).start()
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid
+
+    def submit(self, command: Command) -> None:
+        """Sends a command; one to a worker that has gone is lost, and `on_end` tells of that."""
+        self._outbox.put(command)
+
+    def end(self) -> None:
+        """Ends the process at once; it holds nothing that is worth keeping."""
+        self._outbox.put(None)
+        self._process.kill()
+
+    def _receive(self, connection: Connection, on_message: Callable[[Any], None], on_end: Callable[[], None]) -> None:
+        try:
+            while True:
+                self._call(on_message, connection.recv())
+        except (EOFError, OSError):
+            pass
+        self._process.join()
+        self._call(on_end)
+
+    def _call(self, function: Callable[..., None], *arguments: Any) -> None:
+        with suppress(RuntimeError):  # the loop is closed: the server has ended, and nobody waits for this
+            self._loop.call_soon_threadsafe(function, *arguments)
+
+    def _send(self) -> None:
+        try:
+            while (command := self._outbox.get()) is not None:
+                self._connection.send(command)
+        except (BrokenPipeError, OSError):
+            pass  # the process has gone; `_receive` tells
