@@ -1,0 +1,1 @@
+"""What tests share: tiny models, a client that knows the protocol alone, and an independent computation."""
