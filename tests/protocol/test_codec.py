@@ -1,0 +1,149 @@
+"""Frames to messages: whatever comes, the outcome is a message or a fault that says what is wrong."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import numpy as np
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ws_server.errors import InvalidParams, InvalidRequest, MethodNotFound, ParseError, RequestError
+from ws_server.protocol.codec import Fault, Frame, Notification, Request, decode, encode, encode_values
+from ws_server.protocol.messages import METHODS, DocumentOpenParams, NeuronsParams
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    max_leaves=12,
+)
+likely_members = st.fixed_dictionaries(
+    {},
+    optional={
+        "jsonrpc": st.just("2.0") | json_values,
+        "id": json_values,
+        "method": st.sampled_from(list(METHODS)) | json_values,
+        "params": st.dictionaries(
+            st.sampled_from(["uri", "version", "text", "changes", "neurons", "token", "k", "id", "model"]), json_values
+        )
+        | json_values,
+    },
+)
+
+
+def only(frame: Frame) -> Any:
+    (message,) = frame.messages
+    return message
+
+
+def call(**members: Any) -> str:
+    return json.dumps({"jsonrpc": "2.0", **members})
+
+
+@given(likely_members | json_values | st.lists(likely_members))
+def test_any_json_is_decoded_to_messages_and_faults(value: Any) -> None:
+    frame = decode(json.dumps(value))
+    assert frame.messages
+    for message in frame.messages:
+        assert isinstance(message, Request | Notification | Fault)
+        if isinstance(message, Fault):
+            assert message.error.message.endswith((".", "`."))
+
+
+@given(st.text(max_size=60) | st.binary(max_size=60))
+def test_any_frame_is_decoded(frame: str | bytes) -> None:
+    assert decode(frame).messages
+
+
+@pytest.mark.parametrize(
+    ("frame", "error", "request_id"),
+    [
+        ("{", ParseError, None),
+        ("", ParseError, None),
+        ("[" * 100_000, ParseError, None),
+        ('{"jsonrpc": "2.0", "id": NaN}', ParseError, None),
+        ('{"jsonrpc": "2.0", "id": NaN, "method": "\\ud800"}', ParseError, None),
+        ("7", InvalidRequest, None),
+        ("[]", InvalidRequest, None),
+        ('{"method": "models/list", "id": 1}', InvalidRequest, 1),
+        (call(id=[1], method="models/list"), InvalidRequest, None),
+        (call(id=True, method="models/list"), InvalidRequest, None),
+        (call(id=1), InvalidRequest, 1),
+        (call(id=1, method=5), InvalidRequest, 1),
+        (call(id=1, method="nothing"), MethodNotFound, 1),
+        (call(id=1, method="document/tokens", params={}), MethodNotFound, 1),
+        (call(id=1, method="document/change", params={}), InvalidRequest, 1),
+        (call(id=1, method="document/open", params=["a", 1, ""]), InvalidParams, 1),
+        (call(id=1, method="document/open", params={"uri": "a", "version": "1", "text": ""}), InvalidParams, 1),
+        (call(id=1, method="document/open", params={"uri": "a", "version": 1.5, "text": ""}), InvalidParams, 1),
+        (call(id=1, method="document/open", params={"uri": "a", "version": 2**60, "text": ""}), InvalidParams, 1),
+        (call(id=1, method="document/open", params={"uri": "", "version": 1, "text": ""}), InvalidParams, 1),
+        (call(id=None, method="nothing"), MethodNotFound, None),
+    ],
+)
+def test_a_faulty_request_is_answered_under_its_id(frame: str, error: type[RequestError], request_id: Any) -> None:
+    fault = only(decode(frame))
+    assert isinstance(fault, Fault)
+    assert (type(fault.error), fault.id, fault.method) == (error, request_id, None)
+
+
+def test_a_faulty_notification_is_named() -> None:
+    fault = only(decode(call(method="document/change", params={"uri": "a", "version": True, "changes": []})))
+    assert isinstance(fault, Fault)
+    assert (fault.method, fault.uri, fault.error.data) == ("document/change", "a", {"member": "version"})
+
+
+def test_the_member_at_fault_is_named() -> None:
+    changes = [{"from": 0, "to": 0, "insert": ""}, {"from": 0, "to": -1, "insert": ""}]
+    fault = only(decode(call(method="document/change", params={"uri": "a", "version": 1, "changes": changes})))
+    assert fault.error.data == {"member": "changes.1.to"}
+
+
+def test_unknown_members_are_ignored_so_that_later_versions_can_add_some() -> None:
+    frame = call(id=1, method="document/close", trace=7, params={"uri": "a", "later": 1})
+    assert isinstance(only(decode(frame)), Request)
+
+
+def test_lone_surrogates_in_a_text_are_read() -> None:
+    message = only(
+        decode(
+            '{"jsonrpc":"2.0","id":1,"method":"document/open",'
+            '"params":{"uri":"a","version":1,"text":"a\\ud83d\\u0000b\\ud83d\\ude00"}}'
+        )
+    )
+    assert isinstance(message.params, DocumentOpenParams)
+    assert message.params.text == "a\ud83d\0b😀"
+
+
+def test_a_batch_keeps_its_order() -> None:
+    frame = decode(f"[{call(id=1, method='models/list')}, 5, {call(method='$/cancelRequest', params={'id': 1})}]")
+    assert frame.batch
+    assert [type(message) for message in frame.messages] == [Request, Fault, Notification]
+
+
+def test_neuron_references_in_every_form() -> None:
+    neurons = ["L1N2", {"layer": 1, "neuron": 2}, {"hook": "blocks.1.hook_resid_post", "index": 2}]
+    message = only(decode(call(id=1, method="neurons/subscribe", params={"neurons": neurons})))
+    assert isinstance(message.params, NeuronsParams)
+    assert message.params.model_dump()["neurons"] == neurons
+
+
+def test_floats_are_shortest_and_null_where_not_finite() -> None:
+    values = np.array([[0.1, np.nan, -0.16825671, np.inf, 1e-9]], dtype=np.float32)
+    assert encode({"values": encode_values(values, "json")}) == b'{"values":[[0.1,null,-0.16825671,null,1e-9]]}'
+
+
+@given(st.lists(st.floats(width=32), max_size=6))
+def test_base64_values_are_little_endian_rows(row: list[float]) -> None:
+    values = np.array([row, row], dtype=np.float32)[:, ::-1]
+    wire = orjson.loads(encode(encode_values(values, "base64")))
+    read = np.frombuffer(base64.b64decode(wire["data"]), dtype="<f4").reshape(wire["shape"])
+    np.testing.assert_array_equal(read, values)
+
+
+def test_a_surrogate_that_the_client_sent_can_be_sent_back() -> None:
+    assert json.loads(encode({"id": "\ud800"})) == {"id": "\ud800"}
