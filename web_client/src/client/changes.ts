@@ -9,18 +9,21 @@ import type { Change } from "../wire";
 export type ChangeSet = readonly Change[];
 
 /**
- * The same changes sorted by position. Throws a RangeError where they overlap or leave a text of `length` units.
+ * The same changes sorted by position, those that touch made one.
+ * Throws a RangeError where they overlap or leave a text of `length` units.
  */
 export function normalize(changes: ChangeSet, length: number): ChangeSet {
-  const sorted = [...changes].sort((a, b) => a.from - b.from || a.to - b.to);
-  let end = 0;
-  for (const { from, to } of sorted) {
-    if (!(Number.isInteger(from) && Number.isInteger(to) && from >= end && to >= from && to <= length)) {
+  const result: Change[] = [];
+  for (const change of [...changes].sort((a, b) => a.from - b.from || a.to - b.to)) {
+    const { from, to, insert } = change;
+    const last = result.at(-1);
+    if (!(Number.isInteger(from) && Number.isInteger(to) && from >= (last?.to ?? 0) && to >= from && to <= length)) {
       throw new RangeError(`the change [${from}, ${to}) overlaps another or leaves the text of length ${length}`);
     }
-    end = to;
+    if (last?.to === from) result[result.length - 1] = { from: last.from, to, insert: last.insert + insert };
+    else result.push({ from, to, insert });
   }
-  return sorted;
+  return result;
 }
 
 /** The text after the (normalized) changes. */

@@ -134,7 +134,7 @@ export class NeuroscopeClient extends Emitter<ClientEvents> {
   async loadModel(id: string, options: RequestOptions & { onProgress?: (progress: ProgressValue) => void } = {}): Promise<ModelInfo> {
     const token = this.#progressToken(options.onProgress ?? (() => undefined));
     try {
-      const model = decode.modelInfo(await this.#request("model/load", { model: id, workDoneToken: token }, options), "");
+      const model = decode.results["model/load"](await this.#request("model/load", { model: id, workDoneToken: token }, options), "");
       this.#setModel(model);
       this.subscriptions.modelChanged(model.dropped ?? []);
       await this.refreshModels();
@@ -146,14 +146,14 @@ export class NeuroscopeClient extends Emitter<ClientEvents> {
 
   /** Ask which models there are. */
   async refreshModels(): Promise<readonly ModelSummary[]> {
-    this.#models = decode.modelsListResult(await this.#request("models/list", {}), "").models;
+    this.#models = decode.results["models/list"](await this.#request("models/list", {}), "").models;
     this.emit("models", this.#models);
     return this.#models;
   }
 
   /** The neurons that are highest at one token. */
   async top(params: NeuronsTopParams, options: RequestOptions = {}): Promise<NeuronsTopResult> {
-    return decode.neuronsTopResult(await this.#request("neurons/top", params, options), "");
+    return decode.results["neurons/top"](await this.#request("neurons/top", params, options), "");
   }
 
   #request<M extends keyof Requests>(method: M, params: Requests[M]["params"], options: RequestOptions = {}): Promise<unknown> {
@@ -187,8 +187,9 @@ export class NeuroscopeClient extends Emitter<ClientEvents> {
       if (this.#opening === rpc) this.#setState({ kind: "initializing", progress });
     });
     try {
-      const facts = decode.initializeResult(await rpc.request("initialize", this.#initializeParams(token)), "");
+      const facts = decode.results.initialize(await rpc.request("initialize", this.#initializeParams(token)), "");
       if (this.#opening !== rpc) return;
+      if (facts.positionEncoding !== "utf-16") throw new NeuroscopeError("The server does not count in UTF-16 units, as this client must.");
       this.#begin({ rpc, facts });
     } catch (error) {
       if (error instanceof DisconnectedError || this.#opening !== rpc) return; // `closed` saw to it
@@ -227,8 +228,8 @@ export class NeuroscopeClient extends Emitter<ClientEvents> {
     this.emit("models", this.#models);
     for (const document of this.#documents.values()) this.#attachDocument(document, session);
     this.subscriptions.attach({
-      subscribe: async (neurons) => decode.neuronsResult(await rpc.request("neurons/subscribe", { neurons }), "").neurons,
-      unsubscribe: async (neurons) => decode.neuronsResult(await rpc.request("neurons/unsubscribe", { neurons }), "").neurons,
+      subscribe: async (neurons) => decode.results["neurons/subscribe"](await rpc.request("neurons/subscribe", { neurons }), "").neurons,
+      unsubscribe: async (neurons) => decode.results["neurons/unsubscribe"](await rpc.request("neurons/unsubscribe", { neurons }), "").neurons,
     }, facts.subscriptions);
     this.#setState({ kind: "ready" });
     // A new session starts with the server's default model; bring back the one that was chosen here.

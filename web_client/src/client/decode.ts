@@ -5,9 +5,10 @@
  * that a newer server may add some. A message of another shape throws DecodeError, which names the member.
  */
 import type {
-  ActivationsDone, ActivationsUpdate, DocumentOpenResult, DocumentResync, DocumentTokens, ErrorNotification,
+  ActivationsDone, ActivationsUpdate, DocumentOpenResult, DocumentResync, DocumentTokens, EmptyResult,
+  ErrorNotification,
   InitializeResult, LimitsInfo, ModelInfo, ModelsListResult, ModelSummary, Neuron, NeuronsResult, NeuronStatistics, NeuronsTopResult,
-  Progress, ProgressValue, ServerNotifications, Token,
+  Progress, ProgressValue, Requests, ServerNotifications, Token,
 } from "../wire";
 import { DecodeError } from "./errors";
 
@@ -89,31 +90,46 @@ const modelSummary = object<ModelSummary>({
   id: string, title: string, description: optional(string), loaded: boolean, default: boolean,
 });
 
-export const modelInfo = object<ModelInfo>({
+const modelInfo = object<ModelInfo>({
   id: string, revision: nullable(string), architecture: string, layers: natural, neuronsPerLayer: natural, contextTokens: natural,
   vocabulary: natural, dtype: string, device: string, prependsBos: boolean, hooks: list(string), hasStatistics: boolean,
   dropped: optional(list(string)),
 });
-export const initializeResult = object<InitializeResult>({
+const initializeResult = object<InitializeResult>({
   protocolVersion: (value, path) => {
     if (value !== 1) throw new DecodeError(path, "1, the protocol version that this client speaks");
   },
   server: object<InitializeResult["server"]>({ name: string, version: string }),
   session: string, resumeToken: string, resumed: boolean,
-  positionEncoding: oneOf("utf-16"), activationEncoding: oneOf("json", "base64"),
+  positionEncoding: oneOf("utf-16", "utf-32"), activationEncoding: oneOf("json", "base64"),
   models: list(modelSummary), model: nullable(modelInfo), subscriptions: list(neuron),
   documents: list(object<InitializeResult["documents"][number]>({ uri: string, version: integer, length: natural })),
   limits: object<Pick<LimitsInfo, "frameBytes">>({ frameBytes: natural }),
 });
-export const modelsListResult = object<ModelsListResult>({ models: list(modelSummary) });
-export const documentOpenResult = object<DocumentOpenResult>({ uri: string, version: integer, tokenCount: natural });
-export const neuronsResult = object<NeuronsResult>({ neurons: list(neuron) });
-export const neuronsTopResult = object<NeuronsTopResult>({
+const modelsListResult = object<ModelsListResult>({ models: list(modelSummary) });
+const documentOpenResult = object<DocumentOpenResult>({ uri: string, version: integer, tokenCount: natural });
+const neuronsResult = object<NeuronsResult>({ neurons: list(neuron) });
+const neuronsTopResult = object<NeuronsTopResult>({
   version: integer, token: natural,
   neurons: list(object<NeuronsTopResult["neurons"][number]>({
     key: string, layer: natural, neuron: natural, value: nullable(number), ratio: nullable(number),
   })),
 });
+
+const emptyResult = object<EmptyResult>({});
+
+/** What a server answers. */
+export const results = {
+  "initialize": initializeResult,
+  "models/list": modelsListResult,
+  "model/load": modelInfo,
+  "document/open": documentOpenResult,
+  "document/close": emptyResult,
+  "neurons/subscribe": neuronsResult,
+  "neurons/unsubscribe": neuronsResult,
+  "neurons/top": neuronsTopResult,
+  "rpc.discover": record(anything),
+} satisfies { [Method in keyof Requests]: Check<Requests[Method]["result"]> };
 
 /** The notifications that a server sends. */
 export const serverNotifications: { [Method in keyof ServerNotifications]: Check<ServerNotifications[Method]> } = {

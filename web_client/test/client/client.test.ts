@@ -1,0 +1,216 @@
+import { describe, expect, it } from "vitest";
+import { DecodeError, DisconnectedError, FakeNetwork, ManualClock, NeuroscopeClient, RequestError } from "../../src/client";
+import type { ModelInfo } from "../../src/wire";
+import { model, ScriptedServer, settle } from "../scripted-server";
+
+function prepared(prepare: (server: ScriptedServer) => void = () => undefined) {
+  const network = new FakeNetwork();
+  const clock = new ManualClock();
+  const servers: ScriptedServer[] = [];
+  const initialized: unknown[] = [];
+  network.onConnect = (peer) => {
+    const server = new ScriptedServer(peer);
+    const { onMessage } = peer;
+    peer.onMessage = (message) => {
+      if (message.method === "initialize") initialized.push(message.params);
+      onMessage?.(message);
+    };
+    prepare(server);
+    servers.push(server);
+  };
+  const client = new NeuroscopeClient({ connect: network.connector, clock, name: "test", version: "1" });
+  const states: string[] = [];
+  const faults: Error[] = [];
+  client.on("state", ({ kind }) => states.push(kind));
+  client.on("fault", (error) => faults.push(error));
+  return { network, clock, client, states, faults, initialized, servers, server: () => servers.at(-1) as ScriptedServer };
+}
+
+describe("a client", () => {
+  it("initializes first and is ready then", async () => {
+    const { client, states, initialized, server } = prepared();
+    client.open("a", "text");
+    client.start();
+    await settle();
+    expect(states).toEqual(["connecting", "initializing", "ready"]);
+    expect(initialized).toEqual([{
+      protocolVersion: 1, client: { name: "test", version: "1" }, positionEncodings: ["utf-16"], activationEncodings: ["base64", "json"],
+      workDoneToken: "progress-1",
+    }]);
+    expect(client.model).toEqual(model);
+    expect(client.server).toEqual({ name: "scripted", version: "0" });
+    expect(server().document("a").text).toBe("text");
+  });
+
+  it("tells how far the model is while the server loads it", async () => {
+    const { client, server } = prepared((one) => one.hold.add("initialize"));
+    client.start();
+    await settle();
+    const request = server().held[0] as { params: { workDoneToken: string } };
+    const { workDoneToken } = request.params;
+    server().peer.notify("$/progress", { token: workDoneToken, value: { kind: "report", message: "reading", percentage: 40 } });
+    server().peer.notify("$/progress", { token: "another", value: { kind: "report", percentage: 90 } });
+    expect(client.state).toEqual({ kind: "initializing", progress: { kind: "report", message: "reading", percentage: 40 } });
+    server().handle(request);
+    await settle();
+    expect(client.ready).toBe(true);
+  });
+
+  it("tries again, waiting longer each time, and at once when asked", async () => {
+    const { network, client, clock, states } = prepared();
+    network.down = true;
+    client.start();
+    await settle();
+    const waits: number[] = [];
+    for (let i = 0; i < 4; i++) {
+      const { state } = client;
+      if (state.kind !== "waiting") throw new Error(state.kind);
+      waits.push(state.retryMs);
+      clock.advance(state.retryMs);
+      await settle();
+    }
+    expect(waits).toEqual([...waits].sort((a, b) => a - b));
+    expect(new Set(waits).size).toBe(4);
+    network.down = false;
+    client.retryNow();
+    await settle();
+    expect(client.ready).toBe(true);
+    expect(states.filter((kind) => kind === "connecting").length).toBe(6);
+  });
+
+  it("resumes its session after a dropped connection, and lets typing go on meanwhile", async () => {
+    const { client, clock, initialized, server } = prepared();
+    const document = client.open("a", "one");
+    client.start();
+    await settle();
+    server().peer.drop(1001, "restart");
+    expect(client.state).toMatchObject({ kind: "waiting", cause: { code: 1001 } });
+    document.change([{ from: 3, to: 3, insert: " two" }]);
+    clock.advance(60_000);
+    await settle();
+    expect(initialized[1]).toMatchObject({ resume: { session: "session-1", resumeToken: "secret" } });
+    expect(server().document("a").text).toBe("one two");
+    expect(client.ready).toBe(true);
+  });
+
+  it("waits when the server answers initialize with an error or with nonsense", async () => {
+    const { client, clock, server } = prepared((one) => one.hold.add("initialize"));
+    client.start();
+    await settle();
+    server().peer.refuse(server().held[0] as never, -32011, "The model could not be loaded.");
+    await settle();
+    expect(client.state).toMatchObject({ kind: "waiting", cause: { message: "The model could not be loaded." } });
+    clock.advance(60_000);
+    await settle();
+    server().peer.answer(server().held[0] as never, { protocolVersion: 2 });
+    await settle();
+    expect(client.state).toMatchObject({ kind: "waiting", cause: { message: "protocolVersion is not 1, the protocol version that this client speaks" } });
+  });
+
+  it("leaves for good when it is closed, also while connecting or waiting", async () => {
+    for (const moment of ["connecting", "ready", "waiting"]) {
+      const { network, client, clock, servers } = prepared();
+      if (moment === "waiting") network.down = true;
+      client.start();
+      if (moment !== "connecting") await settle();
+      client.close();
+      network.down = false;
+      await settle();
+      clock.advance(60_000);
+      await settle();
+      expect(client.state).toEqual({ kind: "closed" });
+      expect(servers.every(({ peer }) => peer.closed?.code === 1000)).toBe(true);
+      await expect(client.refreshModels()).rejects.toBeInstanceOf(DisconnectedError);
+    }
+  });
+
+  it("survives messages of a wrong shape and of kinds it does not know", async () => {
+    const { client, server, faults } = prepared();
+    const document = client.open("a", "one");
+    client.start();
+    await settle();
+    server().answer("a");
+    const tokens = document.tokens.length;
+    server().peer.notify("document/tokens", { uri: "a", version: "x" });
+    server().peer.notify("activations/update", { uri: "a", version: document.version, start: 0, count: 1, neurons: ["L0N0"], values: 3 });
+    server().peer.notify("activations/update", { uri: "a", version: document.version, start: 0, count: 2, neurons: ["L0N0"], values: [[1]] });
+    server().peer.notify("activations/done", {});
+    server().peer.notify("future/kind", { anything: 1 });
+    server().peer.sendText("not json");
+    expect(faults.length).toBe(5);
+    expect(faults.every((fault) => fault instanceof DecodeError)).toBe(true);
+    expect(document.tokens.length).toBe(tokens);
+    expect(client.ready).toBe(true);
+    server().peer.notify("document/tokens", { uri: "unknown", version: 1, start: 0, deleteCount: 0, tokens: [], shift: 0, tokenCount: 0 });
+    server().peer.notify("$/error", { method: "document/change", code: -32602, message: "No.", data: { member: "x" } });
+    expect(faults.at(-1)).toBeInstanceOf(RequestError);
+    expect(faults.length).toBe(6);
+  });
+
+  it("changes the model: progress, dropped neurons, values void until new ones come", async () => {
+    const { client, server } = prepared();
+    const document = client.open("a", "one two");
+    client.start();
+    await client.subscriptions.add(["L0N1", "L3N60"]);
+    await settle();
+    server().answer("a");
+    server().hold.add("model/load").add("models/list");
+    const seen: unknown[] = [];
+    const refused: string[] = [];
+    client.subscriptions.on("refused", ({ key }) => refused.push(key));
+    const loading = client.loadModel("other", { onProgress: (progress) => seen.push(progress.percentage) });
+    const request = server().held[0] as { id: number; params: { model: string; workDoneToken: string } };
+    expect(request.params.model).toBe("other");
+    server().peer.notify("$/progress", { token: request.params.workDoneToken, value: { kind: "report", percentage: 50 } });
+    const other: ModelInfo = { ...model, id: "other", layers: 2, dropped: ["L3N60"] };
+    server().subscribed = ["L0N1"];
+    server().peer.answer(request, other);
+    await settle();
+    server().peer.answer(server().held[1] as never, { models: [] });
+    expect((await loading).id).toBe("other");
+    await settle();
+    expect(seen).toEqual([50]);
+    expect(refused).toEqual(["L3N60"]);
+    expect(client.subscriptions.rows.map(({ key }) => key)).toEqual(["L0N1"]);
+    expect(document.done).toBe(false);
+    expect([...document.activations.values("L0N1")]).toEqual([NaN, NaN, NaN]);
+    server().document("a").known.clear();
+    server().answer("a");
+    expect(document.done).toBe(true);
+    expect(document.activations.complete).toBe(true);
+  });
+
+  it("asks for the model that was chosen when the session is a new one", async () => {
+    const { client, clock, server } = prepared((one) => {
+      one.initialize = { models: ["tiny", "other"].map((id) => ({ id, title: id, loaded: true, default: id === "tiny" })) };
+      one.hold.add("model/load");
+    });
+    client.start();
+    await settle();
+    const loading = client.loadModel("other");
+    server().peer.answer(server().held[0] as never, { ...model, id: "other" });
+    await settle();
+    expect(client.model?.id).toBe("other");
+    await expect(loading).rejects.toMatchObject({ code: -32601 }); // this server has no models/list
+    server().peer.drop();
+    clock.advance(60_000);
+    await settle();
+    expect(server().held[0]?.params).toMatchObject({ model: "other" });
+  });
+
+  it("closes a document on both sides", async () => {
+    const { client, server } = prepared();
+    const document = client.open("a", "one");
+    client.start();
+    await settle();
+    server().hold.add("document/close");
+    const closing = client.closeDocument(document);
+    expect(server().held[0]?.params).toEqual({ uri: "a" });
+    server().peer.answer(server().held[0] as never, {});
+    await closing;
+    server().tokenize("a");
+    expect(document.tokens.length).toBe(0);
+    expect(() => client.open("a", "")).not.toThrow();
+    expect(() => client.open("a", "")).toThrow("open already");
+  });
+});

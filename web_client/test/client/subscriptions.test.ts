@@ -1,0 +1,150 @@
+import { describe, expect, it } from "vitest";
+import { FakeNetwork, ManualClock, NeuroscopeClient } from "../../src/client";
+import { ScriptedServer, settle } from "../scripted-server";
+
+async function connected(prepare: (server: ScriptedServer) => void = () => undefined) {
+  const network = new FakeNetwork();
+  const clock = new ManualClock();
+  const servers: ScriptedServer[] = [];
+  network.onConnect = (peer) => {
+    const server = new ScriptedServer(peer);
+    prepare(server);
+    servers.push(server);
+  };
+  const client = new NeuroscopeClient({ connect: network.connector, clock });
+  client.start();
+  await settle();
+  const { subscriptions } = client;
+  return { client, clock, subscriptions, server: () => servers.at(-1) as ScriptedServer, keys: () => subscriptions.rows.map(({ key }) => key) };
+}
+
+describe("subscriptions", () => {
+  it("take effect at once here and then on the server", async () => {
+    const { subscriptions, server, keys } = await connected();
+    const added = subscriptions.add(["L0N1", { layer: 1, neuron: 2 }, "L0N1"]);
+    expect(keys()).toEqual(["L0N1", "L1N2"]);
+    expect(subscriptions.settled).toBe(false);
+    expect(subscriptions.neuron("L1N2")).toBeNull();
+    await added;
+    await settle();
+    expect(server().subscribed).toEqual(["L0N1", "L1N2"]);
+    expect(subscriptions.settled).toBe(true);
+    expect(subscriptions.neuron("L1N2")?.hook).toBe("blocks.1.mlp.hook_post");
+    subscriptions.remove(["L0N1"]);
+    await settle();
+    expect(server().subscribed).toEqual(["L1N2"]);
+  });
+
+  it("keep their rows' order, whatever order the server has", async () => {
+    const { subscriptions, keys, server } = await connected();
+    await subscriptions.add(["L0N1", "L0N2", "L0N3"]);
+    await subscriptions.replace("L0N2", "L0N9");
+    await subscriptions.add(["L0N5"], 0);
+    subscriptions.reorder(["L0N3", "L0N5", "L0N9", "L0N1"]);
+    await settle();
+    expect(keys()).toEqual(["L0N3", "L0N5", "L0N9", "L0N1"]);
+    expect([...server().subscribed].sort()).toEqual([...keys()].sort());
+    await subscriptions.replace("L0N3", "L0N9");
+    expect(keys()).toEqual(["L0N5", "L0N9", "L0N1"]);
+    expect(() => { subscriptions.reorder(["L0N5"]); }).toThrow(RangeError);
+  });
+
+  it("subscribe to the next neuron before they leave the last", async () => {
+    const { subscriptions, server } = await connected();
+    await subscriptions.add(["L2N1"]);
+    await settle();
+    const order: string[] = [];
+    server().peer.onMessage = (message) => { order.push(message.method ?? ""); server().handle(message); };
+    await subscriptions.replace("L2N1", "L2N2");
+    await settle();
+    expect(order).toEqual(["neurons/subscribe", "neurons/unsubscribe"]);
+  });
+
+  it("skip what was wanted only for a moment", async () => {
+    const { subscriptions, server } = await connected();
+    await subscriptions.add(["L2N0"]);
+    server().hold.add("neurons/subscribe");
+    const steps = [1, 2, 3, 4, 5].map((neuron) => subscriptions.replace(`L2N${neuron - 1}`, `L2N${neuron}`));
+    await settle();
+    server().hold.clear();
+    server().held.forEach((message) => { server().handle(message); });
+    await Promise.all(steps);
+    await settle();
+    expect(server().held.length).toBe(1);
+    expect(server().subscribed).toEqual(["L2N5"]);
+    expect(subscriptions.settled).toBe(true);
+  });
+
+  it("keep the good ones when one is refused, and say which is not", async () => {
+    const { subscriptions, server, keys } = await connected();
+    const refused: string[] = [];
+    subscriptions.on("refused", ({ key, error }) => refused.push(`${key}: ${error.message}`));
+    await expect(subscriptions.add(["L0N1", "L9N9", "L0N2"])).rejects.toThrow("There is no neuron L9N9.");
+    await settle();
+    expect(keys()).toEqual(["L0N1", "L0N2"]);
+    expect(server().subscribed).toEqual(["L0N1", "L0N2"]);
+    expect(refused).toEqual(["L9N9: There is no neuron L9N9."]);
+  });
+
+  it("step to a neighbour even when no more are allowed", async () => {
+    const { subscriptions, server, keys } = await connected((one) => { one.maximumSubscriptions = 2; });
+    await subscriptions.add(["L0N1", "L0N2"]);
+    await subscriptions.replace("L0N2", "L0N3");
+    await settle();
+    expect([...server().subscribed].sort()).toEqual(["L0N1", "L0N3"]);
+    await expect(subscriptions.add(["L0N4"])).rejects.toMatchObject({ code: -32013 });
+    expect(keys()).toEqual(["L0N1", "L0N3"]);
+  });
+
+  it("can be wanted before there is a connection, and come back after one is lost", async () => {
+    const { client, clock, subscriptions, server } = await connected();
+    await subscriptions.add(["L0N1"]);
+    server().peer.drop();
+    const later = subscriptions.add(["L0N2"]);
+    expect(subscriptions.settled).toBe(false);
+    clock.advance(60_000);
+    await later;
+    expect(server().subscribed).toEqual(["L0N1", "L0N2"]);
+    expect(client.ready).toBe(true);
+  });
+
+  it("take over what a resumed session has, and no more than is wanted", async () => {
+    const { clock, subscriptions, server, keys } = await connected((one) => { one.subscribed = ["L1N1", "L1N2"]; });
+    await settle();
+    expect(server().subscribed).toEqual([]);
+    await subscriptions.add(["L1N2"]);
+    server().peer.drop();
+    clock.advance(60_000);
+    await settle();
+    expect(server().subscribed).toEqual(["L1N2"]);
+    expect(keys()).toEqual(["L1N2"]);
+  });
+
+  it("resolve for those who wait when a neuron is not wanted any more", async () => {
+    const { subscriptions, server } = await connected();
+    server().hold.add("neurons/subscribe");
+    const waiting = subscriptions.add(["L0N1"]);
+    subscriptions.remove(["L0N1"]);
+    await waiting;
+    expect(subscriptions.rows).toEqual([]);
+  });
+
+  it("give values to a neuron that was removed and wanted again meanwhile", async () => {
+    const { client, subscriptions, server } = await connected();
+    const document = client.open("a", "one two");
+    await subscriptions.add(["L0N1"]);
+    await settle();
+    server().answer("a");
+    const values = [...document.activations.values("L0N1")];
+    server().hold.add("neurons/unsubscribe");
+    subscriptions.remove(["L0N1"]);
+    const again = subscriptions.add(["L0N1"]);
+    server().hold.clear();
+    server().held.splice(0).forEach((message) => { server().handle(message); });
+    await again;
+    await settle();
+    server().compute("a");
+    expect([...document.activations.values("L0N1")]).toEqual(values);
+    expect(document.activations.complete).toBe(true);
+  });
+});

@@ -1,0 +1,38 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { automatic, bucketOf, bucketsOf, NO_VALUE, parseBound, scaleOf, STEPS } from "../../src/colour/scale";
+
+describe("the colour scale", () => {
+  it("comes from statistics, else from the widest value, and gives way to what is typed", () => {
+    expect(scaleOf({ min: -0.2, max: 4 }, 9, automatic)).toEqual({ min: -4, max: 4 });
+    expect(scaleOf({ min: -6, max: 4 }, 0, automatic)).toEqual({ min: -6, max: 6 });
+    expect(scaleOf(null, 2.5, automatic)).toEqual({ min: -2.5, max: 2.5 });
+    expect(scaleOf(null, 0, automatic)).toEqual({ min: -1, max: 1 });
+    expect(scaleOf(null, NaN, automatic)).toEqual({ min: -1, max: 1 });
+    expect(scaleOf({ min: -0.2, max: 4 }, 0, { min: -0.2, max: null })).toEqual({ min: -0.2, max: 4 });
+    expect(scaleOf({ min: -0.2, max: 4 }, 0, { min: null, max: 1 })).toEqual({ min: -4, max: 1 });
+  });
+
+  it("is white at zero, strongest at its ends, blue below and red above, and never falls", () => {
+    const scale = { min: -2, max: 4 };
+    expect([-9, -2, -1, -0, 0, 1, 2, 4, 99].map((value) => bucketOf(value, scale))).toEqual([-16, -16, -8, -0, 0, 4, 8, 16, 16]);
+    expect(bucketOf(NaN, scale)).toBe(NO_VALUE);
+    fc.assert(fc.property(fc.double({ noNaN: true }), fc.double({ noNaN: true }), (a, b) => {
+      const [low, high] = a < b ? [a, b] : [b, a];
+      expect(bucketOf(low, scale)).toBeLessThanOrEqual(bucketOf(high, scale));
+      expect(Math.abs(bucketOf(a, scale))).toBeLessThanOrEqual(STEPS);
+      expect(a * bucketOf(a, scale)).toBeGreaterThanOrEqual(0);
+    }));
+  });
+
+  it("has no colour on a side of no reach", () => {
+    expect(bucketOf(-3, { min: 0, max: 1 })).toBe(0);
+    expect(bucketOf(3, { min: -1, max: 0 })).toBe(0);
+    expect([...bucketsOf([-3, NaN, 1], { min: 0, max: 1 })]).toEqual([0, NO_VALUE, 16]);
+  });
+
+  it("reads bounds as they are typed", () => {
+    expect(["", "  ", "2", "2,5", "-1", "x", "1e400"].map((input) => parseBound(input, "max"))).toEqual([null, null, 2, 2.5, NaN, NaN, NaN]);
+    expect(["0", "-2", "\u22122.5", "1"].map((input) => parseBound(input, "min"))).toEqual([0, -2, -2.5, NaN]);
+  });
+});
