@@ -25,13 +25,15 @@ class FairShare:
 
     def __init__(self) -> None:
         self._spent: dict[str, float] = {}
+        self._last: str | None = None
 
     def next(self, waiting: Iterable[str]) -> str:
         """Of the sessions that have work (at least one), the one to serve now."""
         names = list(dict.fromkeys(waiting))
         floor = min((self._spent[name] for name in names if name in self._spent), default=0.0)
         self._spent = {name: self._spent.get(name, floor) for name in names}
-        return min(names, key=lambda name: self._spent[name])
+        self._last = min(names, key=lambda name: (self._spent[name], name == self._last))
+        return self._last
 
     def charge(self, name: str, seconds: float) -> None:
         self._spent[name] = self._spent.get(name, 0.0) + seconds

@@ -1,0 +1,360 @@
+"""The engine against plain full passes: incremental equals full, whatever the order of edits."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pytest
+
+from tests.support.models import ARCHITECTURES
+from ws_server.engine.cache import ContextCache
+from ws_server.engine.commands import (
+    ContextTarget,
+    Evaluate,
+    Failed,
+    Finished,
+    FloatMatrix,
+    Forget,
+    IntArray,
+    Key,
+    Need,
+    Probe,
+    Probed,
+    Result,
+    Unit,
+    Values,
+    neuron_hook,
+)
+from ws_server.engine.engine import Engine
+from ws_server.engine.scheduler import FIRST_CHUNK
+
+from .conftest import Loaded
+
+TOLERANCE = 1e-4
+PLENTY = 1 << 40
+Load = Callable[[str], Loaded]
+
+
+class Client:
+    """Keeps what an engine tells of one document, as a session does, one context only."""
+
+    def __init__(self, engine: Engine, key: Key = ("session", "document")) -> None:
+        self.engine = engine
+        self.key = key
+        self.serial = 0
+        self.ids: IntArray = np.zeros(0, dtype=np.int64)
+        self.values: dict[Unit, FloatMatrix] = {}
+        self.finished: list[Finished] = []
+
+    def ask(self, ids: IntArray, units: Sequence[Unit], keep: int) -> None:
+        """Asks for `ids`, of which the first `keep` tokens are as before."""
+        self.serial += 1
+        blank = np.full(len(ids) - keep, np.nan, dtype=np.float32)
+        groups: dict[int, list[Unit]] = {}
+        for unit in units:
+            groups.setdefault(keep if unit in self.values else 0, []).append(unit)
+        fresh = np.full(keep, np.nan, dtype=np.float32)
+        self.values = {unit: np.concatenate([self.values.get(unit, fresh)[:keep], blank]) for unit in units}
+        self.ids = ids
+        needs = tuple(Need(start, tuple(group)) for start, group in groups.items())
+        self.engine.submit(Evaluate(self.key, self.serial, (ContextTarget(ids, needs),), time.monotonic()))
+
+    def take(self, results: Sequence[Result]) -> None:
+        for result in results:
+            if result.key != self.key:
+                continue
+            if isinstance(result, Values):
+                assert result.serial == self.serial
+                for unit, row in zip(result.units, result.data, strict=True):
+                    self.values[unit][result.start : result.start + len(row)] = row
+            elif isinstance(result, Finished):
+                self.finished.append(result)
+
+    def known(self) -> int:
+        """How many leading tokens have all values."""
+        missing = np.isnan(np.stack(list(self.values.values()))).any(axis=0)
+        return int(missing.argmax()) if missing.any() else len(missing)
+
+    def settle(self) -> Finished:
+        while not self.engine.idle:
+            self.take(self.engine.step())
+        assert self.finished[-1].serial == self.serial
+        return self.finished[-1]
+
+    def error(self, model: Loaded) -> float:
+        """The largest difference from a full pass; NaN if a value never came."""
+        expected = model.full_pass(self.ids)
+        return float(max(np.abs(row - expected[hook][:, index]).max() for (hook, index), row in self.values.items()))
+
+
+def some_units(model: Loaded, random: np.random.Generator, count: int) -> list[Unit]:
+    hooks = list(model.facts.hook_widths)
+    return [(hook, int(random.integers(model.facts.hook_widths[hook]))) for hook in random.choice(hooks, count)]
+
+
+def edited(ids: IntArray, random: np.random.Generator, model: Loaded) -> tuple[IntArray, int]:
+    """Some ids replaced by some others, and how many leading ones are left."""
+    place = int(random.integers(len(ids) + 1))
+    removed = int(random.choice([0, 0, 1, 3, 40]))
+    added = random.integers(0, model.facts.vocabulary, int(random.choice([0, 1, 1, 2, 30])))
+    new = np.concatenate([ids[:place], added, ids[place + removed :]])[: model.facts.context_tokens]
+    if not len(new):
+        return ids, len(ids)
+    return new, min(place, len(new))
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_incremental_equals_full_after_any_edits(name: str, loaded: Load, random: np.random.Generator) -> None:
+    model = loaded(name)
+    assert model.runner.reuses_prefix
+    client = Client(Engine(model.runner, PLENTY))
+    ids = random.integers(0, model.facts.vocabulary, 50)
+    client.ask(ids, some_units(model, random, 5), 0)
+    for step in range(40):
+        interrupted = step % 3 == 0
+        if interrupted:
+            client.take(client.engine.step())  # one pass, and the next edit comes in the middle
+        ids, keep = edited(ids, random, model)
+        units = list(client.values) if step % 7 else some_units(model, random, 5)
+        client.ask(ids, units, min(keep, client.known()))
+        if not interrupted:
+            client.settle()
+            assert client.error(model) <= TOLERANCE
+    client.settle()
+    assert client.error(model) <= TOLERANCE
+
+
+@pytest.mark.parametrize("name", ["gpt2", "llama", "gpt-neo"])
+def test_without_prefix_reuse_the_values_are_the_same(
+    name: str, loaded: Load, random: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = loaded(name)
+    monkeypatch.setattr(model.runner, "reuses_prefix", False)
+    client = Client(Engine(model.runner, PLENTY))
+    ids = random.integers(0, model.facts.vocabulary, 60)
+    client.ask(ids, some_units(model, random, 4), 0)
+    client.settle()
+    for _ in range(5):
+        ids, keep = edited(ids, random, model)
+        client.ask(ids, list(client.values), keep)
+        client.settle()
+        assert client.error(model) <= TOLERANCE
+
+
+def test_only_what_changed_is_computed(loaded: Load, random: np.random.Generator) -> None:
+    model = loaded("gpt2")
+    client = Client(Engine(model.runner, PLENTY))
+    units = [(neuron_hook(layer), 1) for layer in range(model.facts.layers)]
+    ids = random.integers(0, model.facts.vocabulary, 80)
+    client.ask(ids, units, 0)
+    assert client.settle().computed_tokens == 80
+
+    appended = np.append(ids, 3)
+    client.ask(appended, units, 80)
+    done = client.settle()
+    assert (done.computed_tokens, done.reused_tokens, done.forward_passes) == (1, 80, 1)
+
+    client.ask(appended[:60], units, 60)
+    done = client.settle()
+    assert (done.computed_tokens, done.forward_passes) == (0, 0)
+
+
+def test_another_neuron_of_a_captured_layer_needs_no_pass(loaded: Load, random: np.random.Generator) -> None:
+    model = loaded("llama")
+    client = Client(Engine(model.runner, PLENTY))
+    ids = random.integers(0, model.facts.vocabulary, 50)
+    client.ask(ids, [(neuron_hook(1), 0)], 0)
+    client.settle()
+    client.ask(ids, [(neuron_hook(1), index) for index in range(40)], 50)
+    assert client.settle().forward_passes == 0
+    assert client.error(model) <= TOLERANCE
+
+
+def test_the_pass_stops_after_the_deepest_subscribed_layer(loaded: Load, random: np.random.Generator) -> None:
+    model = loaded("gpt2")
+    engine = Engine(model.runner, PLENTY)
+    client = Client(engine)
+    client.ask(random.integers(0, model.facts.vocabulary, 30), [(neuron_hook(1), 0)], 0)
+    client.settle()
+    (context,) = engine._documents[client.key].contexts
+    assert [layer.length for layer in context.cache.kv_layers] == [30, 30, 0]
+
+
+def test_the_first_values_after_a_long_paste_come_before_the_last(loaded: Load, random: np.random.Generator) -> None:
+    model = loaded("llama")
+    client = Client(Engine(model.runner, PLENTY))
+    ids = random.integers(0, model.facts.vocabulary, 120)
+    client.ask(ids, [(neuron_hook(0), 0)], 0)
+    (first,) = client.engine.step()
+    assert isinstance(first, Values)
+    assert (first.start, first.data.shape) == (0, (1, FIRST_CHUNK))
+    client.take([first])
+    assert client.settle().forward_passes == 3
+    assert client.error(model) <= TOLERANCE
+
+
+def test_work_on_the_common_prefix_survives_a_newer_edit(loaded: Load, random: np.random.Generator) -> None:
+    model = loaded("llama")
+    client = Client(Engine(model.runner, PLENTY))
+    ids = random.integers(0, model.facts.vocabulary, 120)
+    client.ask(ids, [(neuron_hook(2), 5)], 0)
+    client.take(client.engine.step())
+    client.ask(np.append(ids, 1), list(client.values), FIRST_CHUNK)
+    assert client.settle().computed_tokens == 121
+    assert client.error(model) <= TOLERANCE
+
+
+def test_sessions_take_turns_and_a_short_edit_goes_first(loaded: Load, random: np.random.Generator) -> None:
+    model = loaded("llama")
+    engine = Engine(model.runner, PLENTY)
+    slow, quick = Client(engine, ("slow", "a")), Client(engine, ("quick", "b"))
+    units = [(neuron_hook(2), 5)]
+    slow.ask(random.integers(0, model.facts.vocabulary, 120), units, 0)
+    first = engine.step()
+    slow.take(first)
+    quick.ask(random.integers(0, model.facts.vocabulary, 5), units, 0)
+    served = [result.key[0] for result in engine.step()]
+    assert set(served) == {"quick"}
+
+
+def test_a_budget_costs_only_time(loaded: Load, random: np.random.Generator) -> None:
+    model = loaded("gpt2")
+    engine = Engine(model.runner, cache_bytes=1)
+    clients = [Client(engine, ("session", f"document {number}")) for number in range(3)]
+    units = [(neuron_hook(2), 5)]
+    for _ in range(2):
+        for client in clients:
+            ids, keep = edited(random.integers(0, model.facts.vocabulary, 40), random, model)
+            client.ask(ids, units, 0)
+            client.settle()
+            assert client.error(model) <= TOLERANCE
+            assert keep >= 0
+    kept = [key for key, document in engine._documents.items() if document.nbytes]
+    assert kept == [clients[-1].key]
+    assert engine.nbytes > 0
+
+
+def test_a_failed_pass_leaves_nothing_half_written(
+    loaded: Load, random: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = loaded("gpt2")
+    runner = model.runner
+    cache: ContextCache = runner.new_cache()
+    hooks = {neuron_hook(layer) for layer in range(3)}
+    ids = random.integers(0, model.facts.vocabulary, 40)
+    cache.align(ids)
+    runner.extend(cache, 20, hooks)
+
+    broken = runner._bridge.blocks[1].mlp
+    handle = broken.original_component.register_forward_pre_hook(lambda module, inputs: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        runner.extend(cache, 40, hooks)
+    handle.remove()
+    assert cache.captured(hooks) == 20
+    assert [layer.length for layer in cache.kv_layers] == [20, 20, 20]
+    runner.extend(cache, 40, hooks)
+    expected = model.full_pass(ids)[neuron_hook(2)]
+    np.testing.assert_allclose(cache.rows_of(neuron_hook(2)).read(0, 40, [3])[0], expected[:, 3], atol=TOLERANCE)
+
+
+def test_a_failure_is_told_and_the_next_edit_is_answered(loaded: Load, random: np.random.Generator) -> None:
+    model = loaded("gpt2")
+    engine = Engine(model.runner, PLENTY)
+    client, other = Client(engine), Client(engine, ("other", "a"))
+    ids = random.integers(0, model.facts.vocabulary, 20)
+    other.ask(ids, [(neuron_hook(0), 0)], 0)
+    other.settle()
+    handle = model.runner._bridge.blocks[1].mlp.original_component.register_forward_pre_hook(
+        lambda module, inputs: 1 / 0
+    )
+    client.ask(ids, [(neuron_hook(2), 0)], 0)
+    (failed,) = engine.step()
+    handle.remove()
+    assert failed == Failed(client.key, "The forward pass failed: ZeroDivisionError.", serial=1)
+    assert engine.idle
+    client.ask(np.append(ids, 1), [(neuron_hook(2), 0)], 0)
+    client.settle()
+    assert client.error(model) <= TOLERANCE
+    assert other.error(model) <= TOLERANCE
+
+
+@pytest.mark.parametrize("name", ["gpt2", "gpt-neox", "opt"])
+def test_the_top_neurons_are_those_of_a_full_pass(name: str, loaded: Load, random: np.random.Generator) -> None:
+    model = loaded(name)
+    engine = Engine(model.runner, PLENTY)
+    client = Client(engine)
+    ids = random.integers(0, model.facts.vocabulary, 40)
+    client.ask(ids, [(neuron_hook(0), 1)], 0)
+    client.settle()
+    layers = tuple(range(model.facts.layers))
+    engine.submit(Probe(client.key, 9, 0, ids[:31], layers, 10, by_ratio=False))
+    (probed,) = engine.step()
+    assert isinstance(probed, Probed)
+    expected = model.full_pass(ids[:31])
+    last = np.stack([expected[neuron_hook(layer)][-1] for layer in layers])
+    best = np.argsort(-last.ravel(), kind="stable")[:10]
+    assert [(unit.layer, unit.neuron) for unit in probed.top] == [divmod(int(i), last.shape[1]) for i in best]
+    np.testing.assert_allclose([unit.value for unit in probed.top], last.ravel()[best], atol=TOLERANCE)
+    # The probe ran deeper layers than the subscription; the next edit is still right.
+    client.ask(np.append(ids[:35], 2), list(client.values), 35)
+    client.settle()
+    assert client.error(model) <= TOLERANCE
+
+
+def test_ratios_are_values_over_the_statistical_maximum(loaded: Load, random: np.random.Generator) -> None:
+    model = loaded("gpt2")
+    width = model.facts.neurons_per_layer
+    maxima = random.uniform(0.1, 5, (3, width)).astype(np.float32)
+    maxima[0, :] = 0  # never above 0 in the statistics: there is no ratio
+    engine = Engine(model.runner, PLENTY, maxima)
+    ids = random.integers(0, model.facts.vocabulary, 10)
+    engine.submit(Probe(("s", "d"), 1, 0, ids, (0, 1, 2), 5, by_ratio=True))
+    (probed,) = engine.step()
+    assert isinstance(probed, Probed)
+    expected = model.full_pass(ids)
+    ratios = np.stack([expected[neuron_hook(layer)][-1] for layer in (1, 2)]) / maxima[1:]
+    assert [unit.ratio for unit in probed.top] == pytest.approx(sorted(ratios.ravel(), reverse=True)[:5], rel=1e-3)
+    assert all(unit.layer > 0 for unit in probed.top)
+
+
+def test_a_probe_of_a_text_that_has_moved_on_is_answered_for_its_own_text(
+    loaded: Load, random: np.random.Generator
+) -> None:
+    model = loaded("llama")
+    engine = Engine(model.runner, PLENTY)
+    client = Client(engine)
+    ids = random.integers(0, model.facts.vocabulary, 60)
+    client.ask(ids, [(neuron_hook(1), 1)], 0)
+    probe = Probe(client.key, 4, 0, np.append(ids[:10], 5), (0, 1), 3, by_ratio=False)
+    engine.submit(probe)
+    results = [*engine.step()]
+    client.take(results)
+    assert isinstance(results[0], Probed)
+    value = model.full_pass(probe.ids)[neuron_hook(results[0].top[0].layer)][-1, results[0].top[0].neuron]
+    assert results[0].top[0].value == pytest.approx(float(value), abs=TOLERANCE)
+    client.settle()
+    assert client.error(model) <= TOLERANCE
+
+
+def test_forgetting_a_document_frees_its_buffers(loaded: Load, random: np.random.Generator) -> None:
+    model = loaded("gpt2")
+    engine = Engine(model.runner, PLENTY)
+    client = Client(engine)
+    client.ask(random.integers(0, model.facts.vocabulary, 20), [(neuron_hook(0), 0)], 0)
+    client.settle()
+    assert engine.nbytes > 0
+    engine.submit(Forget(client.key))
+    assert engine.nbytes == 0
+    assert engine.step() == []
+
+
+def test_one_token_and_an_exactly_full_context(loaded: Load, random: np.random.Generator) -> None:
+    model = loaded("gpt-neo")
+    client = Client(Engine(model.runner, PLENTY))
+    full = random.integers(0, model.facts.vocabulary, model.facts.context_tokens)
+    for ids, keep in ((full[:1], 0), (full, 1), (full[:-1], len(full) - 1), (full, len(full) - 1)):
+        client.ask(ids, [(neuron_hook(3), 2), (neuron_hook(0), 2)], keep)
+        client.settle()
+        assert client.error(model) <= TOLERANCE
