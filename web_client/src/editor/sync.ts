@@ -17,6 +17,7 @@ export function syncDocument(document: NeuroscopeDocument): Extension {
     // One line break is one character on both sides.
     EditorState.lineSeparator.of("\n"),
     wellFormedText,
+    typingOverSelection,
     EditorView.updateListener.of((update) => {
       if (update.docChanged) document.change(changesOf(update.changes));
     }),
@@ -35,6 +36,20 @@ const wellFormedText = EditorState.transactionFilter.of((transaction) => {
     });
   });
   return repairs.length === 0 ? transaction : [transaction, { changes: repairs, sequential: true }];
+});
+
+/**
+ * Chromium, left to itself, gives what is typed over a selection the colours of what was there, as an inline style: a
+ * breach of the content policy, and a colour nobody computed. So this one input is done here.
+ */
+const typingOverSelection = EditorView.domEventHandlers({
+  beforeinput(event, view) {
+    const { state } = view;
+    if (event.inputType !== "insertText" || event.isComposing || event.data === null || state.readOnly) return false;
+    if (state.selection.ranges.every((range) => range.empty)) return false;
+    view.dispatch(state.replaceSelection(event.data), { userEvent: "input.type", scrollIntoView: true });
+    return true; // and the browser does nothing
+  },
 });
 
 function loneSurrogates(text: Text, from: number, to: number, found: (at: number) => void): void {

@@ -26,9 +26,9 @@ export const tokenTheme = EditorView.theme({
   ".neuro-break": { padding: "3px 2px", opacity: ".85" },
   ".neuro-special, .neuro-segment": {
     font: "600 10px/1.3 var(--sans, system-ui, sans-serif)", letterSpacing: ".04em", padding: "3px 5px", margin: "0 3px",
-    borderRadius: "4px", boxShadow: "inset 0 0 0 1px var(--token-edge, rgb(128 128 128 / .4))", verticalAlign: "1px",
+    color: "var(--text, CanvasText)", borderRadius: "4px", boxShadow: "inset 0 0 0 1px var(--token-edge, rgb(128 128 128 / .4))", verticalAlign: "1px",
   },
-  ".neuro-margin": { display: "inline-block", width: "34px", marginLeft: "-42px", marginRight: "8px", textAlign: "center", padding: "2px 0", textIndent: "0" },
+  ".neuro-margin": { display: "inline-block", width: "34px", marginLeft: "-42px", marginRight: "8px", textAlign: "center", padding: "2px 0" },
   ".neuro-context": { borderTop: "1px dashed var(--muted, GrayText)", marginTop: "-1px" },
 
   ".cm-tooltip": { border: "none", background: "none", zIndex: "20" },

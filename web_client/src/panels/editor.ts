@@ -48,7 +48,7 @@ export class EditorPanel extends Panel {
     this.#stopReveal = workbench.on("reveal", (offset) => {
       view.dispatch({ selection: EditorSelection.cursor(offset), effects: EditorView.scrollIntoView(offset, { y: "center" }) });
     });
-    view.focus();
+    if (matchMedia("(pointer: fine)").matches) view.focus(); // on a touch screen the keyboard would cover half of the page
   }
 
   override disconnectedCallback(): void {

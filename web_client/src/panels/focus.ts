@@ -1,6 +1,6 @@
 /** The header over the text: which neuron colours it, on which scale, and what it does on this text. */
 import { css, html, type TemplateResult } from "lit";
-import { neuronName } from "../client";
+import { neuronName, type NeuronStatistics } from "../client";
 import { buckets, classOf } from "../colour/palette";
 import { parseBound } from "../colour/scale";
 import { formatValue, visibleText } from "../editor/format";
@@ -9,7 +9,7 @@ import { base, bucketStyles } from "./styles";
 
 export class FocusPanel extends Panel {
   static override styles = [base, bucketStyles, css`
-    :host { padding: 12px 20px 10px; border-bottom: 1px solid var(--line); }
+    :host { padding: 12px 16px 10px; border-bottom: 1px solid var(--line); }
     .rows { display: flex; flex-wrap: wrap; align-items: end; gap: 10px 22px; }
     .group { display: flex; align-items: end; gap: 8px; }
     label, .label { display: grid; gap: 2px; font-size: 11px; color: var(--muted); letter-spacing: .01em; }
@@ -28,6 +28,20 @@ export class FocusPanel extends Panel {
     .text-range { display: grid; gap: 2px; font-size: 11px; color: var(--muted); margin-left: auto; }
     .text-range div { font-size: 14px; color: var(--text); min-height: 28px; display: flex; gap: 14px; align-items: center; }
     .text-range b { font-weight: 650; }
+    /* The width that counts is the panel's own, not the window's. */
+    :host { container-type: inline-size; }
+    @container (max-width: 780px) {
+      .scale { flex-basis: 230px; }
+      .legend { min-width: 64px; }
+      .text-range div { display: grid; gap: 0; line-height: 1.25; font-size: 13px; align-content: center; min-height: 30px; }
+      .text-range span { display: flex; justify-content: space-between; gap: 8px; }
+      .rows { column-gap: 16px; }
+      .bound { width: 68px; }
+    }
+    @container (max-width: 600px) {
+      .scale { order: 1; flex-basis: 100%; max-width: none; }
+    }
+    @container (max-width: 420px) { .place { width: 66px; } .place.layer { width: 48px; } }
     .none { color: var(--muted); padding: 4px 0; }
   `];
 
@@ -61,7 +75,7 @@ export class FocusPanel extends Panel {
         <div class="group scale" role="group" aria-label="Colour range">
           <label>min<input class="bound number" data-testid="range-min" inputmode="decimal" autocomplete="off" placeholder=${formatValue(scale.min)}
             .value=${typed.min === null ? "" : String(typed.min)} @change=${this.#bound("min")}></label>
-          <div class="label"><span>colour range · <span data-testid="range-origin">${origin}</span></span>
+          <div class="label"><span>colour range · <span data-testid="range-origin" title=${statistics === null ? "" : statisticsText(statistics)}>${origin}</span></span>
             <div class="legend" aria-hidden="true">${buckets.map((bucket) => html`<span class=${classOf(bucket)}></span>`)}</div>
           </div>
           <label>max<input class="bound number" data-testid="range-max" inputmode="decimal" autocomplete="off" placeholder=${formatValue(scale.max)}
@@ -112,6 +126,11 @@ export class FocusPanel extends Panel {
       else if (key !== null) this.workbench.setTypedRange(key, { ...this.workbench.typedRange(key), [side]: bound });
     };
   }
+}
+
+/** What is known of the neuron over the corpus, in a sentence. */
+function statisticsText({ max, min, mean, density }: NeuronStatistics): string {
+  return `Over held-out text: max ${formatValue(max)}, min ${formatValue(min)}, mean ${formatValue(mean)}, above 0 at ${(density * 100).toFixed(1)} % of the tokens`;
 }
 
 /** A whole number as typed; NaN for anything else, the empty field included. */

@@ -15,21 +15,22 @@ export class NeuronsPanel extends Panel {
     h2 { font-size: 13px; font-weight: 650; margin: 0; white-space: nowrap; }
     form { display: flex; gap: 6px; margin-left: auto; }
     form input { width: 128px; }
-    .cursor { display: flex; gap: 8px; align-items: baseline; padding: 6px 16px; font-size: 12px; color: var(--muted); border-bottom: 1px solid var(--line); min-height: 30px; white-space: nowrap; overflow: hidden; }
-    .cursor .mono { color: var(--text); font-weight: 600; overflow: hidden; text-overflow: ellipsis; }
+    .heads { display: flex; gap: 8px; align-items: baseline; padding: 5px 59px 5px 16px; font-size: 12px; color: var(--muted); border-bottom: 1px solid var(--line); white-space: nowrap; overflow: hidden; }
+    .heads .mono { color: var(--text); font-weight: 600; overflow: hidden; text-overflow: ellipsis; }
+    .heads .end { margin-left: auto; }
     ul { list-style: none; margin: 0; padding: 0 0 16px; overflow-y: auto; flex: 1; scrollbar-gutter: stable; }
     li { position: relative; border-bottom: 1px solid var(--line); }
     li.focused { background: var(--selected); }
     li.focused::before { content: ""; position: absolute; inset: 0 auto 0 0; width: 3px; background: var(--accent); }
     .row {
-      display: grid; grid-template-columns: auto auto 1fr; align-items: baseline; gap: 1px 10px; width: 100%; text-align: left;
+      display: grid; grid-template-columns: minmax(78px, auto) 62px 1fr; align-items: baseline; gap: 1px 10px; width: 100%; text-align: left;
       border: none; border-radius: 0; background: none; padding: 7px 44px 0 16px; min-height: 0;
     }
     .row:focus-visible { outline-offset: -2px; }
     li:hover { background: var(--hover); }
     li.focused:hover { background: var(--selected); }
     .name { font-weight: 650; font-size: 14px; }
-    .here { padding: 0 6px; border-radius: 4px; min-width: 56px; text-align: right; font-size: 13px; }
+    .here { padding: 0 6px; border-radius: 4px; text-align: right; font-size: 13px; }
     .peak { display: flex; justify-content: flex-end; gap: 7px; min-width: 0; font-size: 12.5px; color: var(--muted); white-space: nowrap; }
     .peak .mono { color: var(--text); overflow: hidden; text-overflow: ellipsis; white-space: pre; max-width: 130px; }
     .peak .number { color: var(--text); min-width: 44px; text-align: right; }
@@ -50,22 +51,23 @@ export class NeuronsPanel extends Panel {
           <button data-testid="add-button">Add</button>
         </form>
       </header>
-      ${this.#cursor()}
+      ${keys.length === 0 ? "" : this.#heads()}
       ${keys.length === 0 ? html`<p class="empty">Add a neuron to see where it fires: type its layer and number.</p>` : html`
         <ul aria-labelledby="title" class=${workbench.late ? "waiting" : ""} data-testid="neurons" @keydown=${this.#key}>
           ${repeat(keys, (key) => key, (key) => this.#row(key))}
         </ul>`}`;
   }
 
-  /** The token whose values the rows give. */
-  #cursor(): TemplateResult {
+  /** Heads of the columns: the token whose values the rows give, and the strongest one. */
+  #heads(): TemplateResult {
     const { cursor, document, hovered } = this.workbench;
-    if (cursor === null) return html`<div class="cursor">Point at a token, or move the caret to one, for its values.</div>`;
-    const token = document.tokens.at(cursor);
-    return html`<div class="cursor" data-testid="cursor">
-      <span>${hovered === null ? "at the caret" : "under the pointer"}</span>
-      <span class="mono">${visibleText(token.text)}</span>
-      <span class="number">token ${cursor} · id ${token.id}</span></div>`;
+    const token = cursor === null ? null : document.tokens.at(cursor);
+    return html`<div class="heads" data-testid="cursor">
+      ${token === null ? html`<span>point at a token for its values</span>` : html`
+        <span>${hovered === null ? "at the caret" : "at the pointer"}</span>
+        <span class="mono">${visibleText(token.text)}</span>
+        <span class="number">token ${cursor}</span>`}
+      <span class="end">strongest</span></div>`;
   }
 
   #row(key: string): TemplateResult {

@@ -13,22 +13,30 @@ export class Strip extends Panel {
   static override properties: PropertyDeclarations = { neuron: { attribute: false } };
   static override styles = [base, css`
     :host { height: 34px; }
-    canvas { display: block; width: 100%; height: 100%; }
+    /* The canvas reads its colours here: a computed style has light-dark() resolved, a custom property has not. */
+    canvas { display: block; width: 100%; height: 100%; color: var(--accent); outline: 0 solid var(--axis); }
   `];
   declare neuron: string;
+  #seen = true;
   readonly #resized = new ResizeObserver(() => { this.#draw(); });
+  readonly #scrolled = new IntersectionObserver((entries) => {
+    this.#seen = entries.at(-1)?.isIntersecting === true;
+    this.#draw();
+  }, { rootMargin: "1500px" });
   readonly #theme = matchMedia("(prefers-color-scheme: dark)");
   readonly #redraw = (): void => { this.#draw(); };
 
   override connectedCallback(): void {
     super.connectedCallback();
     this.#resized.observe(this);
+    this.#scrolled.observe(this);
     this.#theme.addEventListener("change", this.#redraw);
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     this.#resized.disconnect();
+    this.#scrolled.disconnect();
     this.#theme.removeEventListener("change", this.#redraw);
   }
 
@@ -54,7 +62,7 @@ export class Strip extends Panel {
   #draw(): void {
     const canvas = this.renderRoot.querySelector("canvas");
     const context = canvas?.getContext("2d") ?? null;
-    if (canvas === null || context === null || this.clientWidth === 0) return;
+    if (canvas === null || context === null || !this.#seen || this.clientWidth === 0) return;
     const density = devicePixelRatio;
     const width = Math.round(this.clientWidth * density);
     const height = Math.round(this.clientHeight * density);
@@ -62,7 +70,7 @@ export class Strip extends Panel {
       canvas.width = width;
       canvas.height = height;
     }
-    const style = getComputedStyle(this);
+    const style = getComputedStyle(canvas);
     const theme: Theme = style.colorScheme === "dark" || (style.colorScheme !== "light" && this.#theme.matches) ? "dark" : "light";
     const { workbench, neuron } = this;
     const { document } = workbench;
@@ -77,11 +85,13 @@ export class Strip extends Panel {
     context.clearRect(0, 0, width, height);
     const cursor = workbench.cursor;
     if (cursor !== null) {
-      context.fillStyle = style.getPropertyValue("--cursor");
+      context.globalAlpha = 0.28;
+      context.fillStyle = style.color;
       const left = Math.floor((cursor * width) / values.length);
       context.fillRect(left, 0, Math.max(density, Math.ceil(width / values.length)), height);
+      context.globalAlpha = 1;
     }
-    context.fillStyle = style.getPropertyValue("--line");
+    context.fillStyle = style.outlineColor;
     context.fillRect(0, zero, width, Math.max(1, Math.round(density / 2)));
     const bars = Math.min(values.length, Math.floor(width / density));
     for (let bar = 0; bar < bars; bar++) {
@@ -90,14 +100,15 @@ export class Strip extends Panel {
       const last = Math.max(first + 1, Math.floor(((bar + 1) * values.length) / bars));
       let strongest = first;
       for (let i = first + 1; i < last; i++) {
-        if (!(Math.abs(values[i] as number) <= Math.abs(values[strongest] as number))) strongest = i;
+        if (!(Math.abs(values[i] as number) <= Math.abs(values[strongest] as number))) strongest = i; // NaN gives way too
       }
       const value = values[strongest] as number;
       if (Number.isNaN(value)) continue;
       const size = Math.max(Math.min(value, scale.max), -below) * unit;
       const [red, green, blue] = value < 0 ? ends[theme].negative : ends[theme].positive;
       context.globalAlpha = workbench.late && freshness[strongest] !== Freshness.fresh ? 0.4 : 1;
-      context.fillStyle = `rgb(${red} ${green} ${blue})`;
+      // What the server added is not part of the text: its bar steps back.
+      context.fillStyle = document.tokens.infos[strongest]?.special === true ? style.outlineColor : `rgb(${red} ${green} ${blue})`;
       const left = Math.round((bar * width) / bars);
       const right = Math.round(((bar + 1) * width) / bars);
       const gap = right - left > 3 * density ? Math.round(density) : 0;

@@ -96,27 +96,39 @@ export class Workbench extends Emitter<WorkbenchEvents> implements TokenSource {
   remove(key: string): void {
     const { keys } = this;
     const index = keys.indexOf(key);
+    const next = keys[index + 1] ?? keys[index - 1] ?? null;
+    if (this.#focus === key && next !== null) this.setFocus(next);
     this.client.subscriptions.remove([key]);
-    if (this.#focus !== key) return;
-    this.#focus = keys[index + 1] ?? keys[index - 1] ?? null;
-    this.#changed();
   }
 
-  /** Put another neuron of this model in a row; what is out of range is not there to go to. */
+  /** Put another neuron of this model in a row. One that has a row already is just focused; one out of range is not there. */
   async replace(key: string, layer: number, neuron: number): Promise<void> {
     const { model } = this.client;
     if (model === null || layer < 0 || neuron < 0 || layer >= model.layers || neuron >= model.neuronsPerLayer) return;
     const next = neuronKey({ layer, neuron });
-    if (next === key) return;
+    if (this.keys.includes(next)) {
+      this.setFocus(next);
+      return;
+    }
+    const focused = this.#focus === key;
     const done = this.client.subscriptions.replace(key, next);
-    if (this.#focus === key || this.#focus === null) this.setFocus(next);
+    if (focused) this.setFocus(next);
     await this.#quietly(done);
   }
 
-  /** Step a row to a neighbouring neuron, or to the same neuron of a neighbouring layer. */
+  /**
+   * Step a row to a neighbouring neuron, or to the same neuron of a neighbouring layer; over those that have a row of
+   * their own.
+   */
   step(key: string, { neurons = 0, layers = 0 }: { neurons?: number; layers?: number }): void {
     const name = neuronName(key);
-    if (name !== null) void this.replace(key, name.layer + layers, name.neuron + neurons);
+    if (name === null || (neurons === 0 && layers === 0)) return;
+    let { layer, neuron } = name;
+    do {
+      layer += layers;
+      neuron += neurons;
+    } while (this.keys.includes(neuronKey({ layer, neuron })));
+    void this.replace(key, layer, neuron);
   }
 
   // ------------------------------------------------------------------ colours
