@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
+
+if TYPE_CHECKING:
+    from tests.support.loaded import Loaded
 
 # Read when torch is loaded: on a busy machine, threads that wait by spinning make its passes many times slower.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -22,3 +29,26 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if item.get_closest_marker("hub"):
             item.add_marker(left_out)
+
+
+@pytest.fixture(scope="session")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Loaded]:
+    """Loads the tiny model of an architecture of `tests/support/models.py`, each once."""
+    # Not at the top: most tests need no torch, and it takes seconds to import.
+    from tests.support.loaded import Loaded
+    from tests.support.models import make
+    from ws_server.engine.catalog import LoadOptions, ModelSpec
+    from ws_server.engine.loading import load_model
+
+    @cache
+    def load(name: str) -> Loaded:
+        folder = make(name, tmp_path_factory.mktemp("models"))
+        spec = ModelSpec(name, name, str(folder))
+        return Loaded(*load_model(spec, LoadOptions(device="cpu"), lambda percentage, message: None))
+
+    return load
+
+
+@pytest.fixture
+def random() -> np.random.Generator:
+    return np.random.default_rng(7)

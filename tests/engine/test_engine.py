@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
+from tests.support.loaded import Loaded
 from tests.support.models import ARCHITECTURES
 from ws_server.engine.cache import ContextCache
 from ws_server.engine.commands import (
@@ -29,8 +30,6 @@ from ws_server.engine.commands import (
 )
 from ws_server.engine.engine import Engine
 from ws_server.engine.scheduler import FIRST_CHUNK
-
-from .conftest import Loaded
 
 TOLERANCE = 1e-4
 PLENTY = 1 << 40

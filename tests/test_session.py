@@ -1,0 +1,541 @@
+"""Sessions, driven without sockets or processes: what they send, and what they have computed."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.support.loaded import Loaded
+from ws_server.config import Limits
+from ws_server.engine.commands import Command, Evaluate, neuron_hook
+from ws_server.engine.engine import Engine
+from ws_server.model import ServedModel
+from ws_server.protocol import codec
+from ws_server.session import (
+    Compute,
+    Effects,
+    GiveUpLoading,
+    LoadModel,
+    Notify,
+    Refuse,
+    Reply,
+    Session,
+    Tokenize,
+)
+
+Load = Callable[[str], Loaded]
+SOME = ["L0N1", "L2N5", "blocks.1.hook_resid_post/3"]
+
+
+@dataclass
+class View:
+    """What a client knows of one document, kept by the words of the protocol."""
+
+    version: int | None = None
+    tokens: list[dict[str, Any]] = field(default_factory=list)
+    values: dict[str, list[float | None]] = field(default_factory=dict)
+    done: list[dict[str, Any]] = field(default_factory=list)
+
+
+class Driver:
+    """A session with an engine of its own; effects are carried out in order, tokenizing and computing on demand."""
+
+    def __init__(self, model: Loaded, limits: Limits | None = None, offered: tuple[str, ...] = ("gpt2",)) -> None:
+        self.model = model
+        self.engine = Engine(model.runner, 1 << 40)
+        served = ServedModel.of("gpt2", model.facts)
+        summaries: Any = [{"id": name, "title": name, "loaded": True, "default": True} for name in offered]
+        self.session = Session(served, limits or Limits(), lambda: summaries)
+        self.session.attach("utf-16", "json")
+        self.sent: list[Any] = []
+        self.work: deque[Tokenize] = deque()
+        self.loads: list[LoadModel] = []
+        self.given_up: list[Any] = []
+        self.commands: list[Command] = []
+        self.views: dict[str, View] = {}
+        self._id = 0
+
+    # ---- the client's side
+
+    def notify(self, method: str, **params: Any) -> list[Any]:
+        return self._receive({"jsonrpc": "2.0", "method": method, "params": params})
+
+    def ask(self, method: str, **params: Any) -> int:
+        self._id += 1
+        self._receive({"jsonrpc": "2.0", "id": self._id, "method": method, "params": params})
+        return self._id
+
+    def answer(self, request_id: int) -> Any:
+        """The one answer to a request: its result, or its error's code."""
+        answers = [e for e in self.sent if isinstance(e, Reply | Refuse) and e.id == request_id]
+        assert len(answers) <= 1
+        if not answers:
+            return None
+        return answers[0].result if isinstance(answers[0], Reply) else answers[0].error.code
+
+    def call(self, method: str, **params: Any) -> Any:
+        return self.answer(self.ask(method, **params))
+
+    def open(self, text: str, version: int = 1, uri: str = "a") -> int:
+        self.views[uri] = View(values=self.views.get(uri, View()).values and {})
+        return self.ask("document/open", uri=uri, version=version, text=text)
+
+    def change(self, version: int, *changes: tuple[int, int, str], uri: str = "a") -> list[Any]:
+        wire = [{"from": start, "to": stop, "insert": insert} for start, stop, insert in changes]
+        return self.notify("document/change", uri=uri, version=version, changes=wire)
+
+    def methods(self) -> list[str]:
+        return [effect.method if isinstance(effect, Notify) else type(effect).__name__ for effect in self.sent]
+
+    # ---- the doer's side
+
+    def _receive(self, message: dict[str, Any]) -> list[Any]:
+        before = len(self.sent)
+        for item in codec.decode(json.dumps(message)).messages:
+            self.perform(self.session.receive(item))
+        return self.sent[before:]
+
+    def perform(self, effects: Effects) -> None:
+        for effect in effects:
+            if isinstance(effect, Tokenize):
+                self.work.append(effect)
+            elif isinstance(effect, Compute):
+                self.commands.append(effect.command)
+                self.engine.submit(effect.command)
+            elif isinstance(effect, LoadModel):
+                self.loads.append(effect)
+            elif isinstance(effect, GiveUpLoading):
+                self.given_up.append(effect.id)
+            else:
+                self.sent.append(effect)
+                if isinstance(effect, Notify):
+                    self._note(effect.method, json.loads(codec.encode(effect.params)))
+
+    def tokenize(self) -> None:
+        """One piece of tokenizing."""
+        if self.work:
+            work = self.work.popleft()
+            tokens = work.tokenizer.tokenize(work.text, work.encoding)
+            self.perform(self.session.tokenized(work.uri, work.ticket, tokens, 0.001))
+
+    def compute(self) -> None:
+        """One step of the engine."""
+        for result in self.engine.step():
+            self.perform(self.session.computed(result))
+
+    def settle(self) -> None:
+        while self.work or not self.engine.idle:
+            self.tokenize()
+            self.compute()
+
+    def _note(self, method: str, params: dict[str, Any]) -> None:
+        if method == "document/tokens":
+            self._splice(self.views.setdefault(params["uri"], View()), params)
+        elif method == "activations/update":
+            view = self.views[params["uri"]]
+            assert params["version"] == view.version
+            assert params["start"] + params["count"] <= len(view.tokens)
+            for key, row in zip(params["neurons"], params["values"], strict=True):
+                held = view.values.setdefault(key, [None] * len(view.tokens))
+                held[params["start"] : params["start"] + params["count"]] = row
+        elif method == "activations/done":
+            view = self.views[params["uri"]]
+            assert params["version"] == view.version
+            view.done.append(params)
+
+    @staticmethod
+    def _splice(view: View, params: dict[str, Any]) -> None:
+        start, stop = params["start"], params["start"] + params["deleteCount"]
+        assert stop <= len(view.tokens)
+        after = [
+            {**token, "from": token["from"] + params["shift"], "to": token["to"] + params["shift"]}
+            for token in view.tokens[stop:]
+        ]
+        view.tokens = view.tokens[:start] + params["tokens"] + after
+        for key, row in view.values.items():
+            view.values[key] = row[:start] + [None] * len(params["tokens"]) + row[stop:]
+        view.version = params["version"]
+        assert len(view.tokens) == params["tokenCount"]
+
+    def check(self, text: str, uri: str = "a") -> None:
+        """The client's tokens are the text's, and its values those of a plain full pass."""
+        view = self.views[uri]
+        tokens = self.session.model.tokenizer.tokenize(text, self.session.position_encoding)
+        assert [token["id"] for token in view.tokens] == tokens.ids.tolist()
+        assert [(t["from"], t["to"]) for t in view.tokens] == list(
+            zip(tokens.starts.tolist(), tokens.stops.tolist(), strict=True)
+        )
+        assert tuple(i for i, token in enumerate(view.tokens) if token.get("segment")) == tokens.breaks
+        for context in tokens.contexts():
+            expected = self.model.full_pass(tokens.ids[context])
+            for neuron in self.session.subscriptions():
+                row = np.array(view.values[neuron["key"]][context], dtype=np.float32)
+                np.testing.assert_allclose(row, expected[neuron["hook"]][:, neuron["neuron"]], atol=1e-4)
+
+
+@pytest.fixture
+def driver(loaded: Load) -> Driver:
+    return Driver(loaded("gpt2"))
+
+
+# ------------------------------------------------------------------------------------ documents
+
+
+def test_the_order_of_a_first_conversation(driver: Driver) -> None:
+    driver.call("neurons/subscribe", neurons=SOME)
+    request = driver.open("The keeper counted 12 waves.")
+    driver.settle()
+    assert driver.methods() == ["Reply", "Reply", "document/tokens", "activations/update", "activations/done"]
+    assert driver.answer(request) == {"uri": "a", "version": 1, "tokenCount": len(driver.views["a"].tokens)}
+    driver.check("The keeper counted 12 waves.")
+
+
+def test_only_what_can_have_changed_is_sent(driver: Driver) -> None:
+    driver.call("neurons/subscribe", neurons=SOME)
+    driver.open("The keeper counted 12 waves")
+    driver.settle()
+    count = len(driver.views["a"].tokens)
+    driver.sent.clear()
+    driver.change(2, (27, 27, "."))
+    driver.settle()
+    tokens, update, done = (effect.params for effect in driver.sent)
+    assert (tokens["start"], tokens["deleteCount"], len(tokens["tokens"])) == (count, 0, 1)
+    assert (update["start"], update["count"]) == (count, 1)
+    assert (done["computedTokens"], done["reusedTokens"], done["forwardPasses"]) == (1, count, 1)
+
+
+def test_opening_again_sends_everything_and_computes_nothing(driver: Driver) -> None:
+    driver.call("neurons/subscribe", neurons=SOME)
+    driver.open("The keeper counted 12 waves")
+    driver.settle()
+    driver.open("The keeper counted 12 waves", version=9)
+    driver.settle()
+    assert driver.views["a"].done[-1]["computedTokens"] == 0
+    driver.check("The keeper counted 12 waves")
+
+
+def test_edits_that_come_while_tokenizing_are_merged_and_the_last_is_answered(driver: Driver) -> None:
+    driver.call("neurons/subscribe", neurons=SOME)
+    driver.open("a")
+    driver.settle()
+    for version in range(2, 7):
+        driver.change(version, (version - 1, version - 1, "b"))
+    driver.settle()
+    versions = [effect.params["version"] for effect in driver.sent if isinstance(effect, Notify)]
+    assert set(versions) == {1, 2, 6}
+    assert [done["version"] for done in driver.views["a"].done] == [1, 6]
+    driver.check("abbbbb")
+
+
+def test_a_slow_reader_gets_the_newest_version_only(driver: Driver) -> None:
+    driver.call("neurons/subscribe", neurons=SOME)
+    driver.open("a")
+    driver.settle()
+    driver.session.hold_back()
+    for version in range(2, 50):
+        driver.change(version, (0, 0, "x"))
+        driver.settle()
+    assert driver.views["a"].version == 1
+    driver.perform(driver.session.go_on())
+    driver.settle()
+    assert [done["version"] for done in driver.views["a"].done] == [1, 49]
+    driver.check("x" * 48 + "a")
+
+
+def test_an_impossible_change_asks_once_for_the_text(driver: Driver) -> None:
+    driver.open("abc")
+    driver.settle()
+    assert [effect.method for effect in driver.change(2, (9, 9, "x"))] == ["document/resync"]
+    assert driver.change(3, (0, 0, "x")) == []
+    driver.open("abcd", version=2)
+    driver.settle()
+    driver.change(3, (4, 4, "e"))
+    driver.settle()
+    driver.check("abcde")
+
+
+def test_a_change_that_cannot_be_read_is_an_error_and_asks_for_the_text(driver: Driver) -> None:
+    driver.open("abc")
+    driver.settle()
+    effects = driver.notify("document/change", uri="a", version="2", changes=[])
+    assert [effect.method for effect in effects] == ["$/error", "document/resync"]
+
+
+def test_changes_of_a_document_that_is_not_open_ask_once(driver: Driver) -> None:
+    assert [effect.method for effect in driver.change(1, uri="b")] == ["document/resync"]
+    assert driver.change(2, uri="b") == []
+
+
+def test_closing_ends_a_document(driver: Driver) -> None:
+    pending = driver.open("abc")
+    assert driver.call("document/close", uri="a") == {}
+    assert driver.answer(pending) == -32800
+    assert driver.call("document/close", uri="a") == -32012
+    assert driver.call("neurons/top", uri="a", token=0, k=1) == -32012
+    driver.settle()
+    assert driver.engine.nbytes == 0
+
+
+# ------------------------------------------------------------------------------------ limits
+
+
+def test_limits_at_and_past(loaded: Load) -> None:
+    driver = Driver(loaded("gpt2"), Limits(documents=2, document_characters=10, document_tokens=6, subscriptions=2))
+    assert driver.call("neurons/subscribe", neurons=["L0N0", "L0N1"])
+    assert driver.call("neurons/subscribe", neurons=["L0N2"]) == -32013
+    assert len(driver.session.subscriptions()) == 2
+
+    assert driver.call("document/open", uri="long", version=1, text="x" * 11) == -32013
+    at_limit = driver.open("     ", uri="a")  # spaces are merged: few tokens
+    driver.open("b", uri="b")
+    driver.settle()
+    assert driver.answer(at_limit)["version"] == 1
+    assert driver.call("document/open", uri="c", version=1, text="") == -32013
+
+    effects = driver.change(2, (0, 0, "123456"), uri="a")
+    assert [effect.method for effect in effects] == ["$/error", "document/resync"]
+    assert effects[0].params["data"] == {"limit": "documentCharacters", "maximum": 10}
+
+    driver.change(2, (0, 0, "#!?%&"), uri="b")
+    before = len(driver.sent)
+    driver.settle()
+    assert [effect.method for effect in driver.sent[before:]] == ["$/error", "document/resync"]
+    assert driver.sent[before].params["data"] == {"limit": "documentTokens", "maximum": 6}
+    too_many = driver.open("#!?%&()", uri="b")
+    driver.settle()
+    assert driver.answer(too_many) == -32013
+    assert [document["uri"] for document in driver.session.open_documents()] == ["a"]
+
+
+# ------------------------------------------------------------------------------------ neurons
+
+
+def test_subscribing_is_all_or_nothing(driver: Driver) -> None:
+    request = driver.ask("neurons/subscribe", neurons=["L0N1", {"layer": 7, "neuron": 0}])
+    (refusal,) = [effect for effect in driver.sent if isinstance(effect, Refuse) and effect.id == request]
+    assert refusal.error.data == {"member": "neurons.1", "neuron": "L7N0"}
+    assert driver.session.subscriptions() == []
+
+
+@pytest.mark.parametrize(
+    "reference",
+    ["N1", "L0", "l0n1", "L0N99999", "L99N0", "blocks.0.nothing/1", {"hook": "ln_final.hook_out", "index": 0}, ""],
+)
+def test_references_that_name_nothing(driver: Driver, reference: Any) -> None:
+    assert driver.call("neurons/subscribe", neurons=[reference]) == -32602
+
+
+def test_subscribing_in_the_middle_and_taking_it_back(driver: Driver) -> None:
+    text = "The keeper counted 12 waves"
+    driver.call("neurons/subscribe", neurons=["L1N1"])
+    driver.open(text)
+    driver.settle()
+    result = driver.call("neurons/subscribe", neurons=["L1N1", "L1N2", "L1N1", "blocks.1.mlp.hook_post/3"])
+    assert [neuron["key"] for neuron in result["neurons"]] == ["L1N1", "L1N2", "L1N3"]
+    driver.settle()
+    assert driver.views["a"].done[-1]["forwardPasses"] == 0
+    driver.check(text)
+    driver.call("neurons/unsubscribe", neurons=["L1N1", "L0N0"])
+    assert [neuron["key"] for neuron in driver.session.subscriptions()] == ["L1N2", "L1N3"]
+    driver.views["a"].values.clear()
+    driver.call("neurons/subscribe", neurons=["L1N1"])
+    driver.settle()
+    assert set(driver.views["a"].values) == {"L1N1"}  # the others' values are known already
+
+
+def test_top_neurons(driver: Driver) -> None:
+    driver.open("The keeper counted 12 waves")
+    driver.settle()
+    request = driver.ask("neurons/top", uri="a", token=3, k=4, layers=[2, 0])
+    driver.settle()
+    result = driver.answer(request)
+    ids = np.array([token["id"] for token in driver.views["a"].tokens])
+    expected = driver.model.full_pass(ids)
+    best = sorted((float(v) for layer in (0, 2) for v in expected[neuron_hook(layer)][3]), reverse=True)[:4]
+    assert [neuron["value"] for neuron in result["neurons"]] == pytest.approx(best, abs=1e-4)
+    assert (result["version"], result["token"]) == (1, 3)
+    assert driver.call("neurons/top", uri="a", token=99, k=1) == -32602
+    assert driver.call("neurons/top", uri="a", token=0, k=1, layers=[3]) == -32602
+    assert driver.call("neurons/top", uri="a", token=0, k=1, by="ratio") == -32602
+
+
+def test_cancelling(driver: Driver) -> None:
+    opening = driver.open("abc")
+    driver.notify("$/cancelRequest", id=opening)
+    assert driver.answer(opening) == -32800
+    driver.settle()
+    driver.check("abc")
+    top = driver.ask("neurons/top", uri="a", token=0, k=1)
+    driver.notify("$/cancelRequest", id=top)
+    driver.settle()
+    assert driver.answer(top) == -32800
+    assert driver.notify("$/cancelRequest", id=top) == []
+
+
+# ------------------------------------------------------------------------------------ models
+
+
+def test_going_over_to_another_model(loaded: Load) -> None:
+    driver = Driver(loaded("gpt2"), offered=("gpt2", "neo"))
+    driver.call("neurons/subscribe", neurons=["L2N5", "L0N191"])
+    driver.open("The keeper")
+    driver.settle()
+    assert driver.call("model/load", model="nothing") == -32010
+    request = driver.ask("model/load", model="neo")
+    driver.change(2, (10, 10, " counted"))
+    driver.settle()
+
+    driver.model = loaded("gpt-neo")
+    driver.engine = Engine(driver.model.runner, 1 << 40)
+    driver.perform(driver.session.model_loaded(request, ServedModel.of("neo", driver.model.facts)))
+    assert driver.answer(request)["dropped"] == ["L0N191"]
+    driver.settle()
+    splice = next(e.params for e in reversed(driver.sent) if isinstance(e, Notify) and e.method == "document/tokens")
+    assert (splice["start"], splice["deleteCount"] > 0, splice["shift"]) == (0, True, 0)
+    driver.check("The keeper counted")
+
+
+def test_a_cancelled_load_leaves_the_session_as_it_was(loaded: Load) -> None:
+    driver = Driver(loaded("gpt2"), offered=("gpt2", "neo"))
+    request = driver.ask("model/load", model="neo")
+    driver.notify("$/cancelRequest", id=request)
+    assert driver.answer(request) == -32800
+    assert driver.given_up == [request]
+    driver.perform(driver.session.model_loaded(request, ServedModel.of("neo", loaded("gpt-neo").facts)))
+    assert driver.session.model.id == "gpt2"
+    assert driver.answer(request) == -32800
+
+
+# ------------------------------------------------------------------------------------ trouble
+
+
+def test_a_dropped_connection_keeps_what_was_computed(driver: Driver) -> None:
+    driver.call("neurons/subscribe", neurons=SOME)
+    driver.open("The keeper counted 12 waves")
+    driver.settle()
+    driver.perform(driver.session.detach())
+    assert driver.session.open_documents() == [{"uri": "a", "version": 1, "length": 27}]
+    driver.session.attach("utf-32", "json")
+    assert [effect.method for effect in driver.change(2, (0, 0, "x"))] == ["document/resync"]
+    driver.open("The keeper counted 12 waves!", version=2)
+    driver.settle()
+    assert driver.views["a"].done[-1]["computedTokens"] == 1
+    driver.check("The keeper counted 12 waves!")
+
+
+def test_results_of_a_lost_worker_are_asked_for_again(driver: Driver) -> None:
+    driver.call("neurons/subscribe", neurons=SOME)
+    driver.open("The keeper counted 12 waves")
+    driver.tokenize()
+    top = driver.ask("neurons/top", uri="a", token=0, k=1)
+    driver.engine = Engine(driver.model.runner, 1 << 40)  # the worker with its engine is gone
+    driver.perform(driver.session.engine_lost())
+    driver.settle()
+    assert driver.answer(top) == -32603
+    driver.check("The keeper counted 12 waves")
+
+
+def test_a_failed_pass_is_told_and_the_next_edit_is_answered(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+    driver.call("neurons/subscribe", neurons=SOME)
+    with monkeypatch.context() as broken:
+        broken.setattr(driver.model.runner, "extend", lambda *arguments: 1 / 0)
+        driver.open("The keeper")
+        driver.settle()
+    assert driver.methods()[-1] == "$/error"
+    assert driver.sent[-1].params["code"] == -32603
+    driver.change(2, (10, 10, "!"))
+    driver.settle()
+    driver.check("The keeper!")
+
+
+def test_late_results_are_dropped(driver: Driver) -> None:
+    driver.call("neurons/subscribe", neurons=SOME)
+    driver.open("The keeper")
+    driver.tokenize()
+    late = driver.engine.step()
+    driver.change(2, (0, 10, "Another"))
+    driver.tokenize()
+    before = len(driver.sent)
+    for result in late:
+        driver.perform(driver.session.computed(result))
+    assert len(driver.sent) == before
+    driver.settle()
+    driver.check("Another")
+
+
+# ------------------------------------------------------------------------------------ at random
+
+words = st.sampled_from(["the", " sea", "\n", "\n\n", "é", "😀", " 12", "\r\n", "\t", "x", "👩‍👩‍👧‍👦"])
+pieces = st.lists(words, max_size=25).map("".join)
+
+
+@st.composite
+def actions(draw: st.DrawFn) -> tuple[str, Any]:
+    kind = draw(st.sampled_from(["edit", "edit", "edit", "tokenize", "compute", "subscribe", "unsubscribe", "open"]))
+    detail: Any = None
+    if kind == "edit":
+        detail = (draw(st.floats(0, 1)), draw(st.integers(0, 12)), draw(pieces))
+    elif kind in ("subscribe", "unsubscribe"):
+        detail = draw(st.lists(st.sampled_from(["L0N1", "L1N7", "L2N3", "L0N2", SOME[2]]), max_size=3))
+    return kind, detail
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(script=st.lists(actions(), max_size=25), start=pieces)
+def test_whatever_happens_the_client_has_the_models_values(
+    loaded: Load, encoding: Any, script: list[tuple[str, Any]], start: str
+) -> None:
+    """Edits, subscriptions and the doers' steps in any order; texts of several contexts among them."""
+    driver = Driver(loaded("gpt2"))
+    driver.session.attach(encoding, "json")
+    driver.call("neurons/subscribe", neurons=["L1N7"])
+    text, version = start * 6, 1
+    driver.open(text)
+    for kind, detail in script:
+        if kind == "edit":
+            place, removed, insert = detail
+            first = round(place * len(text))
+            last = min(len(text), first + removed)
+            version += 1
+            driver.change(version, (_units(text[:first], encoding), _units(text[:last], encoding), insert))
+            text = text[:first] + insert + text[last:]
+        elif kind == "open":
+            version += 1
+            driver.open(text, version)
+        elif kind in ("subscribe", "unsubscribe"):
+            driver.call(f"neurons/{kind}", neurons=detail)
+            if kind == "unsubscribe":
+                for view in driver.views.values():
+                    view.values = {key: row for key, row in view.values.items() if key not in detail}
+        else:
+            getattr(driver, kind)()
+    driver.settle()
+    assert driver.views["a"].version == version
+    assert driver.views["a"].done[-1]["version"] == version
+    driver.check(text)
+    assert "document/resync" not in driver.methods()
+
+
+def _units(text: str, encoding: str) -> int:
+    return len(text) if encoding == "utf-32" else len(text.encode("utf-16-le")) // 2
+
+
+def test_commands_carry_each_context_whole(driver: Driver) -> None:
+    """The engine compares ids itself, so that no delta can get lost on the way to it."""
+    driver.call("neurons/subscribe", neurons=["L0N1"])
+    driver.open("word " * 300)
+    driver.settle()
+    evaluate = next(command for command in driver.commands if isinstance(command, Evaluate))
+    assert len(evaluate.contexts) > 2
+    ids = [token["id"] for token in driver.views["a"].tokens]
+    assert np.concatenate([target.ids for target in evaluate.contexts]).tolist() == ids
+    assert replace(evaluate, serial=0).key == (driver.session.id, "a")
