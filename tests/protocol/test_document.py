@@ -1,0 +1,41 @@
+"""The protocol document is true: its examples are the golden frames, and it leaves nothing out."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from ws_server.config import Limits
+from ws_server.errors import WIRE_ERRORS
+from ws_server.protocol.messages import METHODS
+
+ROOT = Path(__file__).parents[2]
+DOCUMENT = (ROOT / "ws_server" / "protocol" / "README.md").read_text(encoding="utf-8")
+
+
+def test_every_example_is_a_golden_frame() -> None:
+    golden = [
+        frame["frame"]
+        for path in sorted((ROOT / "tests" / "golden").glob("*.json"))
+        for frame in json.loads(path.read_text(encoding="utf-8"))
+    ]
+    examples = re.findall(r"```json\n(.*?)\n```", DOCUMENT, re.DOTALL)
+    assert len(examples) > 30
+    for example in examples:
+        assert json.loads(example) in golden
+
+
+def test_every_method_and_error_code_is_described() -> None:
+    headings = "\n".join(re.findall(r"^### (.*)$", DOCUMENT, re.MULTILINE))
+    for method in METHODS:
+        assert f"`{method}`" in headings
+    for error in WIRE_ERRORS:
+        assert f"| {error.code} |" in DOCUMENT
+
+
+def test_the_limits_in_the_examples_are_the_servers() -> None:
+    limits = Limits()
+    assert f'"frameBytes": {limits.frame_bytes}' in DOCUMENT
+    assert f'"messagesPerSecond": {limits.messages_per_second}' in DOCUMENT
+    assert f'"documentTokens": {limits.document_tokens}' in DOCUMENT
