@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+import orjson
 import torch
 import transformers
 from transformer_lens.model_bridge import TransformerBridge
@@ -96,17 +97,22 @@ def _first_line(error: BaseException) -> str:
 def _bos(bridge: Any) -> int | None:
     """The id that TransformerLens puts in front of a text by itself, if it does."""
     bos = bridge.tokenizer.bos_token_id
+    if bos is None or bos >= int(bridge.cfg.d_vocab):
+        return None  # TransformerLens gives every tokenizer one, known to the model or not
     ids = bridge.to_tokens("a", truncate=False)[0].tolist()
     bare = bridge.tokenizer("a", add_special_tokens=False)["input_ids"]
-    return int(bos) if bos is not None and len(ids) > len(bare) and ids[0] == bos else None
+    return int(bos) if len(ids) > len(bare) and ids[0] == bos else None
 
 
 def _tokenizer_json(bridge: Any, spec: ModelSpec) -> str:
     backend = getattr(bridge.tokenizer, "backend_tokenizer", None)
     if backend is None:
         raise ModelLoadError(f"{spec.title} has no fast tokenizer, so its tokens cannot be placed in a text.")
-    text: str = backend.to_str()
-    return text
+    tokenizer = orjson.loads(backend.to_str())
+    # Without an embedding a token is no token of this model; its spelling is ordinary text then.
+    vocabulary = int(bridge.cfg.d_vocab)
+    tokenizer["added_tokens"] = [token for token in tokenizer["added_tokens"] if token["id"] < vocabulary]
+    return orjson.dumps(tokenizer).decode()
 
 
 def _statistics(spec: ModelSpec, runner: Runner) -> NeuronStatistics | None:
