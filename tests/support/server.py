@@ -1,0 +1,166 @@
+"""The real server as a process of its own, started by its command and stopped by its process id."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+READY = re.compile(r"Neuroscope ready at (http://127\.0\.0\.1:(\d+)/)\n")
+
+# Limits have no options on the command line: this runs the same server with other settings.
+_WITH_SETTINGS = """
+import json, sys
+from ws_server.config import Limits, Settings
+from ws_server.engine.catalog import resolve_models
+from ws_server.server.app import run
+settings = json.loads(sys.argv[1])
+settings["models"] = tuple(settings["models"])
+settings["limits"] = Limits(**settings["limits"])
+settings = Settings(**settings)
+run(settings, resolve_models(settings.models))
+"""
+
+
+class ServerProcess:
+    """A running server on loopback; `log` receives its standard error.
+
+    Args:
+        models: folders, the first is the default.
+        arguments: further arguments of `serve`.
+        limits: where given, the server's limits; `settings` then takes the place of `arguments`.
+    """
+
+    def __init__(
+        self,
+        log: Path,
+        models: Sequence[Path | str],
+        arguments: Sequence[str] = (),
+        *,
+        limits: dict[str, int] | None = None,
+        settings: dict[str, Any] | None = None,
+    ) -> None:
+        self.log = log
+        if limits is None and settings is None:
+            command = [sys.executable, "-m", "ws_server", "serve", "--port", "0", "--no-open", *arguments]
+            for model in models:
+                command += ["--model", str(model)]
+        else:
+            values = {"port": 0, "models": [str(model) for model in models], **(settings or {}), "limits": limits or {}}
+            command = [sys.executable, "-c", _WITH_SETTINGS, json.dumps(values)]
+        self.started = time.monotonic()
+        with log.open("ab") as stderr:
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr, cwd=ROOT, encoding="utf-8"
+            )
+        assert self.process.stdout is not None
+        readable, _, _ = select.select([self.process.stdout], [], [], 60)
+        line = self.process.stdout.readline() if readable else ""
+        self.seconds_until_ready = time.monotonic() - self.started
+        match = READY.fullmatch(line)
+        if match is None:
+            self.kill()
+            raise AssertionError(f"the server did not get ready; it said {line!r} and\n{log.read_text()}")
+        self.url, self.port = match[1], int(match[2])
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def get(self, path: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
+        """Status, headers in lower case and body of a GET."""
+        request = urllib.request.Request(self.url + path.removeprefix("/"), headers=headers)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as response:
+                return response.status, {k.lower(): v for k, v in response.headers.items()}, response.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, {k.lower(): v for k, v in error.headers.items()}, error.read()
+
+    def workers(self) -> list[int]:
+        """Process ids of the model workers (Linux)."""
+        return [pid for pid in _children(self.pid) if b"spawn_main" in _command_line(pid)]
+
+    def interrupt(self) -> float:
+        """Ctrl-C; the seconds until it has ended."""
+        begun = time.monotonic()
+        self.process.send_signal(signal.SIGINT)
+        try:
+            self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError("the server did not end within 30 seconds of Ctrl-C") from None
+        return time.monotonic() - begun
+
+    def stop(self) -> None:
+        """Ends it as a person does. Nothing that it logged may tell of a fault, nothing else was printed."""
+        if self.process.poll() is None:
+            self.interrupt()
+        assert self.process.returncode == 0, self.log.read_text()
+        assert self.rest_of_output() == ""
+        assert "Traceback" not in self.log.read_text(), self.log.read_text()
+
+    def rest_of_output(self) -> str:
+        """What it printed after its first line; only once it has ended."""
+        assert self.process.stdout is not None
+        with self.process.stdout:
+            return self.process.stdout.read()
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+
+def alive(pid: int) -> bool:
+    """Whether a process exists and has not ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def _children(pid: int) -> list[int]:
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        found += [int(child) for child in (task / "children").read_text().split()]
+    return found
+
+
+def _command_line(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def loads_torch(pid: int) -> bool:
+    """Whether a process has PyTorch's libraries in its memory (Linux)."""
+    return "libtorch" in Path(f"/proc/{pid}/maps").read_text()
+
+
+def run_command(
+    *arguments: str, timeout: float = 60, environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """`neuroscope` with these arguments, to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "ws_server", *arguments],
+        cwd=ROOT,
+        env={**os.environ, **(environment or {})},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=timeout,
+    )
