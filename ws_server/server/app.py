@@ -9,7 +9,6 @@ import signal
 import webbrowser
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import orjson
 from websockets.asyncio.server import ServerConnection, serve
@@ -177,10 +176,10 @@ def _select_subprotocol(connection: ServerConnection, offered: Sequence[Subproto
     return SUBPROTOCOL if SUBPROTOCOL in offered else None
 
 
-def _opening(spec: ModelSpec) -> bytes | None:
-    folder = spec.folder
-    path = folder / "opening.json" if folder is not None else Path()
-    return path.read_bytes() if path.is_file() else None
+def _opening(spec: ModelSpec) -> bytes:
+    if spec.folder is not None and (path := spec.folder / "opening.json").is_file():
+        return path.read_bytes()
+    return b"null"
 
 
 def _address(asked: str, bound: str, port: int) -> str:

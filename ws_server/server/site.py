@@ -54,19 +54,18 @@ class Site:
     Args:
         live: paths whose content is made at each request, with their content type and a function that gives status
             and body.
-        opening: the text and neurons that the page opens with, as JSON, if the default model has some.
+        opening: the text and neurons that the page opens with, as JSON; `null` where the model has none.
     """
 
     def __init__(
         self,
         live: dict[str, tuple[str, Callable[[], tuple[int, bytes]]]],
-        opening: bytes | None,
+        opening: bytes,
         folder: Path = STATIC_FOLDER,
     ) -> None:
         self._live = live
         self._table = _read(folder)
-        if opening is not None:
-            self._table["/opening.json"] = Resource.of(opening, "application/json")
+        self._table["/opening.json"] = Resource.of(opening, "application/json")
 
     def answer(self, path: str, if_none_match: str | None) -> Response:
         """The response to `GET path`."""
