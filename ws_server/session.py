@@ -423,7 +423,7 @@ class Session:
         known: list[_Known] = [] if document.replace_all else document.known
         document.replace_all = False
         document.sent, document.sent_version = tokens, version
-        document.known = self._carry_over(known, [tokens.ids[context] for context in tokens.contexts()])
+        document.known = self._carry_over(known, tokens, splice)
         effects.append(Notify("document/tokens", self._token_splice(uri, document, splice)))
         return [*effects, *self._evaluate(uri, document), *self._advance(uri, document)]
 
@@ -449,16 +449,23 @@ class Session:
             return [*effects, self._compute(Forget(self._key(uri)))]
         return [_tell_error("document/change", error), *self._lose(uri, error.message)]
 
-    def _carry_over(self, old: list[_Known], contexts: list[IntArray]) -> list[_Known]:
-        """What the client knows of the new contexts."""
+    def _carry_over(self, old: list[_Known], tokens: TokenList, splice: Splice) -> list[_Known]:
+        """What the client knows of the new contexts. A token that the splice puts in has no values there, even
+        where the same token stood before: one splice spans all that lies between two distant changes."""
         units = tuple(self._subscribed)
-        pairs = pair_contexts([known.ids for known in old], contexts)
-        return [
-            _Known(ids, {0: units} if units else {})
-            if pair is None
-            else _Known(ids, old[pair].cut(common_prefix(old[pair].ids, ids)))
-            for ids, pair in zip(contexts, pairs, strict=True)
-        ]
+        contexts = list(tokens.contexts())
+        pairs = pair_contexts([known.ids for known in old], [tokens.ids[context] for context in contexts])
+        carried: list[_Known] = []
+        for context, pair in zip(contexts, pairs, strict=True):
+            ids = tokens.ids[context]
+            if pair is None:
+                carried.append(_Known(ids, {0: units} if units else {}))
+                continue
+            kept = common_prefix(old[pair].ids, ids)
+            if splice.start < context.stop and splice.start + splice.insert > context.start:
+                kept = min(kept, max(0, splice.start - context.start))
+            carried.append(_Known(ids, old[pair].cut(kept)))
+        return carried
 
     def _token_splice(self, uri: str, document: _Document, splice: Splice) -> wire.DocumentTokens:
         tokens = document.sent
