@@ -51,9 +51,7 @@ def test_every_requirement_has_a_lower_and_an_upper_bound(requirement: str) -> N
 
 def test_the_package_requires_what_it_imports_and_nothing_else() -> None:
     required = {distribution_name(requirement) for requirement in PROJECT["dependencies"]}
-    for_training = {
-        distribution_name(requirement) for requirement in PROJECT["optional-dependencies"]["train"]
-    }
+    for_training = {distribution_name(requirement) for requirement in PROJECT["optional-dependencies"]["train"]}
     providers = importlib.metadata.packages_distributions()
     imported: dict[str, set[str]] = {}
     for path in (ROOT / "ws_server").rglob("*.py"):
@@ -157,7 +155,5 @@ def test_the_sdist_has_the_sources_of_all_that_the_wheel_has(built: Path) -> Non
     client = {"web_client/package.json", "web_client/package-lock.json", "web_client/.npmrc"}
     assert wanted | client <= names
     assert any(name.startswith("web_client/src/") for name in names)
-    built_here = re.compile(
-        r"(^|/)(node_modules|__pycache__|\.venv|\.chromium|\.training)/|^ws_server/static/"
-    )
+    built_here = re.compile(r"(^|/)(node_modules|__pycache__|\.venv|\.chromium|\.training)/|^ws_server/static/")
     assert [name for name in names if built_here.search(name)] == []

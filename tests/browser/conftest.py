@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
 from tests.browser import chromium
-from tests.browser.server_process import ServerProcess
+from tests.browser.neuroscope_page import NeuroscopePage
+from tests.browser.reference import Reference
+from tests.support.server import ServerProcess
 
 FAILURES = Path(__file__).resolve().parent / "failures"
 
@@ -25,9 +27,13 @@ class Complaints:
     allowed: list[re.Pattern[str]] = field(default_factory=list)
 
     def watch(self, page: Page) -> None:
-        page.on("console", lambda message: self.add(message.text) if message.type == "error" else None)
+        page.on("console", self._console)
         page.on("pageerror", lambda error: self.add(error.stack or error.message))
         page.on("requestfailed", lambda request: self.add(f"{request.url}: {request.failure}"))
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.add(f"{message.text} ({message.location['url']})")
 
     def add(self, complaint: str) -> None:
         if not any(pattern.search(complaint) for pattern in self.allowed):
@@ -99,6 +105,17 @@ def page(context: BrowserContext, complaints: Complaints) -> Iterator[Page]:
 @pytest.fixture(scope="package")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """One server with the embedded model for all tests that do not stop it."""
-    server = ServerProcess(tmp_path_factory.mktemp("server") / "stderr")
+    server = ServerProcess(tmp_path_factory.mktemp("server") / "stderr", [])
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="package")
+def reference() -> Reference:
+    return Reference()
+
+
+@pytest.fixture
+def neuroscope(page: Page, server: ServerProcess, reference: Reference) -> NeuroscopePage:
+    """The page of the embedded model, opened and settled."""
+    return NeuroscopePage(page, reference).open(server.url)

@@ -1,0 +1,198 @@
+"""The page, driven by keyboard and mouse as a person does it, and held against the reference."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from playwright.sync_api import Locator, Page
+
+from tests.browser.reference import Reference
+
+TOLERANCE = 1e-4
+"""Of an activation, absolute: what a pass in pieces may differ from a pass over the whole text."""
+
+STEPS = 16
+"""Colours on each side of zero."""
+
+# The content policy forbids what Playwright's own `wait_for_function` does, so the page is asked once and answers
+# when the condition holds.
+WAIT = """
+async ([text, neurons]) => {
+    const seen = () => {
+        const { settled, text, neurons, connection } = window.neuroscope ?? {};
+        return { settled, text, neurons, connection };
+    };
+    const end = performance.now() + 30000;
+    for (;;) {
+        const now = seen();
+        const right = (wanted, found) => wanted === null || JSON.stringify(wanted) === JSON.stringify(found);
+        if (now.settled && right(text, now.text) && right(neurons, now.neurons)) return;
+        if (performance.now() > end) throw new Error(`still ${JSON.stringify(now)}`);
+        await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+}
+"""
+
+# What the page knows and what the editor shows, read in one go after the frame in which it was drawn.
+READ = """
+async (content) => {
+    const frame = () => new Promise(requestAnimationFrame);
+    await frame();
+    await frame();
+    const { settled, version, text, tokens, neurons, focus } = window.neuroscope;
+    const byNeuron = (read) => Object.fromEntries(neurons.map((key) => [key, read(key)]));
+    const lines = [...content.querySelectorAll(".cm-line")].map((line) => {
+        const pieces = [];
+        const walker = document.createTreeWalker(line, NodeFilter.SHOW_TEXT);
+        while (walker.nextNode()) {
+            const { data, parentElement } = walker.currentNode;
+            if (parentElement.closest(".neuro-sign, .cm-placeholder") !== null) continue;
+            const token = parentElement.closest(".neuro-token");
+            const colour = token === null ? null
+                : [...token.classList].find((name) => /^neuro-([np][0-9]+|z|none)$/.test(name));
+            pieces.push([data, colour ?? null, token === null ? null : getComputedStyle(token).backgroundColor]);
+        }
+        return pieces;
+    });
+    return {
+        settled, version, text, tokens, neurons, focus, lines,
+        values: byNeuron(window.neuroscope.values), scales: byNeuron(window.neuroscope.scale),
+    };
+}
+"""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A moment of the page."""
+
+    version: int
+    text: str
+    tokens: list[dict[str, Any]]
+    neurons: list[str]
+    focus: str | None
+    values: dict[str, list[float | None]]
+    scales: dict[str, dict[str, float]]
+    lines: list[list[tuple[str, str | None, str | None]]]
+    settled: bool
+
+    def colours(self) -> list[tuple[str, str | None, str | None]]:
+        """Each UTF-16 unit of the text as the editor shows it, line ends left out: (unit, class, background)."""
+        return [(unit, *rest) for line in self.lines for text, *rest in line for unit in units(text)]
+
+
+class NeuroscopePage:
+    """One page. All waiting is for a condition."""
+
+    def __init__(self, page: Page, reference: Reference) -> None:
+        self.page = page
+        self.reference = reference
+        self.worst = 0.0
+        """The largest difference from the reference seen so far."""
+
+    @property
+    def editor(self) -> Locator:
+        return self.page.locator(".cm-content")
+
+    def row(self, key: str) -> Locator:
+        return self.page.locator(f"[data-testid=neuron-row][data-key={key}]")
+
+    def open(self, url: str) -> NeuroscopePage:
+        self.page.goto(url)
+        self.wait()
+        return self
+
+    def write(self, text: str) -> None:
+        """Put `text` in the place of all there is."""
+        self.editor.press("ControlOrMeta+a")
+        self.page.keyboard.insert_text(text)
+
+    def paste(self, text: str) -> None:
+        """Through the clipboard."""
+        self.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        self.page.evaluate("(text) => navigator.clipboard.writeText(text)", text)
+        self.editor.press("ControlOrMeta+v")
+
+    def wait(self, text: str | None = None, neurons: list[str] | None = None) -> None:
+        """Until every value has arrived, for this text and these rows where they are given."""
+        self.page.evaluate(WAIT, [text, neurons])
+
+    def shows(self, text: str, *, neurons: list[str] | None = None) -> Shown:
+        """Wait until the page has settled on this text (and these rows); what it shows must then be right."""
+        self.wait(text, neurons)
+        shown = self.read()
+        assert shown.settled
+        assert shown.text == text
+        self.check(shown)
+        return shown
+
+    def read(self) -> Shown:
+        return Shown(**self.editor.evaluate(READ))
+
+    def check(self, shown: Shown) -> None:
+        """Tokens, values and colours against the reference."""
+        check_spans(shown)
+        ids = [token["id"] for token in shown.tokens]
+        starts = [i for i, token in enumerate(shown.tokens) if token["segment"]]
+        if len(starts) <= 1:
+            assert ids == self.reference.ids(shown.text)
+        if 0 not in starts:
+            starts.insert(0, 0)
+        for key in shown.neurons:
+            values = shown.values[key]
+            assert len(values) == len(ids)
+            assert None not in values
+            for start, stop in zip(starts, [*starts[1:], len(ids)], strict=True):
+                expected = self.reference.values(ids[start:stop], key)
+                difference = float(np.abs(np.array(values[start:stop]) - expected).max())
+                assert difference <= TOLERANCE, f"{key} is {difference} off"
+                self.worst = max(self.worst, difference)
+        check_colours(shown)
+
+
+def units(text: str) -> list[str]:
+    """The UTF-16 units of a text, as strings."""
+    encoded = text.encode("utf-16-le", "surrogatepass")
+    return [encoded[i : i + 2].decode("utf-16-le", "surrogatepass") for i in range(0, len(encoded), 2)]
+
+
+def check_spans(shown: Shown) -> None:
+    """The tokens' spans lie in order and cover the text; a token that is whole characters names them."""
+    text = units(shown.text)
+    covered = 0
+    for token in shown.tokens:
+        start, stop = token["from"], token["to"]
+        if token["special"]:
+            assert start == stop
+            continue
+        assert start <= covered <= stop, f"a gap before {token}, or out of order"
+        covered = max(covered, stop)
+        if "\ufffd" not in token["text"]:
+            assert "".join(text[start:stop]) == "".join(units(token["text"]))
+    assert covered == len(text)
+
+
+def check_colours(shown: Shown) -> None:
+    """Every character in the editor has the colour of its token's value; of one of them where it has several."""
+    drawn = shown.colours()
+    assert [unit for unit, _, _ in drawn] == [unit for unit in units(shown.text) if unit != "\n"]
+    allowed: list[set[str]] = [set() for _ in units(shown.text)]
+    for i, token in enumerate(shown.tokens):
+        for position in range(token["from"], token["to"]):
+            allowed[position].add(colour_class(shown, i))
+    visible = [colours for unit, colours in zip(units(shown.text), allowed, strict=True) if unit != "\n"]
+    wrong = [i for i, (_, colour, _) in enumerate(drawn) if colour not in visible[i]]
+    assert wrong == [], f"character {wrong[0]} is {drawn[wrong[0]]}, which is none of {visible[wrong[0]]}"
+
+
+def colour_class(shown: Shown, token: int) -> str:
+    """The class of the colour that a token's value asks for, on the scale of the neuron in focus."""
+    if shown.focus is None:
+        return "neuro-none"
+    value, scale = shown.values[shown.focus][token], shown.scales[shown.focus]
+    assert value is not None
+    bucket = min(STEPS, math.floor(abs(value) / (scale["max"] if value >= 0 else -scale["min"]) * STEPS + 0.5))
+    return "neuro-z" if bucket == 0 else f"neuro-{'p' if value > 0 else 'n'}{bucket}"

@@ -1,0 +1,37 @@
+"""What the page has to show: a plain TransformerLens pass over the whole text, one neuron after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.resources import as_file, files
+
+import numpy as np
+import torch
+from transformer_lens.model_bridge import TransformerBridge
+
+
+class Reference:
+    """The embedded model, used as anybody would use it in a notebook."""
+
+    def __init__(self) -> None:
+        with as_file(files("ws_server") / "demo_model") as folder:
+            self.bridge = TransformerBridge.boot_transformers(str(folder), device="cpu", dtype=torch.float32)
+        self.context = int(self.bridge.cfg.n_ctx)
+
+    def ids(self, text: str) -> list[int]:
+        """The token ids of a text that fits the context, with what TransformerLens puts before it."""
+        ids: list[int] = self.bridge.to_tokens(text)[0].tolist()
+        return ids
+
+    def own_ids(self, text: str) -> list[int]:
+        """The token ids of a text of any length, with nothing before it."""
+        ids: list[int] = self.bridge.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return ids
+
+    def values(self, ids: Sequence[int], key: str) -> np.ndarray:
+        """The activations of the neuron `key`, such as L3N42, at each of these tokens: [tokens]."""
+        layer, neuron = (int(number) for number in key.removeprefix("L").split("N"))
+        hook = f"blocks.{layer}.mlp.hook_post"
+        _, cache = self.bridge.run_with_cache(torch.tensor([list(ids)]), names_filter=[hook])
+        row: np.ndarray = cache[hook][0, :, neuron].numpy()  # [tokens]
+        return row
