@@ -23,11 +23,11 @@ export function opacityOf(bucket: number): number {
   return STRONGEST * (Math.abs(bucket) / STEPS);
 }
 
-/** CSS colour of a bucket in one theme. */
+/** CSS colour of a bucket in one theme; `--neuro-fade` below 1 fades it. */
 export function colourOf(bucket: number, theme: Theme): string {
   if (bucket === NO_VALUE || bucket === 0) return "transparent";
   const [red, green, blue] = bucket < 0 ? ends[theme].negative : ends[theme].positive;
-  return `rgb(${red} ${green} ${blue} / ${opacityOf(bucket).toFixed(3)})`;
+  return `rgb(${red} ${green} ${blue} / calc(${opacityOf(bucket).toFixed(3)} * var(--neuro-fade, 1)))`;
 }
 
 /** CSS colour of a bucket that follows the element's `color-scheme`. */

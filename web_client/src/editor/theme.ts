@@ -18,7 +18,7 @@ export const tokenTheme = EditorView.theme({
 
   // Each token: its colour, and a hairline at its end that takes no room.
   ".neuro-token": { boxShadow: "inset -1px 0 var(--token-edge, light-dark(rgb(0 0 0 / .16), rgb(255 255 255 / .2)))", padding: "3px 0" },
-  ".neuro-faded": { opacity: ".55" },
+  ".neuro-faded": { "--neuro-fade": ".4" },
   ".neuro-marked": { outline: "2px solid var(--accent, Highlight)", outlineOffset: "-1px", borderRadius: "2px" },
   ...bucketRules,
 
@@ -50,6 +50,10 @@ export const tokenTheme = EditorView.theme({
   ".cm-panel.cm-search": { font: "13px var(--sans, system-ui, sans-serif)", padding: "6px 44px 6px 12px" },
   ".cm-textfield": { background: "var(--page, Canvas)", color: "inherit", border: "1px solid var(--line, GrayText)", borderRadius: "5px", font: "inherit" },
   ".cm-button": { background: "var(--page, Canvas)", color: "inherit", border: "1px solid var(--line, GrayText)", borderRadius: "5px", font: "inherit" },
+  ".cm-panel.cm-search label": { display: "inline-flex", alignItems: "center", gap: "4px", fontSize: "12.5px", marginRight: "8px" },
+  ".cm-panel.cm-search input[type=checkbox]": { margin: "0", accentColor: "var(--accent, Highlight)" },
+  ".cm-panel.cm-search [name=close]": { right: "10px", top: "6px", fontSize: "16px", padding: "2px 8px" },
+  ".cm-button, .cm-textfield": { backgroundImage: "none", padding: "3px 8px" },
   ".cm-searchMatch": { backgroundColor: "transparent", outline: "1.5px solid var(--accent, Highlight)" },
   ".cm-searchMatch-selected": { outlineWidth: "2.5px" },
 });

@@ -1,5 +1,5 @@
 /** The editor as an element. Its shadow root lets CodeMirror's styles be adopted, which a strict content policy allows. */
-import { highlightSelectionMatches, searchKeymap } from "@codemirror/search";
+import { highlightSelectionMatches, search, searchKeymap } from "@codemirror/search";
 import { defaultKeymap, history, historyKeymap } from "@codemirror/commands";
 import { EditorSelection, EditorState } from "@codemirror/state";
 import { crosshairCursor, drawSelection, dropCursor, EditorView, keymap, placeholder, rectangularSelection } from "@codemirror/view";
@@ -37,6 +37,7 @@ export class EditorPanel extends Panel {
           crosshairCursor(),
           highlightSelectionMatches({ minSelectionLength: 2 }),
           EditorView.lineWrapping,
+          search({ top: true }),
           placeholder("Type or paste text"),
           keymap.of([...defaultKeymap, ...historyKeymap, ...searchKeymap]),
           EditorView.contentAttributes.of({ "aria-label": "Text", spellcheck: "false", autocapitalize: "off", autocorrect: "off" }),

@@ -47,7 +47,7 @@ export class NeuronsPanel extends Panel {
       <header>
         <h2 id="title">${keys.length === 1 ? "1 neuron" : `${keys.length} neurons`}</h2>
         <form @submit=${this.#add}>
-          <input name="neuron" data-testid="add-neuron" aria-label="Add a neuron, as L3N42 or 3/42" placeholder="L3N42 or 3/42" autocomplete="off" spellcheck="false">
+          <input name="neuron" data-testid="add-neuron" aria-label="Add a neuron, as L3N42 or 3/42" @input=${(event: Event) => { (event.target as Element).removeAttribute("aria-invalid"); }} placeholder="L3N42 or 3/42" autocomplete="off" spellcheck="false">
           <button data-testid="add-button">Add</button>
         </form>
       </header>

@@ -7,6 +7,7 @@ export class NoticesPanel extends Panel {
   static override styles = [base, css`
     :host { position: fixed; inset: auto 16px 48px auto; z-index: 30; display: grid; gap: 8px; max-width: min(420px, calc(100vw - 32px)); }
     .notice { display: flex; gap: 10px; align-items: start; background: var(--text); color: var(--page); border-radius: 8px; padding: 8px 6px 8px 14px; font-size: 13px; box-shadow: 0 6px 24px rgb(0 0 0 / .2); }
+    button { margin-left: auto; }
     button.quiet, button.quiet:hover:not(:disabled) { color: inherit; background: none; padding: 0 8px; min-height: 22px; }
   `];
 

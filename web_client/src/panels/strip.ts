@@ -93,6 +93,8 @@ export class Strip extends Panel {
     }
     context.fillStyle = style.outlineColor;
     context.fillRect(0, zero, width, Math.max(1, Math.round(density / 2)));
+    const [positive, negative] = [ends[theme].positive, ends[theme].negative].map(([red, green, blue]) => `rgb(${red} ${green} ${blue})`) as [string, string];
+    const paths = new Map<string, Path2D>(); // one fill a colour, however many bars
     const bars = Math.min(values.length, Math.floor(width / density));
     for (let bar = 0; bar < bars; bar++) {
       // Where several tokens share a pixel, the strongest is seen.
@@ -105,14 +107,21 @@ export class Strip extends Panel {
       const value = values[strongest] as number;
       if (Number.isNaN(value)) continue;
       const size = Math.max(Math.min(value, scale.max), -below) * unit;
-      const [red, green, blue] = value < 0 ? ends[theme].negative : ends[theme].positive;
-      context.globalAlpha = workbench.late && freshness[strongest] !== Freshness.fresh ? 0.4 : 1;
       // What the server added is not part of the text: its bar steps back.
-      context.fillStyle = document.tokens.infos[strongest]?.special === true ? style.outlineColor : `rgb(${red} ${green} ${blue})`;
+      const colour = document.tokens.infos[strongest]?.special === true ? style.outlineColor : value < 0 ? negative : positive;
+      const late = workbench.late && freshness[strongest] !== Freshness.fresh;
       const left = Math.round((bar * width) / bars);
       const right = Math.round(((bar + 1) * width) / bars);
       const gap = right - left > 3 * density ? Math.round(density) : 0;
-      context.fillRect(left, Math.min(zero, zero - size), Math.max(1, right - left - gap), Math.max(1, Math.abs(size)));
+      const name = `${late ? "late" : "here"} ${colour}`;
+      const path = paths.get(name) ?? new Path2D();
+      paths.set(name, path);
+      path.rect(left, Math.min(zero, zero - size), Math.max(1, right - left - gap), Math.max(1, Math.abs(size)));
+    }
+    for (const [name, path] of paths) {
+      context.globalAlpha = name.startsWith("late") ? 0.4 : 1;
+      context.fillStyle = name.slice(5);
+      context.fill(path);
     }
     context.globalAlpha = 1;
   }

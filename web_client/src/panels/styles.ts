@@ -5,6 +5,7 @@ import { adaptiveColourOf, buckets, classOf } from "../colour/palette";
 export const base = css`
   :host { display: block; }
   * { box-sizing: border-box; }
+  p { margin: 0; }
   button, input, select { font: inherit; color: inherit; }
   button, select {
     background: var(--raised); border: 1px solid var(--line); border-radius: 6px; padding: 3px 9px; min-height: 28px; cursor: pointer;

@@ -60,7 +60,7 @@ export class TopPanel extends Panel {
         <div class="model">
           ${models.length > 1 ? html`<label class="sr" for="model">Model</label>
             <select id="model" data-testid="model-picker" ?disabled=${state.kind !== "ready"} @change=${this.#choose}>
-              ${models.map(({ id, title }) => html`<option value=${id} ?selected=${id === (loading?.model ?? model?.id)}>${title}</option>`)}
+              ${models.map(({ id, title }) => html`<option value=${id}>${title}</option>`)}
             </select>` : html`<span class="name" data-testid="model-name">${models.find(({ id }) => id === model?.id)?.title ?? model?.id ?? ""}</span>`}
         </div>
         ${busy ? html`<div class="progress" role="status" data-testid="progress">
@@ -76,6 +76,14 @@ export class TopPanel extends Panel {
 
   protected override firstUpdated(): void {
     applyTheme(this.theme);
+  }
+
+  /** What a person picked stands only while it loads; a refused model must not stay in the picker. */
+  protected override updated(): void {
+    const { client, loading } = this.workbench;
+    const picker = this.renderRoot.querySelector<HTMLSelectElement>("#model");
+    const id = loading?.model ?? client.model?.id;
+    if (picker !== null && id !== undefined) picker.value = id;
   }
 
   readonly #choose = (event: Event): void => {
