@@ -9,6 +9,7 @@ import { Decoration, type DecorationSet, EditorView, ViewPlugin, type ViewUpdate
 import { buckets as allBuckets, classOf } from "../colour/palette";
 import { NO_VALUE } from "../colour/scale";
 import { pictureField } from "./picture";
+import type { TokenInfo } from "../client/tokens";
 import type { TokenPicture } from "./source";
 
 const marks = new Map([NO_VALUE, ...allBuckets].map((bucket) => [bucket, {
@@ -68,45 +69,56 @@ function decorate(view: EditorView): DecorationSet {
   return Decoration.set(ranges, true);
 }
 
+/** What gets one mark: a token, or several that share their characters. */
+interface Cell {
+  readonly from: number;
+  readonly to: number;
+  readonly token: number;
+  readonly faded: boolean;
+  bucket: number;
+}
+
 function addTokens(view: EditorView, picture: TokenPicture, start: number, stop: number, ranges: Range<Decoration>[]): void {
   const { tokens, buckets, faded, marked } = picture;
-  const { doc } = view.state;
-  let painted = start; // end of what has a mark
-  let last: { from: number; to: number; bucket: number; faded: boolean } | null = null;
-  const put = (): void => {
-    if (last === null) return;
-    const mark = marks.get(last.bucket);
-    if (mark !== undefined) ranges.push((last.faded ? mark.faded : mark.plain).range(last.from, last.to));
-    last = null;
-  };
+  let cell: Cell | null = null;
   for (let i = tokens.firstEndingAt(start); i < tokens.length; i++) {
-    const from = tokens.from[i] as number;
+    const from = Math.max(tokens.from[i] as number, start);
     const to = Math.min(tokens.to[i] as number, stop);
-    if (from > stop) break;
-    const info = tokens.infos[i];
+    if ((tokens.from[i] as number) > stop) break;
     const bucket = buckets[i] ?? NO_VALUE;
-    if (info === undefined) break;
-    if (info.special || info.segment) {
-      put();
-      addSign(view, picture, i, ranges);
-    }
-    if (marked === i && to > from) ranges.push(markedToken.range(Math.max(from, start), to));
+    const { special, segment } = tokens.infos[i] as TokenInfo;
+    if (special || segment) addSign(view, picture, i, ranges);
+    if (to <= from) continue;
+    if (marked === i) ranges.push(markedToken.range(from, to));
     // Tokens that share a character (byte-level BPE) share its mark, which wears the strongest of their colours.
-    const begin = Math.max(from, painted);
-    if (begin >= to) {
-      if (last !== null && to > from && Math.abs(bucket) > Math.abs(last.bucket) && bucket !== NO_VALUE) last.bucket = bucket;
-      continue;
-    }
-    put();
-    last = { from: begin, to, bucket, faded: faded?.[i] === 1 };
-    painted = to;
-    if (info.text.includes("\n")) {
-      for (let line = doc.lineAt(begin); line.to < to; line = doc.line(line.number + 1)) {
-        ranges.push(Decoration.widget({ widget: new SignWidget("↵", "neuro-break", i, bucket), side: 1 }).range(line.to));
-      }
+    const begin: number = Math.max(from, cell?.to ?? start);
+    if (begin < to) {
+      if (cell !== null) addCell(view, picture, cell, ranges);
+      cell = { from: begin, to, token: i, bucket, faded: faded?.[i] === 1 };
+    } else if (cell !== null && bucket !== NO_VALUE && Math.abs(bucket) > Math.abs(cell.bucket)) {
+      cell.bucket = bucket;
     }
   }
-  put();
+  if (cell !== null) addCell(view, picture, cell, ranges);
+}
+
+/** The mark of a cell. A line break in it gets a sign in place of colour, for it has no width to colour. */
+function addCell({ state: { doc } }: EditorView, { tokens }: TokenPicture, cell: Cell, ranges: Range<Decoration>[]): void {
+  const { from, to, bucket, token } = cell;
+  const both = marks.get(bucket);
+  if (both === undefined) return;
+  const mark = cell.faded ? both.faded : both.plain;
+  if (tokens.infos[token]?.text.includes("\n") !== true) {
+    ranges.push(mark.range(from, to));
+    return;
+  }
+  for (let line = doc.lineAt(from); ; line = doc.line(line.number + 1)) {
+    const begin = Math.max(from, line.from);
+    const end = Math.min(to, line.to);
+    if (begin < end) ranges.push(mark.range(begin, end));
+    if (to <= line.to) return;
+    ranges.push(Decoration.widget({ widget: new SignWidget("↵", "neuro-break", token, bucket), side: 1 }).range(line.to));
+  }
 }
 
 /** The sign of a special token, and of the start of a context in a document longer than the model's. */
