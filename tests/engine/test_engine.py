@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 import pytest
 
 from tests.support.loaded import Loaded
 from tests.support.models import ARCHITECTURES
-from ws_server.engine.cache import ContextCache
 from ws_server.engine.commands import (
     ContextTarget,
     Evaluate,
@@ -88,8 +89,8 @@ class Client:
         return float(max(np.abs(row - expected[hook][:, index]).max() for (hook, index), row in self.values.items()))
 
 
-def some_units(model: Loaded, random: np.random.Generator, count: int) -> list[Unit]:
-    hooks = list(model.facts.hook_widths)
+def some_units(model: Loaded, random: np.random.Generator, count: int, neurons_only: bool = False) -> list[Unit]:
+    hooks = [hook for hook in model.facts.hook_widths if not neurons_only or hook.endswith("mlp.hook_post")]
     return [(hook, int(random.integers(model.facts.hook_widths[hook]))) for hook in random.choice(hooks, count)]
 
 
@@ -104,19 +105,24 @@ def edited(ids: IntArray, random: np.random.Generator, model: Loaded) -> tuple[I
     return new, min(place, len(new))
 
 
+@pytest.mark.parametrize("neurons_only", [True, False], ids=["plain trunk", "both trunks"])
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_incremental_equals_full_after_any_edits(name: str, loaded: Load, random: np.random.Generator) -> None:
+def test_incremental_equals_full_after_any_edits(
+    name: str, neurons_only: bool, loaded: Load, random: np.random.Generator
+) -> None:
+    """With neurons alone every pass takes the fast path; with other hook points both take turns on one cache."""
     model = loaded(name)
     assert model.runner.reuses_prefix
+    assert model.runner.plain_trunk is not None
     client = Client(Engine(model.runner, PLENTY))
     ids = random.integers(0, model.facts.vocabulary, 50)
-    client.ask(ids, some_units(model, random, 5), 0)
+    client.ask(ids, some_units(model, random, 5, neurons_only), 0)
     for step in range(40):
         interrupted = step % 3 == 0
         if interrupted:
             client.take(client.engine.step())  # one pass, and the next edit comes in the middle
         ids, keep = edited(ids, random, model)
-        units = list(client.values) if step % 7 else some_units(model, random, 5)
+        units = list(client.values) if step % 7 else some_units(model, random, 5, neurons_only)
         client.ask(ids, units, min(keep, client.known()))
         if not interrupted:
             client.settle()
@@ -235,27 +241,62 @@ def test_a_budget_costs_only_time(loaded: Load, random: np.random.Generator) -> 
     assert engine.nbytes > 0
 
 
-def test_a_failed_pass_leaves_nothing_half_written(
-    loaded: Load, random: np.random.Generator, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@contextmanager
+def broken_second_block(model: Loaded) -> Iterator[None]:
+    """Passes fail in the middle: behind the first block, before the second has written its keys and values."""
+
+    def fail(module: object, inputs: object) -> None:
+        raise ZeroDivisionError
+
+    blocks = (model.runner.bridge.blocks[1], model.runner.plain_trunk._model.h[1])
+    handles = [block.register_forward_pre_hook(fail) for block in blocks]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+@pytest.mark.parametrize("hook", ["mlp.hook_post", "hook_resid_post"], ids=["plain trunk", "bridge"])
+def test_a_failed_pass_leaves_nothing_half_written(hook: str, loaded: Load, random: np.random.Generator) -> None:
     model = loaded("gpt2")
     runner = model.runner
-    cache: ContextCache = runner.new_cache()
-    hooks = {neuron_hook(layer) for layer in range(3)}
+    cache = runner.new_cache()
+    hooks = {f"blocks.{layer}.{hook}" for layer in range(3)}
     ids = random.integers(0, model.facts.vocabulary, 40)
     cache.align(ids)
     runner.extend(cache, 20, hooks)
-
-    broken = runner._bridge.blocks[1].mlp
-    handle = broken.original_component.register_forward_pre_hook(lambda module, inputs: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
+    with broken_second_block(model), pytest.raises(ZeroDivisionError):
         runner.extend(cache, 40, hooks)
-    handle.remove()
     assert cache.captured(hooks) == 20
     assert [layer.length for layer in cache.kv_layers] == [20, 20, 20]
     runner.extend(cache, 40, hooks)
-    expected = model.full_pass(ids)[neuron_hook(2)]
-    np.testing.assert_allclose(cache.rows_of(neuron_hook(2)).read(0, 40, [3])[0], expected[:, 3], atol=TOLERANCE)
+    last = f"blocks.2.{hook}"
+    expected = model.full_pass(ids)[last]
+    np.testing.assert_allclose(cache.rows_of(last).read(0, 40, [3])[0], expected[:, 3], atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_both_trunks_give_the_same(name: str, loaded: Load, random: np.random.Generator) -> None:
+    model = loaded(name)
+    runner = model.runner
+    ids = random.integers(0, model.facts.vocabulary, 60)
+    hooks = [neuron_hook(layer) for layer in range(model.facts.layers)]
+    seen = []
+    for trunk in (runner.plain_trunk, runner._bridge_trunk):
+        cache = runner.new_cache()
+        cache.align(ids)
+        for start, stop in ((0, 25), (25, 26), (26, 60)):
+            sinks = {hook: partial(cache.rows_of(hook).write, start) for hook in hooks}
+            rows = {
+                hook: (lambda tensor, write=sinks[hook]: write(tensor.reshape(-1, tensor.shape[-1]))) for hook in hooks
+            }
+            trunk.run(runner._tensor(ids[start:stop]), model.facts.layers - 1, cache.kv, rows)
+        for hook in hooks:
+            cache.rows_of(hook).length = 60
+        width = model.facts.neurons_per_layer
+        seen.append(np.stack([cache.rows_of(hook).read(0, 60, list(range(width))) for hook in hooks]))
+    np.testing.assert_allclose(seen[0], seen[1], atol=TOLERANCE)
 
 
 def test_a_failure_is_told_and_the_next_edit_is_answered(loaded: Load, random: np.random.Generator) -> None:
@@ -265,12 +306,9 @@ def test_a_failure_is_told_and_the_next_edit_is_answered(loaded: Load, random: n
     ids = random.integers(0, model.facts.vocabulary, 20)
     other.ask(ids, [(neuron_hook(0), 0)], 0)
     other.settle()
-    handle = model.runner._bridge.blocks[1].mlp.original_component.register_forward_pre_hook(
-        lambda module, inputs: 1 / 0
-    )
     client.ask(ids, [(neuron_hook(2), 0)], 0)
-    (failed,) = engine.step()
-    handle.remove()
+    with broken_second_block(model):
+        (failed,) = engine.step()
     assert failed == Failed(client.key, "The forward pass failed: ZeroDivisionError.", serial=1)
     assert engine.idle
     client.ask(np.append(ids, 1), [(neuron_hook(2), 0)], 0)

@@ -9,13 +9,16 @@ from typing import Any
 import orjson
 import torch
 import transformers
+from torch import nn
 from transformer_lens.model_bridge import TransformerBridge
+from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from ..errors import ModelLoadFailed
 from .catalog import LoadOptions, ModelSpec
 from .commands import LoadedModel, neuron_hook
 from .runner import NotCausal, Runner
 from .statistics import NeuronStatistics
+from .trunk import plain_twin
 
 _DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
@@ -35,12 +38,11 @@ def load_model(spec: ModelSpec, options: LoadOptions, tell: Callable[[int, str],
     transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     device = _device(options.device)
     tell(40, f"Loading the weights of {spec.title}")
-    bridge = _boot(spec, device, _DTYPES[options.dtype])
-    bridge.eval()
+    bridge, plain = _boot(spec, device, _DTYPES[options.dtype])
     tell(80, "Checking the model's hook points")
     try:
         context_tokens = min(int(bridge.cfg.n_ctx), options.context_tokens)
-        runner = Runner(bridge, context_tokens)
+        runner = Runner(bridge, plain, context_tokens)
     except NotCausal:
         raise ModelLoadError(f"{spec.title} is no causal language model.") from None
     except Exception as error:
@@ -77,11 +79,35 @@ def _device(name: str) -> str:
     return name
 
 
-def _boot(spec: ModelSpec, device: str, dtype: torch.dtype) -> Any:
+class _Twinning:
+    """Stands in for the model class that the bridge loads with, and keeps a plain twin of what was loaded."""
+
+    def __init__(self) -> None:
+        self.twin: PreTrainedModel | None = None
+
+    def from_pretrained(self, *arguments: Any, **options: Any) -> PreTrainedModel:
+        model = AutoModelForCausalLM.from_pretrained(*arguments, **options)
+        self.twin = plain_twin(model)
+        return model
+
+
+def _boot(spec: ModelSpec, device: str, dtype: torch.dtype) -> tuple[Any, PreTrainedModel | None]:
+    twinning = _Twinning()
     try:
-        return TransformerBridge.boot_transformers(
-            spec.source, device=device, dtype=dtype, revision=spec.revision, trust_remote_code=False
+        bridge = TransformerBridge.boot_transformers(
+            spec.source,
+            device=device,
+            dtype=dtype,
+            revision=spec.revision,
+            trust_remote_code=False,
+            model_class=twinning,
         )
+        bridge.eval()
+        # Parameters are shared and moved with the bridge's; buffers that moved are not.
+        plain = twinning.twin
+        if plain is not None:
+            nn.Module.to(plain, device)
+        return bridge, plain
     except Exception as error:
         where = "the folder" if spec.folder is not None else "the Hugging Face Hub or its local cache"
         raise ModelLoadError(

@@ -1,33 +1,22 @@
 """One hooked forward pass over the tokens of a context that are not computed yet.
 
-The model is TransformerLens's `TransformerBridge`. Hook points are resolved once and their hooks stay; which of
-them write, and after which block the pass ends, is state of the runner, so one pass runs at a time.
+Chooses the trunk to run, keeps the lengths of the cache's buffers right, and knows from trying which short cuts the
+model at hand allows.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection
-from typing import Any
 
 import numpy as np
 import torch
 from transformer_lens.model_bridge import TransformerBridge
+from transformers import PreTrainedModel
 
 from .cache import ContextCache, Rows
 from .commands import IntArray, hook_layer, neuron_hook
-
-_HOOK_NAMES = (
-    "mlp.hook_post",
-    "mlp.hook_pre",
-    "hook_mlp_out",
-    "hook_attn_out",
-    "hook_resid_pre",
-    "hook_resid_mid",
-    "hook_resid_post",
-)
-"""Hook points of a block that hold one vector a token; a model offers those of them that it has."""
-
+from .trunk import BridgeTrunk, PlainTrunk, Trunk, Unmappable
 
 _log = logging.getLogger(__name__)
 
@@ -36,37 +25,36 @@ class NotCausal(Exception):
     """The model's activations at a token depend on tokens after it."""
 
 
-class _PassEnd(Exception):
-    """Raised by a hook behind the deepest block that is needed: neither later blocks nor logits are computed."""
-
-
 class Runner:
     """Runs passes of one model.
 
+    Args:
+        bridge: the reference.
+        plain: the plain model over the same parameters, if there is one.
+        context_tokens: the most tokens that a context has.
+
     Attributes:
         hook_widths: the hook points that can be captured, and the length of their last axis.
-        reuses_prefix: whether keys and values of a prefix can be reused. Checked on the model itself; where they
-            cannot, each pass computes its context from the start.
+        reuses_prefix: whether keys and values of a prefix can be reused; where they cannot, each pass computes its
+            context from the start.
+        plain_trunk: the plain model, if it gives what the bridge gives.
 
     Raises:
         NotCausal: the model is no causal language model.
     """
 
-    def __init__(self, bridge: TransformerBridge, context_tokens: int) -> None:
+    def __init__(self, bridge: TransformerBridge, plain: PreTrainedModel | None, context_tokens: int) -> None:
         self.layers: int = bridge.cfg.n_layers
         self.context_tokens = context_tokens
-        self._bridge = bridge
-        self._device = next(iter(bridge.original_model.parameters())).device
-        self._sinks: dict[str, Callable[[torch.Tensor], None]] = {}
-        self._last_layer: int | None = None
-        for layer in range(self.layers):
-            for name in self._hook_names(layer):
-                bridge.add_perma_hook(name, self._deliver(name))
-            # After the others: a block's output is a hook point too, and has to be captured before the pass ends.
-            bridge.add_perma_hook(f"blocks.{layer}.hook_out", self._end_after(layer))
+        self.bridge = bridge
+        parameter = next(iter(bridge.original_model.parameters()))
+        self._device, self._exact = parameter.device, parameter.dtype == torch.float32
+        self._bridge_trunk = BridgeTrunk(bridge)
         self.hook_widths = self._measure_hooks()
-        self.reuses_prefix = True
-        self.reuses_prefix = self._prefix_can_be_reused()
+        self.plain_trunk: Trunk | None = None
+        self.reuses_prefix = False
+        if all(neuron_hook(layer) in self.hook_widths for layer in range(self.layers)):
+            self._try_short_cuts(plain)
 
     def new_cache(self) -> ContextCache:
         return ContextCache(self.layers, self.context_tokens)
@@ -85,103 +73,90 @@ class Runner:
         """
         start = self.start(cache, hooks)
         cache.rewind_kv(start)
+        sinks = {hook: _row_writer(cache.rows_of(hook), start) for hook in hooks}
         kv = cache.kv if self.reuses_prefix else None
         try:
-            self._sinks = {hook: _row_writer(cache.rows_of(hook), start) for hook in hooks}
-            self._run(cache.ids[start:stop], _depth(hooks), kv)
+            self._trunk(hooks).run(self._tensor(cache.ids[start:stop]), _depth(hooks) - 1, kv, sinks)
         except BaseException:
             # Some layers hold the new tokens and some do not; what was valid before the pass still is.
             cache.rewind_kv(start)
             raise
-        finally:
-            self._sinks = {}
         for hook in hooks:
             rows = cache.rows_of(hook)
             rows.length = max(rows.length, stop)
         return stop - start
 
-    def _run(self, ids: IntArray, depth: int, kv: Any) -> None:
-        tokens = torch.from_numpy(np.ascontiguousarray(ids)).to(self._device)[None]  # [1, tokens]
-        self._last_layer = depth - 1
-        try:
-            with torch.no_grad():
-                self._bridge(tokens, past_key_values=kv, return_type=None)
-        except _PassEnd:
-            pass
-        finally:
-            self._last_layer = None
+    def _trunk(self, hooks: Collection[str]) -> Trunk:
+        plain = self.plain_trunk
+        return plain if plain is not None and plain.hooks.issuperset(hooks) else self._bridge_trunk
 
-    def _deliver(self, name: str) -> Callable[..., None]:
-        def deliver(tensor: torch.Tensor, *, hook: Any) -> None:
-            sink = self._sinks.get(name)
-            if sink is not None:
-                sink(tensor)
-
-        return deliver
-
-    def _end_after(self, layer: int) -> Callable[..., None]:
-        def end(tensor: torch.Tensor, *, hook: Any) -> None:
-            if layer == self._last_layer:
-                raise _PassEnd
-
-        return end
+    def _tensor(self, ids: IntArray) -> torch.Tensor:
+        return torch.from_numpy(np.ascontiguousarray(ids)).to(self._device)[None]  # [1, tokens]
 
     # -------------------------------------------------------------------------------- at load
 
-    def _hook_names(self, layer: int) -> list[str]:
-        known = self._bridge.hook_dict
-        return [name for suffix in _HOOK_NAMES if (name := f"blocks.{layer}.{suffix}") in known]
-
     def _measure_hooks(self) -> dict[str, int]:
         """The hook points that fire with one vector a token, by looking at what they do in a pass."""
-        names = [name for layer in range(self.layers) for name in self._hook_names(layer)]
-        shapes: dict[str, torch.Size] = {}
         count = 3
+        shapes: dict[str, torch.Size] = {}
 
         def note(name: str) -> Callable[[torch.Tensor], None]:
             return lambda tensor: shapes.__setitem__(name, tensor.shape)
 
-        self._sinks = {name: note(name) for name in names}
-        self._run(np.zeros(count, dtype=np.int64), self.layers, None)
-        self._sinks = {}
-        widths: dict[str, int] = {}
-        for name in names:
-            shape = shapes.get(name, torch.Size())
-            # Mixture-of-experts layers drop the batch axis.
-            if shape[:-1] in ((1, count), (count,)):
-                widths[name] = shape[-1]
-        return widths
+        names = self._bridge_trunk.names
+        tokens = self._tensor(np.zeros(count, dtype=np.int64))
+        self._bridge_trunk.run(tokens, self.layers - 1, None, {name: note(name) for name in names})
+        # Mixture-of-experts layers drop the batch axis.
+        known = ((1, count), (count,))
+        return {name: shapes[name][-1] for name in names if name in shapes and shapes[name][:-1] in known}
 
-    def _prefix_can_be_reused(self) -> bool:
-        """Compares a pass in pieces with a pass at once, on arbitrary tokens.
+    def _try_short_cuts(self, plain: PreTrainedModel | None) -> None:
+        """Runs a few arbitrary tokens the slow way and each faster way, and keeps the ways that agree.
 
         Raises:
-            NotCausal: even without reuse, tokens change the activations of tokens before them.
+            NotCausal: tokens change the activations of tokens before them.
         """
-        hook = neuron_hook(self.layers - 1)
-        if hook not in self.hook_widths:
-            return True
         count = min(12, self.context_tokens)
         half = max(1, count // 2)
-        ids = np.random.default_rng(0).integers(0, int(self._bridge.cfg.d_vocab), count)
-
-        def activations(ids: IntArray, *stops: int, reuse: bool) -> torch.Tensor:
-            self.reuses_prefix = reuse
-            cache = self.new_cache()
-            cache.align(ids)
-            for stop in stops:
-                self.extend(cache, stop, (hook,))
-            return torch.stack([cache.rows_of(hook).row(token) for token in range(len(ids))])
-
-        whole = activations(ids, count, reuse=False)  # [count, width]
-        if not _close(activations(ids[:half], half, reuse=False), whole[:half]):
+        ids = np.random.default_rng(0).integers(0, int(self.bridge.cfg.d_vocab), count)
+        whole = self._activations(ids, count)  # [layers, count, width]
+        if not self._close(self._activations(ids[:half], half), whole[:, :half]):
             raise NotCausal
+        in_pieces = (half, min(half + 1, count), count)
+        self.reuses_prefix = True
+        self.reuses_prefix = self._agrees(whole, ids, *in_pieces)
+        if plain is not None:
+            try:
+                self.plain_trunk = PlainTrunk(plain, self.bridge)
+            except Unmappable as error:
+                _log.warning("Every pass goes through the bridge, for lack of %s in the plain model.", error)
+            else:
+                if not self._agrees(whole, ids, *(in_pieces if self.reuses_prefix else (count,))):
+                    self.plain_trunk = None
+
+    def _agrees(self, whole: torch.Tensor, ids: IntArray, *stops: int) -> bool:
         try:
-            in_pieces = activations(ids, half, min(half + 1, count), count, reuse=True)
-        except Exception as error:  # whatever an unknown architecture makes of a cache, a plain pass still works
-            _log.warning("No KV reuse for this model: %s", error)
+            return self._close(self._activations(ids, *stops), whole)
+        except Exception as error:  # whatever an unknown architecture makes of a short cut, the slow way works
+            _log.warning("A faster way does not work for this model: %s", error)
             return False
-        return _close(in_pieces, whole)
+
+    def _activations(self, ids: IntArray, *stops: int) -> torch.Tensor:
+        """All neurons, computed in passes that end at `stops`, [layers, tokens, width]."""
+        hooks = [neuron_hook(layer) for layer in range(self.layers)]
+        cache = self.new_cache()
+        cache.align(ids)
+        for stop in stops:
+            if cache.captured(hooks) < stop:
+                self.extend(cache, stop, hooks)
+        return torch.stack(
+            [torch.stack([cache.rows_of(hook).row(token) for token in range(len(ids))]) for hook in hooks]
+        )
+
+    def _close(self, one: torch.Tensor, other: torch.Tensor) -> bool:
+        """Equal but for rounding, which in half precision is about 1/256 an operation."""
+        scale = max(1.0, float(other.abs().max()))
+        return float((one - other).abs().max()) <= (2e-5 if self._exact else 0.03) * scale
 
 
 def _depth(hooks: Collection[str]) -> int:
@@ -191,9 +166,3 @@ def _depth(hooks: Collection[str]) -> int:
 
 def _row_writer(rows: Rows, start: int) -> Callable[[torch.Tensor], None]:
     return lambda tensor: rows.write(start, tensor.reshape(-1, tensor.shape[-1]))
-
-
-def _close(one: torch.Tensor, other: torch.Tensor) -> bool:
-    """Equal but for rounding; half precision rounds at about 1/256 an operation."""
-    scale = max(1e-6, float(other.abs().max()))
-    return float((one - other).abs().max()) <= 0.03 * scale
