@@ -110,7 +110,10 @@ def _passes(
 
         with torch.no_grad():
             bridge.run_with_hooks(
-                torch.from_numpy(padded), fwd_hooks=[hook(layer) for layer in layers], return_type=None
+                torch.from_numpy(padded),
+                fwd_hooks=[hook(layer) for layer in layers],
+                return_type=None,
+                stop_at_layer=len(layers),
             )
         real = places >= 0
         yield real, places[real], [captured[layer] for layer in layers]

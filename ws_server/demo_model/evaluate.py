@@ -51,7 +51,7 @@ def model_scores(model: Any, stream: Ints) -> npt.NDArray[np.float64]:
         context = torch.cat([torch.tensor([BOS_ID]), target[:-1]])
         with torch.no_grad():
             logits = model(context[None]).logits[0]  # [tokens, vocabulary]
-        scores.append(torch.log_softmax(logits.double(), -1).gather(1, target[:, None])[:, 0].numpy())
+        scores.append(-torch.nn.functional.cross_entropy(logits, target, reduction="none").double().numpy())
     return np.concatenate(scores)
 
 

@@ -3,13 +3,13 @@
 A *detector* marks the tokens of a class that anybody can see: digits, opening quotation marks, indentation. For each
 detector the neuron is sought whose highest activations over the held-out text fall on that class most exactly,
 measured by average precision (the area under precision over recall when tokens are ranked by activation). The
-opening shows the best of them, few from one layer, on a text in which each of them fires strongly.
+opening shows the best of them, of all layers, on a text in which each of them fires strongly.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -108,6 +108,19 @@ DETECTORS = tuple(
         "part of speech in a gloss": r"\((?:noun|verb|adj|adv)\)",
         "sea and whaling": r"\b(?:whale|ship|sea|boat|sail|deck|ocean|whaling|harpoon)\w*",
         "family words": r"\b(?:father|mother|sister|brother|son|daughter|wife|husband|uncle|aunt|cousin)s?\b",
+        "verses": r"^\d+:\d+ .*$",
+        "dictionary entries": r"^[^(\n]+ \((?:noun|verb|adj|adv)\): .*$",
+        "lines of code": r"^ {4,}\S.*[()=:]$",
+        "text in brackets": r"(?<=\()[^()\n]{2,200}(?=\))",
+        "the last token of a line": r"[^\s](?=\n)",
+        "the first token of a line": r"(?:^|(?<=\n))[^\s]+",
+        "the first word of a quotation": r'(?:(?<=\s")|(?<=^"))\w+',
+        "words before a comma": r"\w(?=,)",
+        "words before a full stop": r"\w(?=\.(?:\s|$))",
+        "names before a bracket": r"\w(?=\()",
+        "names before a dot": r"\w(?=\.[a-z_])",
+        "words before of": r"\w(?= of\b)",
+        "words before the": r"\w(?= the\b)",
         "number words": r"\b(?:two|three|four|five|six|seven|eight|nine|ten|twenty|hundred|thousand)\b",
     }.items()
 )
@@ -159,7 +172,7 @@ class Finding:
         return f"L{self.layer}N{self.neuron}"
 
 
-def search(evaluated: Evaluated, masks: dict[str, Mask], *, screened: int = 100_000, kept: int = 6) -> list[Finding]:
+def search(evaluated: Evaluated, masks: dict[str, Mask], *, screened: int = 50_000, kept: int = 2) -> list[Finding]:
     """The best neurons of each detector, best first.
 
     All neurons are screened on a part of the tokens by their precision among as many highest activations as the
@@ -214,9 +227,7 @@ def top_examples(evaluated: Evaluated, finding: Finding, count: int = 8) -> list
     return examples
 
 
-def firing(
-    findings: Sequence[Finding], opening: Evaluated, maxima: npt.NDArray[np.float32]
-) -> dict[Finding, float]:
+def firing(findings: Sequence[Finding], opening: Evaluated, maxima: npt.NDArray[np.float32]) -> dict[Finding, float]:
     """The highest activation in the opening text over that in held-out text; 0 where it is not on the class.
 
     Args:
@@ -242,29 +253,33 @@ def choose(findings: Sequence[Finding], fires: dict[Finding, float], count: int 
         fires: what `firing` returns.
     """
     chosen: list[Finding] = []
-    for finding in findings:
-        used = [c for c in chosen if c.layer == finding.layer]
-        overlapping = any(finding.detector in group and c.detector in group for c in chosen for group in RELATED)
-        if (
-            len(used) < 3
-            and finding.detector not in [c.detector for c in chosen]
-            and not overlapping
-            and finding.key not in [c.key for c in chosen]
-            and fires[finding] > 0.6
-            and finding.top_hits >= 0.9
-        ):
-            chosen.append(finding)
-        if len(chosen) == count:
-            break
+
+    def take(candidates: Iterable[Finding], most: int) -> None:
+        for finding in candidates:
+            others = [c for c in chosen if c.layer == finding.layer]
+            same_kind = any({finding.detector, c.detector} <= group for c in chosen for group in RELATED)
+            known = any(finding.detector == c.detector or finding.key == c.key for c in chosen)
+            if len(chosen) < count and len(others) < most and not same_kind and not known:
+                chosen.append(finding)
+
+    fit = [finding for finding in findings if finding.top_hits >= 0.9 and fires[finding] >= 0.5]
+    # The deepest layers choose first: they have fewer neurons that are plain to see.
+    for layer in sorted({finding.layer for finding in fit}, reverse=True):
+        take((finding for finding in fit if finding.layer == layer), most=2)
+    take(fit, most=3)
     return sorted(chosen, key=lambda finding: (finding.layer, finding.neuron))
 
 
 RELATED = (
     {"digits", "verse numbers", "years", "number words"},
-    {"opening quotation marks", "closing quotation marks", "quoted speech", "triple quotes"},
-    {"line ends", "empty lines"},
+    {"verses", "biblical words"},
+    {"opening quotation marks", "closing quotation marks", "quoted speech", "the first word of a quotation"},
+    {"line ends", "empty lines", "the first token of a line", "the last token of a line"},
     {"titles (Mr., Mrs., Miss, Sir)", "names after a title", "capitalised words inside a sentence"},
-    {"def and class", "Python keywords", "import"},
+    {"def and class", "Python keywords", "import", "lines of code"},
+    {"names before a bracket", "opening brackets", "names before a dot"},
+    {"words before a comma", "words before a full stop", "words before of", "words before the"},
+    {"text in brackets", "closing brackets"},
     {"God and the LORD", "biblical words"},
     {"commas", "semicolons", "colons", "dashes", "full stops that end a sentence"},
     {"opening brackets", "closing brackets"},

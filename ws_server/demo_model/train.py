@@ -46,7 +46,7 @@ class Recipe:
     heads: int = 4
     neurons: int = 1024
     batch_tokens: int = 4096
-    curriculum: tuple[tuple[float, int], ...] = ((8e6, 128), (14e6, 256), (float("inf"), CONTEXT))
+    curriculum: tuple[tuple[float, int], ...] = ((8e6, 128), (9.6e6, 256), (float("inf"), CONTEXT))
     """(until so many tokens were seen, sequence length): short sequences first, they cost less."""
     warmup_tokens: float = 400_000
     muon_rate: float = 6e-3

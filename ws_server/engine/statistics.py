@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from ..errors import ModelLoadFailed
 
@@ -102,7 +102,7 @@ class NeuronStatistics:
             "text": self.text,
         }
         tensors = {name: np.ascontiguousarray(getattr(self, name), dtype=np.float32) for name in _ARRAYS}
-        save_file(tensors, path, metadata)
+        path.write_bytes(save(tensors, metadata))
         return path
 
     @classmethod
