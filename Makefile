@@ -28,6 +28,7 @@ check: $(VENV)/installed-for-tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(NPM) run check
+	$(BIN)/python -m ws_server.protocol.openrpc | $(NPM) run --silent generate -- --check -
 
 clean:
 	rm -rf $(VENV) ws_server/static web_client/node_modules tests/browser/.chromium tests/browser/node_modules

@@ -6,15 +6,20 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from importlib.resources import as_file, files
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.browser import chromium
 from tests.browser.neuroscope_page import NeuroscopePage
 from tests.browser.reference import Reference
 from tests.support.server import ServerProcess
+
+# Models are loaded meanwhile, and the machine may be busy: what is waited for comes, or the test fails, only later.
+TIMEOUT_MS = 30_000
+expect.set_options(timeout=TIMEOUT_MS)
 
 FAILURES = Path(__file__).resolve().parent / "failures"
 
@@ -82,7 +87,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
     context = browser.new_context(viewport={"width": 1200, "height": 800}, color_scheme="light")
-    context.set_default_timeout(30_000)
+    context.set_default_timeout(TIMEOUT_MS)
     yield context
     context.close()
 
@@ -111,8 +116,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
 
 
 @pytest.fixture(scope="package")
-def reference() -> Reference:
-    return Reference()
+def reference() -> Iterator[Reference]:
+    """The embedded model."""
+    with as_file(files("ws_server") / "demo_model") as folder:
+        yield Reference(str(folder))
 
 
 @pytest.fixture

@@ -171,7 +171,8 @@ def check_spans(shown: Shown) -> None:
         assert start <= covered <= stop, f"a gap before {token}, or out of order"
         covered = max(covered, stop)
         if "\ufffd" not in token["text"]:
-            assert "".join(text[start:stop]) == "".join(units(token["text"]))
+            # Some tokenizers put a space before the text, which is no character of it.
+            assert text[start:stop] in (units(token["text"]), units(token["text"].removeprefix(" "))), token
     assert covered == len(text)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.resources import as_file, files
 
 import numpy as np
 import torch
@@ -11,11 +10,10 @@ from transformer_lens.model_bridge import TransformerBridge
 
 
 class Reference:
-    """The embedded model, used as anybody would use it in a notebook."""
+    """A model in a local folder, used as anybody would use it in a notebook."""
 
-    def __init__(self) -> None:
-        with as_file(files("ws_server") / "demo_model") as folder:
-            self.bridge = TransformerBridge.boot_transformers(str(folder), device="cpu", dtype=torch.float32)
+    def __init__(self, folder: str) -> None:
+        self.bridge = TransformerBridge.boot_transformers(folder, device="cpu", dtype=torch.float32)
         self.context = int(self.bridge.cfg.n_ctx)
 
     def ids(self, text: str) -> list[int]:

@@ -1,0 +1,131 @@
+"""Light and dark, wide and narrow; text is text, whatever it looks like."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.browser.neuroscope_page import STEPS, NeuroscopePage
+from tests.browser.reference import Reference
+from tests.support.server import ServerProcess
+
+TEXT = 'In 1815 there were 12 ships,\n"and no more," said Anne.'
+
+
+def rgba(colour: str) -> tuple[float, float, float, float]:
+    """A computed colour, of legacy or modern spelling."""
+    red, green, blue, *alpha = (float(number) for number in re.findall(r"[\d.]+", colour))
+    return red, green, blue, alpha[0] if alpha else 1.0
+
+
+def over(colour: str, page: str) -> tuple[float, ...]:
+    """What is seen of a colour that lies over the page."""
+    *front, alpha = rgba(colour)
+    return tuple(f * alpha + b * (1 - alpha) for f, b in zip(front, rgba(page), strict=False))
+
+
+def luminance(rgb: tuple[float, ...]) -> float:
+    """Relative luminance (WCAG 2.2)."""
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (value / 255 for value in rgb)]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(a: tuple[float, ...], b: tuple[float, ...]) -> float:
+    """Contrast ratio (WCAG 2.2)."""
+    lighter, darker = sorted((luminance(a), luminance(b)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def style(locator: Locator, name: str) -> str:
+    value: str = locator.evaluate("(element, name) => getComputedStyle(element)[name]", name)
+    return value
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_colours_say_sign_and_size_and_leave_the_text_readable(neuroscope: NeuroscopePage, scheme: str) -> None:
+    neuroscope.page.emulate_media(color_scheme=scheme)
+    neuroscope.write(TEXT)
+    # A narrow range, so that all of the palette is in use.
+    neuroscope.page.get_by_test_id("range-max").fill("0.2")
+    neuroscope.page.get_by_test_id("range-max").press("Enter")
+    neuroscope.page.get_by_test_id("range-min").fill("-0.1")
+    neuroscope.page.get_by_test_id("range-min").press("Enter")
+    shown = neuroscope.shows(TEXT)
+    page = style(neuroscope.page.locator("html"), "backgroundColor")
+    text = rgba(style(neuroscope.editor, "color"))[:3]
+    assert (luminance(rgba(page)[:3]) > 0.5) == (scheme == "light")
+    seen: set[str] = set()
+    for unit, name, colour in shown.colours():
+        assert name is not None
+        assert colour is not None
+        seen.add(name)
+        red, _, blue, alpha = rgba(colour)
+        if name == "neuro-z":
+            assert alpha == 0
+        else:
+            assert (red > blue) == name.startswith("neuro-p"), (unit, name, colour)
+            assert alpha == pytest.approx(0.92 * int(name[len("neuro-p") :]) / STEPS, abs=0.005)
+        assert contrast(text, over(colour, page)) >= 4.5, (unit, name, colour)
+    assert {name[:7] for name in seen} >= {"neuro-p", "neuro-n"}
+
+
+def test_the_theme_button_overrides_the_system(neuroscope: NeuroscopePage) -> None:
+    button = neuroscope.page.get_by_test_id("theme")
+    html = neuroscope.page.locator("html")
+    system = style(html, "backgroundColor")
+    seen = {}
+    for _ in range(3):
+        seen[button.get_attribute("data-theme")] = style(html, "backgroundColor")
+        before = button.get_attribute("data-theme")
+        button.click()
+        expect(button).not_to_have_attribute("data-theme", before or "")
+    assert seen.keys() == {"system", "light", "dark"}
+    assert seen["system"] == seen["light"] == system
+    assert luminance(rgba(seen["dark"])[:3]) < 0.1 < luminance(rgba(seen["light"])[:3])
+
+
+@pytest.mark.parametrize("width", [390, 820, 1600])
+def test_nothing_is_wider_than_the_window(neuroscope: NeuroscopePage, width: int) -> None:
+    neuroscope.page.set_viewport_size({"width": width, "height": 844})
+    long_word = "x" * 300
+    neuroscope.write(f"{TEXT}\n{long_word}")
+    neuroscope.shows(f"{TEXT}\n{long_word}")
+    assert neuroscope.page.evaluate("document.scrollingElement.scrollWidth") <= width
+    for part in ("editor", "focus", "neurons", "connection", "add-neuron"):
+        box = neuroscope.page.get_by_test_id(part).bounding_box()
+        assert box is not None
+        assert box["width"] > 0
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= width, part
+
+
+def test_a_phone_can_type(browser: Browser, server: ServerProcess, reference: Reference) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    neuroscope = NeuroscopePage(context.new_page(), reference).open(server.url)
+    neuroscope.editor.tap()
+    neuroscope.write(TEXT)
+    neuroscope.shows(TEXT)
+    context.close()
+
+
+def test_markup_in_the_text_stays_text(neuroscope: NeuroscopePage) -> None:
+    markup = '<img src=x onerror="alert(1)">&lt;b&gt;</div><script>throw 1</script>'
+    neuroscope.write(markup)
+    shown = neuroscope.shows(markup)
+    # The editor has images of its own, empty ones beside its widgets.
+    assert neuroscope.editor.locator("img:not(.cm-widgetBuffer), script").count() == 0
+    index = next(i for i, token in enumerate(shown.tokens) if not token["special"])
+    neuroscope.page.locator(".neuro-token").first.hover()
+    expect(neuroscope.page.locator(".neuro-tooltip-text")).to_have_text(shown.tokens[index]["text"])
+
+
+def test_status_tells_what_decides_the_values(neuroscope: NeuroscopePage, page: Page) -> None:
+    neuroscope.write(TEXT)
+    shown = neuroscope.shows(TEXT)
+    expect(page.get_by_test_id("connection")).to_have_text("Connected")
+    expect(page.get_by_test_id("token-count")).to_have_text(f"{len(shown.tokens)} tokens")
+    expect(page.get_by_test_id("latency")).to_have_text(re.compile(r"^\s*\d+ ms$"))
+    expect(page.get_by_test_id("model-facts")).to_contain_text("float32 on")
+    expect(page.get_by_test_id("bos")).to_have_text("BOS prepended")

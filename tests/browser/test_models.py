@@ -1,0 +1,63 @@
+"""Models that come without an opening, and the choice between several."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.neuroscope_page import NeuroscopePage
+from tests.browser.reference import Reference
+from tests.support import models
+from tests.support.server import ServerProcess
+
+TEXT = "The keeper counted 12 waves."
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    parent = tmp_path_factory.mktemp("models")
+    return {name: str(models.make(name, parent)) for name in ("gpt2", "llama")}
+
+
+@pytest.fixture(scope="module")
+def server_of_two(folders: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    server = ServerProcess(tmp_path_factory.mktemp("server") / "stderr", list(folders.values()))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def references(folders: dict[str, str]) -> dict[str, Reference]:
+    return {name: Reference(folder) for name, folder in folders.items()}
+
+
+def test_a_model_without_an_opening_shows_neurons_of_its_own(
+    page: Page, server_of_two: ServerProcess, references: dict[str, Reference]
+) -> None:
+    neuroscope = NeuroscopePage(page, references["gpt2"]).open(server_of_two.url)
+    expect(page.get_by_test_id("neuron-row")).not_to_have_count(0)
+    neuroscope.write(TEXT)
+    assert len(neuroscope.shows(TEXT).neurons) > 1
+    # Without statistics the scale is the widest value seen, in this text or in one before it.
+    neuroscope.write(TEXT * 2)
+    wide = neuroscope.shows(TEXT * 2).scales
+    neuroscope.write(TEXT)
+    assert neuroscope.shows(TEXT).scales == wide
+
+
+def test_changing_the_model(page: Page, server_of_two: ServerProcess, references: dict[str, Reference]) -> None:
+    neuroscope = NeuroscopePage(page, references["gpt2"]).open(server_of_two.url)
+    neuroscope.write(TEXT)
+    neuroscope.shows(TEXT)
+    picker = page.get_by_test_id("model-picker")
+    options = picker.locator("option").evaluate_all("(options) => options.map(({ value }) => value)")
+    assert len(options) == 2
+    picker.select_option(options[1])
+    expect(page.get_by_test_id("model-id")).to_have_text(options[1])
+    neuroscope.reference = references["llama"]
+    neuroscope.shows(TEXT)
+    neuroscope.editor.press("ControlOrMeta+End")
+    page.keyboard.type(" And 7 more.")
+    neuroscope.shows(TEXT + " And 7 more.")

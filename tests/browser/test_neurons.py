@@ -1,0 +1,229 @@
+"""Rows of neurons: added, focused, stepped and removed, each with the values of a plain pass."""
+
+from __future__ import annotations
+
+import json
+import re
+from importlib.resources import as_file, files
+
+import numpy as np
+import pytest
+from playwright.sync_api import Locator, expect
+from safetensors.numpy import load_file
+
+from tests.browser.neuroscope_page import NeuroscopePage, Shown
+
+COUNT_PIXELS = """
+(canvas, tokens) => {
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    return Array.from({ length: tokens }, (_, token) => {
+        const x = Math.floor(((token + 0.4) * canvas.width) / tokens);
+        const counts = [0, 0];
+        for (let y = 0; y < canvas.height; y++) {
+            const [red, , blue, alpha] = data.subarray((y * canvas.width + x) * 4);
+            if (alpha > 200 && red > blue + 60) counts[0]++;
+            if (alpha > 200 && blue > red + 60) counts[1]++;
+        }
+        return counts;
+    });
+}
+"""
+
+TEXT = 'In 1815 there were 12 ships,\n"and no more," said Anne.'
+
+
+@pytest.fixture
+def written(neuroscope: NeuroscopePage) -> NeuroscopePage:
+    """A page with TEXT, and L0N7, L1N42 and L2N3 in its rows, the first in focus."""
+    while (keys := neuroscope.read().neurons) != []:
+        neuroscope.row(keys[0]).get_by_test_id("remove").click()
+        neuroscope.wait(neurons=keys[1:])
+    neuroscope.write(TEXT)
+    for key in ("L0N7", "L1N42", "L2N3"):
+        add(neuroscope, key)
+    neuroscope.row("L0N7").get_by_test_id("neuron-name").click()
+    assert neuroscope.shows(TEXT, neurons=["L0N7", "L1N42", "L2N3"]).focus == "L0N7"
+    return neuroscope
+
+
+def add(page: NeuroscopePage, name: str) -> None:
+    page.page.get_by_test_id("add-neuron").fill(name)
+    page.page.get_by_test_id("add-neuron").press("Enter")
+
+
+def number(element: Locator) -> float:
+    """A value as it is written for people."""
+    return float(element.inner_text().replace("\N{MINUS SIGN}", "-"))
+
+
+def written_near(value: float, exact: float) -> bool:
+    """Whether a value as the page writes it, with three decimals or more digits, is this one."""
+    return abs(value - exact) <= max(1e-3, abs(exact) * 1e-3)
+
+
+def own_values(shown: Shown, key: str) -> np.ndarray:
+    """The values of the text's own tokens, without what the model puts before them."""
+    return np.array([v for v, token in zip(shown.values[key], shown.tokens, strict=True) if not token["special"]])
+
+
+def test_the_page_opens_with_the_text_and_neurons_chosen_for_it(neuroscope: NeuroscopePage) -> None:
+    opening = json.loads((files("ws_server") / "demo_model" / "opening.json").read_text(encoding="utf-8"))
+    shown = neuroscope.shows(opening["text"], neurons=opening["neurons"])
+    assert shown.focus == opening["neurons"][0]
+
+
+@pytest.mark.parametrize(("typed", "key"), [("L3N42", "L3N42"), ("l3n1", "L3N1"), ("1/9", "L1N9")])
+def test_adding_by_name(written: NeuroscopePage, typed: str, key: str) -> None:
+    add(written, typed)
+    shown = written.shows(TEXT, neurons=["L0N7", "L1N42", "L2N3", key])
+    assert shown.focus == key
+
+
+@pytest.mark.parametrize("typed", ["L99N0", "L0N999999", "neuron"])
+def test_what_is_no_neuron_gets_a_notice_and_changes_nothing(written: NeuroscopePage, typed: str) -> None:
+    before = written.read()
+    add(written, typed)
+    expect(written.page.get_by_test_id("notice")).to_be_visible()
+    after = written.shows(TEXT)
+    assert (after.neurons, after.focus, after.values) == (before.neurons, before.focus, before.values)
+
+
+def test_adding_while_a_text_is_typed(written: NeuroscopePage) -> None:
+    written.editor.press("ControlOrMeta+End")
+    written.page.keyboard.type(" And 3")
+    add(written, "L3N5")
+    written.editor.press("ControlOrMeta+End")
+    written.page.keyboard.type(" more.")
+    written.shows(TEXT + " And 3 more.", neurons=["L0N7", "L1N42", "L2N3", "L3N5"])
+
+
+def test_removing(written: NeuroscopePage) -> None:
+    written.row("L0N7").get_by_test_id("remove").click()
+    assert written.shows(TEXT, neurons=["L1N42", "L2N3"]).focus == "L1N42"
+    written.row("L2N3").get_by_test_id("remove").click()
+    written.row("L1N42").get_by_test_id("remove").click()
+    shown = written.shows(TEXT, neurons=[])
+    assert shown.focus is None
+    expect(written.page.get_by_test_id("neuron-row")).to_have_count(0)
+
+
+def test_a_click_focuses(written: NeuroscopePage) -> None:
+    written.row("L2N3").get_by_test_id("neuron-name").click()
+    assert written.shows(TEXT).focus == "L2N3"
+    expect(written.page.get_by_test_id("focus")).to_have_attribute("data-key", "L2N3")
+
+
+def test_arrow_keys_step_through_neighbours_and_rows(written: NeuroscopePage) -> None:
+    written.page.keyboard.press("ArrowRight")
+    written.shows(TEXT, neurons=["L0N8", "L1N42", "L2N3"])
+    written.page.keyboard.press("Shift+ArrowRight")
+    written.shows(TEXT, neurons=["L1N8", "L1N42", "L2N3"])
+    written.page.keyboard.press("ArrowLeft")
+    assert written.shows(TEXT, neurons=["L1N7", "L1N42", "L2N3"]).focus == "L1N7"
+    written.page.keyboard.press("ArrowDown")
+    assert written.shows(TEXT).focus == "L1N42"
+    written.page.keyboard.press("Delete")
+    written.shows(TEXT, neurons=["L1N7", "L2N3"])
+
+
+def test_stepping_quickly_ends_at_the_last_neuron(written: NeuroscopePage) -> None:
+    for _ in range(25):
+        written.page.keyboard.press("ArrowRight")
+    written.shows(TEXT, neurons=["L0N32", "L1N42", "L2N3"])
+
+
+def test_there_is_nothing_before_the_first_and_after_the_last_neuron(written: NeuroscopePage) -> None:
+    add(written, "L0N0")
+    written.shows(TEXT, neurons=["L0N7", "L1N42", "L2N3", "L0N0"])
+    written.page.get_by_test_id("step-down").click()
+    written.shows(TEXT, neurons=["L0N7", "L1N42", "L2N3", "L0N0"])
+    written.page.get_by_test_id("step-up").click()
+    written.shows(TEXT, neurons=["L0N7", "L1N42", "L2N3", "L0N1"])
+
+
+def test_layer_and_number_can_be_typed(written: NeuroscopePage) -> None:
+    written.page.get_by_test_id("focus-layer").fill("3")
+    written.page.get_by_test_id("focus-layer").press("Enter")
+    written.shows(TEXT, neurons=["L3N7", "L1N42", "L2N3"])
+    written.page.get_by_test_id("focus-neuron").fill("500")
+    written.page.get_by_test_id("focus-neuron").press("Enter")
+    assert written.shows(TEXT, neurons=["L3N500", "L1N42", "L2N3"]).focus == "L3N500"
+
+
+def test_header_and_rows_tell_the_extremes_of_the_text(written: NeuroscopePage) -> None:
+    shown = written.shows(TEXT)
+    focused = own_values(shown, "L0N7")
+    assert written_near(number(written.page.get_by_test_id("text-max")), focused.max())
+    assert written_near(number(written.page.get_by_test_id("text-min")), focused.min())
+    own = [token for token in shown.tokens if not token["special"]]
+    for key in shown.neurons:
+        values = own_values(shown, key)
+        assert written_near(number(written.row(key).get_by_test_id("max-value")), values.max())
+        strongest = own[int(values.argmax())]["text"]
+        visible = re.sub(r"^ +| +$", lambda spaces: "·" * len(spaces[0]), strongest.replace("\n", "↵"))
+        expect(written.row(key).get_by_test_id("max-token")).to_have_text(visible)
+
+
+def test_the_scale_is_the_neurons_and_not_the_texts(written: NeuroscopePage) -> None:
+    with as_file(files("ws_server") / "demo_model" / "statistics.safetensors") as path:
+        statistics = load_file(path)
+    shown = written.shows(TEXT)
+    for key, scale in shown.scales.items():
+        layer, neuron = (int(n) for n in key.removeprefix("L").split("N"))
+        reach = max(abs(float(statistics["min"][layer, neuron])), abs(float(statistics["max"][layer, neuron])))
+        assert scale == {"min": pytest.approx(-reach), "max": pytest.approx(reach)}
+    written.write("1815 1815 1815")
+    assert written.shows("1815 1815 1815").scales == shown.scales
+
+
+def test_a_typed_range_colours_the_text_and_empty_is_automatic_again(written: NeuroscopePage) -> None:
+    automatic = written.shows(TEXT).scales["L0N7"]
+    for bound, value in (("max", "0.05"), ("min", "-0.02")):
+        written.page.get_by_test_id(f"range-{bound}").fill(value)
+        written.page.get_by_test_id(f"range-{bound}").press("Enter")
+    shown = written.shows(TEXT)
+    assert shown.scales["L0N7"] == {"min": -0.02, "max": 0.05}
+    for bound in ("max", "min"):
+        written.page.get_by_test_id(f"range-{bound}").fill("")
+        written.page.get_by_test_id(f"range-{bound}").press("Enter")
+    assert written.shows(TEXT).scales["L0N7"] == automatic
+
+
+def test_pointing_at_a_token_tells_all_of_its_values(written: NeuroscopePage) -> None:
+    shown = written.shows(TEXT)
+    index = next(i for i, token in enumerate(shown.tokens) if token["text"] == " there")
+    written.page.locator(".neuro-token", has_text=re.compile("^ there$")).hover()
+    tooltip = written.page.get_by_test_id("token-tooltip")
+    expect(tooltip.locator(".neuro-tooltip-text")).to_have_text("·there")
+    expect(tooltip.locator(".neuro-tooltip-facts")).to_contain_text(f"token {index} · id {shown.tokens[index]['id']}")
+    rows = tooltip.locator(".neuro-tooltip-row")
+    assert rows.locator(".neuro-tooltip-key").all_inner_texts() == shown.neurons
+    for i, key in enumerate(shown.neurons):
+        value = shown.values[key][index]
+        assert value is not None
+        assert written_near(number(rows.nth(i).locator(".neuro-tooltip-value")), value)
+        assert written_near(number(written.row(key).get_by_test_id("value-here")), value)
+
+
+def test_strips_draw_every_neuron_at_once(neuroscope: NeuroscopePage) -> None:
+    shown = neuroscope.read()
+    scrolled_to = neuroscope.page.get_by_test_id("neuron-row")
+    for i, key in enumerate(shown.neurons):
+        scrolled_to.nth(i).scroll_into_view_if_needed()
+        # Per token: how many pixels in the middle of its column are red, and how many are blue.
+        columns = neuroscope.row(key).locator("neuro-strip canvas").evaluate(COUNT_PIXELS, len(shown.tokens))
+        reach = shown.scales[key]["max"]
+        drawn = 0
+        for value, token, (red, blue) in zip(shown.values[key], shown.tokens, columns, strict=True):
+            assert value is not None
+            if not token["special"] and value >= reach / 8:
+                drawn += 1
+                assert red > 2, (key, token, value, red, blue)
+                assert blue == 0
+            elif value < 0:
+                assert red == 0, (key, token, value, red, blue)
+        assert drawn > 0, f"{key} was chosen to fire on this text"
+        strongest = int(
+            np.argmax([0 if t["special"] else v for v, t in zip(shown.values[key], shown.tokens, strict=True)])
+        )
+        assert columns[strongest][0] == max(red for red, _ in columns)
