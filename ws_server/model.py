@@ -11,8 +11,8 @@ from .engine.commands import LoadedModel, Unit, hook_layer, neuron_hook
 from .errors import InvalidParams
 from .protocol.messages import HookIndex, LayerNeuron, ModelInfo, Neuron, NeuronStatistics
 
-_NEURON_KEY = re.compile(r"L(\d{1,9})N(\d{1,9})")
-_UNIT_KEY = re.compile(r"(\S+)/(\d{1,9})")
+_NEURON_KEY = re.compile(r"L([0-9]{1,9})N([0-9]{1,9})")
+_UNIT_KEY = re.compile(r"(\S+)/([0-9]{1,9})")
 
 
 @dataclass(frozen=True, slots=True)
