@@ -1,4 +1,5 @@
-"""One server with models of every architecture for all tests of this folder that do not stop or limit it."""
+"""Two servers for all tests of this folder that do not end one: a roomy one with models of several architectures,
+and a narrow one whose limits can be reached."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -14,29 +16,54 @@ from tests.support import models
 from tests.support.client import Client
 from tests.support.reference import Reference
 from tests.support.server import ServerProcess
+from ws_server.engine.statistics import NeuronStatistics, weights_digest
 
 THOROUGH = os.environ.get("NEUROSCOPE_THOROUGH", "") not in ("", "0")
 """Whether to take the time for ten times as many edits, and for all architectures."""
 
 OFFERED = tuple(models.ARCHITECTURES) if THOROUGH else ("gpt2", "llama", "gpt-neox", "mistral", "gemma2")
 
+NARROW = {
+    "sessions": 6,
+    "frame_bytes": 64 * 1024,
+    "documents": 3,
+    "document_characters": 4000,
+    "document_tokens": 1200,
+    "subscriptions": 20,
+    "messages_per_second": 300,
+}
+RESUME_SECONDS = 2.0
+FLOOD_SECONDS = 1.0
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The first test that needs a server also waits for PyTorch to be imported, once for each model."""
+    here = Path(__file__).resolve().parent
+    for item in items:
+        if here in item.path.parents and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(400))
+
 
 class Fleet:
-    """The shared server, its models' folders, and an independent computation of each."""
+    """A server, its models' folders, and an independent computation of each."""
 
     def __init__(self, server: ServerProcess, folders: dict[str, Path]) -> None:
         self.server = server
+        self.url = server.url
         self.folders = folders
         self._references: dict[str, Reference] = {}
 
-    def reference(self, model: str) -> Reference:
+    def reference(self, model: str = "gpt2") -> Reference:
         if model not in self._references:
             self._references[model] = Reference(self.folders[model])
         return self._references[model]
 
-    @property
-    def references(self) -> dict[str, Reference]:
-        return self._references
+    def account(self) -> list[str]:
+        """What has been compared, a line a model."""
+        return [
+            f"{name}: {reference.compared} values compared, largest difference {reference.worst:.1e}"
+            for name, reference in self._references.items()
+        ]
 
 
 @pytest.fixture(scope="session")
@@ -46,12 +73,40 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="session")
-def fleet(folders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+def fleet(
+    folders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Fleet]:
     torch.set_num_threads(1)
     server = ServerProcess(tmp_path_factory.mktemp("server") / "stderr", list(folders.values()))
     fleet = Fleet(server, folders)
-    asyncio.run(_load_all(server.url, list(folders)))
-    yield fleet
+    try:
+        asyncio.run(_load_all(server.url, list(folders)))
+        yield fleet
+    finally:
+        server.stop()
+    reporter = request.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None and reporter.verbosity > 0:
+        reporter.write_line("")
+        for line in fleet.account():
+            reporter.write_line(line)
+
+
+@pytest.fixture(scope="session")
+def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """`gpt2` has statistics, `llama` is not loaded at the start, and `broken` cannot be."""
+    parent = tmp_path_factory.mktemp("narrow")
+    folders = {name: models.make(name, parent, seed=1) for name in ("gpt2", "llama")}
+    _add_statistics(folders["gpt2"], layers=3, neurons=192)
+    broken = folders["broken"] = models.gpt2(parent / "broken")
+    weights = broken / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:5000])
+    server = ServerProcess(
+        tmp_path_factory.mktemp("server") / "stderr",
+        list(folders.values()),
+        limits=NARROW,
+        settings={"resume_seconds": RESUME_SECONDS, "flood_seconds": FLOOD_SECONDS},
+    )
+    yield Fleet(server, folders)
     server.stop()
 
 
@@ -63,3 +118,20 @@ async def _load_all(url: str, names: list[str]) -> None:
             await client.load(name)
 
     await asyncio.gather(*(load(name) for name in names))
+
+
+def _add_statistics(folder: Path, layers: int, neurons: int) -> None:
+    """Figures that nobody measured, but all different."""
+    figures = np.random.default_rng(0).uniform(0.5, 3, (layers, neurons)).astype(np.float32)
+    NeuronStatistics(
+        max=figures,
+        min=-figures / 2,
+        mean=figures / 8,
+        std=figures / 4,
+        density=figures / 4,
+        quantiles=np.stack([figures / 2, figures * 0.9], axis=-1),
+        levels=(0.5, 0.99),
+        tokens=1000,
+        weights=weights_digest(folder),
+        text="none",
+    ).save(folder)

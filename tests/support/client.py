@@ -19,6 +19,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, NoReturn
 
 import numpy as np
@@ -138,7 +139,7 @@ class Document:
     def contexts(self) -> list[range]:
         """The contexts as ranges of token indices."""
         starts = [index for index, token in enumerate(self.tokens) if index == 0 or token.get("segment")]
-        return [range(a, b) for a, b in zip(starts, [*starts[1:], len(self.tokens)], strict=True)]
+        return [range(*edges) for edges in pairwise([*starts, len(self.tokens)])]
 
     def values(self, key: str) -> np.ndarray[Any, np.dtype[np.float64]]:
         return self.rows[key].values
