@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -52,3 +54,10 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Loaded]:
 @pytest.fixture
 def random() -> np.random.Generator:
     return np.random.default_rng(7)
+
+
+@pytest.fixture(scope="session")
+def published_case() -> dict[str, Any]:
+    """Text, tokens and activations that TransformerLens's demo notebook "Interactive Neuroscope" shows."""
+    case: dict[str, Any] = json.loads((Path(__file__).parent / "data" / "published_case.json").read_text())
+    return case

@@ -1,21 +1,12 @@
-"""The published case and the vocabulary that its tokens need."""
+"""The vocabulary that the published case's tokens need."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="session")
-def published_case() -> dict[str, Any]:
-    """Text, tokens and activations that TransformerLens's demo notebook "Interactive Neuroscope" shows."""
-    case: dict[str, Any] = json.loads((ROOT / "tests" / "data" / "published_case.json").read_text())
-    return case
 
 
 @pytest.fixture(scope="session")
