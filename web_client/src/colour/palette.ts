@@ -18,9 +18,12 @@ export const ends: Record<Theme, { readonly negative: Rgb; readonly positive: Rg
 
 const STRONGEST = 0.92;
 
+/** Most values are far below a neuron's maximum; below 1, this lets them be seen. The legend shows the same curve. */
+const CURVE = 0.62;
+
 /** Opacity of a bucket. */
 export function opacityOf(bucket: number): number {
-  return STRONGEST * (Math.abs(bucket) / STEPS);
+  return STRONGEST * (Math.abs(bucket) / STEPS) ** CURVE;
 }
 
 /** CSS colour of a bucket in one theme; `--neuro-fade` below 1 fades it. */

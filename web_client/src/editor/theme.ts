@@ -23,7 +23,7 @@ export const tokenTheme = EditorView.theme({
   ...bucketRules,
 
   ".neuro-sign": { userSelect: "none", color: "var(--muted, GrayText)", cursor: "default" },
-  ".neuro-break": { padding: "3px 2px", opacity: ".85" },
+  ".neuro-break": { padding: "3px 2px", color: "color-mix(in srgb, var(--text, CanvasText) 65%, transparent)" },
   ".neuro-special, .neuro-segment": {
     font: "600 10px/1.3 var(--sans, system-ui, sans-serif)", letterSpacing: ".04em", padding: "3px 5px", margin: "0 3px",
     color: "var(--text, CanvasText)", borderRadius: "4px", boxShadow: "inset 0 0 0 1px var(--token-edge, rgb(128 128 128 / .4))", verticalAlign: "1px",

@@ -1,5 +1,6 @@
 /** The header over the text: which neuron colours it, on which scale, and what it does on this text. */
 import { css, html, type TemplateResult } from "lit";
+import { keyed } from "lit/directives/keyed.js";
 import { neuronName, type NeuronStatistics } from "../client";
 import { buckets, classOf } from "../colour/palette";
 import { parseBound } from "../colour/scale";
@@ -72,7 +73,7 @@ export class FocusPanel extends Panel {
                 @click=${() => { workbench.step(key, { neurons: 1 }); }}>›</button>
             </div>`}
         </div>
-        <div class="group scale" role="group" aria-label="Colour range">
+        ${keyed(key, html`<div class="group scale" role="group" aria-label="Colour range">
           <label>min<input class="bound number" data-testid="range-min" inputmode="decimal" autocomplete="off" placeholder=${formatValue(scale.min)}
             .value=${typed.min === null ? "" : String(typed.min)} @change=${this.#bound("min")}></label>
           <div class="label"><span>colour range · <span data-testid="range-origin" title=${statistics === null ? "" : statisticsText(statistics)}>${origin}</span></span>
@@ -80,7 +81,7 @@ export class FocusPanel extends Panel {
           </div>
           <label>max<input class="bound number" data-testid="range-max" inputmode="decimal" autocomplete="off" placeholder=${formatValue(scale.max)}
             .value=${typed.max === null ? "" : String(typed.max)} @change=${this.#bound("max")}></label>
-        </div>
+        </div>`)}
         <div class="text-range" title="Over the text's own tokens; special tokens are left out">on this text
           <div class="number">
             <span>max <b data-testid="text-max">${formatValue(extent?.max ?? NaN)}</b></span>
@@ -102,17 +103,19 @@ export class FocusPanel extends Panel {
 
   readonly #go = (): void => {
     const { workbench } = this;
-    const read = (id: string): number => readNatural(this.renderRoot.querySelector<HTMLInputElement>(`[data-testid=${id}]`)?.value);
-    const layer = read("focus-layer");
-    const neuron = read("focus-neuron");
+    const [layerField, neuronField] = this.renderRoot.querySelectorAll<HTMLInputElement>(".place");
     const { model } = workbench.client;
-    if (workbench.focus === null || model === null) return;
+    const name = workbench.focus === null ? null : neuronName(workbench.focus);
+    if (layerField === undefined || neuronField === undefined || workbench.focus === null || name === null || model === null) return;
+    const layer = readNatural(layerField.value);
+    const neuron = readNatural(neuronField.value);
     if (Number.isInteger(layer) && Number.isInteger(neuron) && layer >= 0 && neuron >= 0 && layer < model.layers && neuron < model.neuronsPerLayer) {
       void workbench.replace(workbench.focus, layer, neuron);
     } else {
       workbench.notify(`This model has layers 0 to ${model.layers - 1}, with neurons 0 to ${model.neuronsPerLayer - 1}.`);
+      layerField.value = String(name.layer);
+      neuronField.value = String(name.neuron);
     }
-    this.requestUpdate();
   };
 
   #bound(side: "min" | "max") {
@@ -134,6 +137,6 @@ function statisticsText({ max, min, mean, density }: NeuronStatistics): string {
 }
 
 /** A whole number as typed; NaN for anything else, the empty field included. */
-function readNatural(input: string | undefined): number {
-  return input !== undefined && /^\s*\d+\s*$/.test(input) ? Number(input) : NaN;
+function readNatural(input: string): number {
+  return /^\s*\d+\s*$/.test(input) ? Number(input) : NaN;
 }
