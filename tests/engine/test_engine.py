@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 
 import numpy as np
@@ -30,7 +30,10 @@ from ws_server.engine.commands import (
     neuron_hook,
 )
 from ws_server.engine.engine import Engine
+from ws_server.engine.packed import Segment
+from ws_server.engine.runner import Piece
 from ws_server.engine.scheduler import FIRST_CHUNK
+from ws_server.engine.trunk import PlainTrunk
 
 TOLERANCE = 1e-4
 PLENTY = 1 << 40
@@ -262,41 +265,112 @@ def test_a_failed_pass_leaves_nothing_half_written(hook: str, loaded: Load, rand
     model = loaded("gpt2")
     runner = model.runner
     cache = runner.new_cache()
-    hooks = {f"blocks.{layer}.{hook}" for layer in range(3)}
+    hooks = frozenset(f"blocks.{layer}.{hook}" for layer in range(3))
     ids = random.integers(0, model.facts.vocabulary, 40)
     cache.align(ids)
-    runner.extend(cache, 20, hooks)
+    runner.extend([Piece(cache, 20, hooks)])
     with broken_second_block(model), pytest.raises(ZeroDivisionError):
-        runner.extend(cache, 40, hooks)
+        runner.extend([Piece(cache, 40, hooks)])
     assert cache.captured(hooks) == 20
     assert [layer.length for layer in cache.kv_layers] == [20, 20, 20]
-    runner.extend(cache, 40, hooks)
+    runner.extend([Piece(cache, 40, hooks)])
     last = f"blocks.2.{hook}"
     expected = model.full_pass(ids)[last]
     np.testing.assert_allclose(cache.rows_of(last).read(0, 40, [3])[0], expected[:, 3], atol=TOLERANCE)
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_both_trunks_give_the_same(name: str, loaded: Load, random: np.random.Generator) -> None:
-    model = loaded(name)
-    runner = model.runner
-    ids = random.integers(0, model.facts.vocabulary, 60)
-    hooks = [neuron_hook(layer) for layer in range(model.facts.layers)]
+def test_every_way_to_run_a_pass_gives_the_same(name: str, loaded: Load, random: np.random.Generator) -> None:
+    """The bridge, the plain model with the library's attention, and with ours."""
+    runner = loaded(name).runner
+    plain = runner.plain_trunk
+    assert isinstance(plain, PlainTrunk)
+    ids = random.integers(0, loaded(name).facts.vocabulary, 60)
+    layers = range(runner.layers)
     seen = []
-    for trunk in (runner.plain_trunk, runner._bridge_trunk):
+    for trunk, packed in ((runner._bridge_trunk, False), (plain, False), (plain, True)):
+        if packed and not plain.takes_several:
+            continue
         cache = runner.new_cache()
         cache.align(ids)
         for start, stop in ((0, 25), (25, 26), (26, 60)):
-            sinks = {hook: partial(cache.rows_of(hook).write, start) for hook in hooks}
-            rows = {
-                hook: (lambda tensor, write=sinks[hook]: write(tensor.reshape(-1, tensor.shape[-1]))) for hook in hooks
-            }
-            trunk.run(runner._tensor(ids[start:stop]), model.facts.layers - 1, cache.kv, rows)
-        for hook in hooks:
-            cache.rows_of(hook).length = 60
-        width = model.facts.neurons_per_layer
-        seen.append(np.stack([cache.rows_of(hook).read(0, 60, list(range(width))) for hook in hooks]))
-    np.testing.assert_allclose(seen[0], seen[1], atol=TOLERANCE)
+            sinks = {neuron_hook(layer): partial(cache.rows_of(neuron_hook(layer)).write, start) for layer in layers}
+            segment = Segment(runner._tensor(ids[start:stop]), start, runner.layers - 1, cache.kv, sinks)
+            with library_attention(plain) if not packed else nullcontext():
+                trunk.run([segment])
+        for rows in cache.rows.values():
+            rows.length = 60
+        columns = list(range(loaded(name).facts.neurons_per_layer))
+        seen.append(np.stack([cache.rows_of(neuron_hook(layer)).read(0, 60, columns) for layer in layers]))
+    for other in seen[1:]:
+        np.testing.assert_allclose(other, seen[0], atol=TOLERANCE)
+
+
+@contextmanager
+def library_attention(plain: PlainTrunk) -> Iterator[None]:
+    packed = plain.takes_several
+    plain.use_packed_attention(False)
+    try:
+        yield
+    finally:
+        if packed:
+            plain.use_packed_attention(True)
+
+
+def test_which_architectures_share_passes(loaded: Load) -> None:
+    alone = {name for name in ARCHITECTURES if not loaded(name).runner.plain_trunk.takes_several}
+    assert alone == {"gpt-neo"}  # its attention cannot be chosen
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_several_documents_in_one_pass_are_as_each_alone(name: str, loaded: Load, random: np.random.Generator) -> None:
+    """Texts of different lengths, edited at different places, with subscriptions of different depth."""
+    model = loaded(name)
+    engine = Engine(model.runner, PLENTY)
+    clients = [Client(engine, (f"session {number}", "d")) for number in range(5)]
+    passes = 0
+    for _ in range(8):
+        for number, client in enumerate(clients):
+            ids, keep = (
+                edited(client.ids, random, model)
+                if len(client.ids)
+                else (random.integers(0, model.facts.vocabulary, 1 + 13 * number), 0)
+            )
+            units = list(client.values) or [(neuron_hook(number % model.facts.layers), 3 + number)]
+            client.ask(ids, units, keep)
+        while not engine.idle:
+            results = engine.step()
+            passes += 1
+            for client in clients:
+                client.take(results)
+        for client in clients:
+            assert client.error(model) <= TOLERANCE
+    if model.runner.plain_trunk.takes_several:
+        assert passes < sum(done.forward_passes for client in clients for done in client.finished)
+
+
+def test_one_that_fails_in_a_shared_pass_fails_alone(
+    loaded: Load, random: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = loaded("gpt2")
+    engine = Engine(model.runner, PLENTY)
+    clients = [Client(engine, (f"session {number}", "d")) for number in range(3)]
+    for number, client in enumerate(clients):
+        client.ask(random.integers(0, model.facts.vocabulary, 10 + number), [(neuron_hook(2), 1)], 0)
+    extend = model.runner.extend
+
+    def failing(pieces: Sequence[Piece]) -> list[int]:
+        if any(len(piece.cache.ids) == 11 for piece in pieces):
+            raise MemoryError
+        return extend(pieces)
+
+    monkeypatch.setattr(model.runner, "extend", failing)
+    results = engine.step()
+    for client in clients:
+        client.take(results)
+    assert [result.key for result in results if isinstance(result, Failed)] == [clients[1].key]
+    assert clients[0].error(model) <= TOLERANCE
+    assert clients[2].error(model) <= TOLERANCE
 
 
 def test_a_failure_is_told_and_the_next_edit_is_answered(loaded: Load, random: np.random.Generator) -> None:

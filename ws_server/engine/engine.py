@@ -34,8 +34,8 @@ from .commands import (
     neuron_hook,
 )
 from .contexts import pair_contexts
-from .runner import Runner
-from .scheduler import FairShare, chunk_size
+from .runner import Piece, Runner
+from .scheduler import MOST_TOGETHER, FairShare, chunk_size, room_for_others
 
 _log = logging.getLogger(__name__)
 
@@ -52,8 +52,8 @@ class _Context:
         self.cache.align(self.target.ids)
         self.needs = [need for need in self.target.needs if need.start < len(self.target.ids)]
 
-    def hooks(self) -> set[str]:
-        return {hook for need in self.needs for hook, _ in need.units}
+    def hooks(self) -> frozenset[str]:
+        return frozenset(hook for need in self.needs for hook, _ in need.units)
 
     def ready_values(self) -> Iterator[tuple[int, tuple[Unit, ...], FloatMatrix]]:
         """Takes what is computed out of `needs`."""
@@ -71,7 +71,7 @@ class _Context:
         self.needs = left
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Document:
     """A document's contexts, and the account of its evaluation."""
 
@@ -139,39 +139,79 @@ class Engine:
         document.chunks = 0
 
     def step(self) -> list[Result]:
-        """Serves the session whose turn it is: at most one forward pass, then everything that it made known."""
-        waiting = [key for key, document in self._documents.items() if document.probes or not document.finished]
+        """Tells what is computed already; where there is nothing to tell, does one forward pass and tells what it made
+        known. The session whose turn it is decides what the pass is for; others come along where there is room."""
+        waiting = {
+            key: document for key, document in self._documents.items() if document.probes or not document.finished
+        }
         if not waiting:
             return []
+        results = [result for key, document in waiting.items() for result in self._tell(key, document)]
+        if results:
+            return results
         session = self._share.next(key[0] for key in waiting)
-        key = next(key for key in waiting if key[0] == session)
-        document = self._documents[key]
-        begun = time.monotonic()
-        document.last_used = begun
-        if document.started is None:
-            document.started = begun
-        try:
-            results = self._answer_probe(key, document) if document.probes else self._evaluate(key, document)
-        except Exception as error:
-            _log.exception("Computing for a document failed.")
-            results = [self._give_up(key, document, error)]
-        self._share.charge(session, time.monotonic() - begun)
-        self._keep_within_budget(key)
-        return results
+        first = next(key for key in waiting if key[0] == session)
+        if waiting[first].probes:
+            return self._probe(first, waiting[first])
+        others = (key for key, document in waiting.items() if key != first and not document.probes)
+        return self._evaluate([first, *others])
 
     # -------------------------------------------------------------------------------- evaluation
 
-    def _evaluate(self, key: Key, document: _Document) -> list[Result]:
-        results = self._ready(key, document)  # what is computed already is told before anything else is computed
-        pending = next((context for context in document.contexts if context.needs), None)
-        if pending is not None and not results:
-            hooks = pending.hooks()
-            stop = len(pending.target.ids)
-            if self._runner.reuses_prefix:
-                stop = min(stop, pending.cache.captured(hooks) + chunk_size(document.chunks))
-            self._extend(document, pending.cache, stop, hooks)
-            document.chunks += 1
-            results = self._ready(key, document)
+    def _evaluate(self, keys: list[Key]) -> list[Result]:
+        """One pass for the first of `keys` and as many of the others as fit into it."""
+        begun = time.monotonic()
+        work: list[tuple[Key, Piece]] = []
+        room = 0
+        for key in keys:
+            document = self._documents[key]
+            piece = self._piece(document)
+            size = piece.stop - self._runner.start(piece)
+            if not work:
+                room = room_for_others(size) if self._runner.can_share(piece) else 0
+            elif size > room or not self._runner.can_share(piece):
+                continue
+            else:
+                room -= size
+            work.append((key, piece))
+            document.started = document.started if document.started is not None else begun
+            document.last_used = begun
+            if room <= 0 or len(work) == MOST_TOGETHER:
+                break
+        try:
+            computed = self._runner.extend([piece for _, piece in work])
+        except Exception as error:
+            if len(work) > 1:
+                # One of them may be the cause: each by itself, so that the others notice nothing.
+                return [result for key, _ in work for result in self._evaluate([key])]
+            _log.exception("Computing for a document failed.")
+            return [self._give_up(work[0][0], error)]
+        finally:
+            seconds = time.monotonic() - begun
+            for key, _ in work:
+                self._documents[key].passes += 1
+                self._documents[key].forward_seconds += seconds
+                self._share.charge(key[0], seconds / len(work))
+        for (key, _), count in zip(work, computed, strict=True):
+            self._documents[key].computed += count
+            self._documents[key].chunks += 1
+        self._keep_within_budget([key for key, _ in work])
+        return [result for key, _ in work for result in self._tell(key, self._documents[key])]
+
+    def _piece(self, document: _Document) -> Piece:
+        """The next piece of an evaluation: of the first context that lacks something, a chunk."""
+        context = next(context for context in document.contexts if context.needs)
+        hooks = context.hooks()
+        stop = len(context.target.ids)
+        if self._runner.reuses_prefix:
+            stop = min(stop, context.cache.captured(hooks) + chunk_size(document.chunks))
+        return Piece(context.cache, stop, hooks)
+
+    def _tell(self, key: Key, document: _Document) -> list[Result]:
+        """What is wanted of a document and is computed; with the last of it, that it is finished."""
+        if document.finished:
+            return []
+        results: list[Result] = self._ready(key, document)
         if not any(context.needs for context in document.contexts):
             results.append(self._finish(key, document))
         return results
@@ -183,14 +223,6 @@ class Engine:
             if context.needs
             for start, units, data in context.ready_values()
         ]
-
-    def _extend(self, document: _Document, cache: ContextCache, stop: int, hooks: set[str]) -> None:
-        begun = time.monotonic()
-        try:
-            document.computed += self._runner.extend(cache, stop, hooks)
-        finally:
-            document.passes += 1
-            document.forward_seconds += time.monotonic() - begun
 
     def _finish(self, key: Key, document: _Document) -> Finished:
         document.finished = True
@@ -208,8 +240,21 @@ class Engine:
 
     # -------------------------------------------------------------------------------- probes
 
-    def _answer_probe(self, key: Key, document: _Document) -> list[Result]:
-        probe = document.probes[0]
+    def _probe(self, key: Key, document: _Document) -> list[Result]:
+        probe = document.probes.popleft()
+        begun = time.monotonic()
+        try:
+            return [Probed(key, probe.ticket, self._top(probe, self._cache_of(probe, document)))]
+        except Exception as error:
+            _log.exception("A search for top neurons failed.")
+            return [Failed(key, _failure(error), ticket=probe.ticket)]
+        finally:
+            self._share.charge(key[0], time.monotonic() - begun)
+            document.last_used = begun
+            self._keep_within_budget([key])
+
+    def _cache_of(self, probe: Probe, document: _Document) -> ContextCache:
+        """A cache that holds the rows that a probe is about."""
         if probe.context < len(document.contexts):
             cache = document.contexts[probe.context].cache
         else:
@@ -217,11 +262,10 @@ class Engine:
         # Usually a prefix of what the cache holds; where the text has moved on, the cache goes back to what is common.
         if not np.array_equal(cache.ids[: len(probe.ids)], probe.ids):
             cache.align(probe.ids)
-        hooks = {neuron_hook(layer) for layer in probe.layers}
-        while cache.captured(hooks) < len(probe.ids):
-            self._extend(document, cache, len(probe.ids), hooks)
-        document.probes.popleft()
-        return [Probed(key, probe.ticket, self._top(probe, cache))]
+        hooks = frozenset(neuron_hook(layer) for layer in probe.layers)
+        if cache.captured(hooks) < len(probe.ids):
+            self._runner.extend([Piece(cache, len(probe.ids), hooks)])
+        return cache
 
     def _top(self, probe: Probe, cache: ContextCache) -> tuple[TopUnit, ...]:
         values = np.stack(
@@ -248,29 +292,33 @@ class Engine:
 
     # -------------------------------------------------------------------------------- trouble
 
-    def _give_up(self, key: Key, document: _Document, error: Exception) -> Failed:
+    def _give_up(self, key: Key, error: Exception) -> Failed:
         """The document's next evaluation starts afresh; other documents are not touched."""
-        message = f"The forward pass failed: {type(error).__name__}."
-        if document.probes:
-            return Failed(key, message, ticket=document.probes.popleft().ticket)
+        document = self._documents[key]
         document.finished = True
         document.contexts = []
-        return Failed(key, message, serial=document.serial)
+        document.nbytes = 0
+        return Failed(key, _failure(error), serial=document.serial)
 
-    def _keep_within_budget(self, at_work: Key) -> None:
-        worked_on = self._documents[at_work]
-        worked_on.nbytes = sum(context.cache.nbytes for context in worked_on.contexts)
+    def _keep_within_budget(self, at_work: list[Key]) -> None:
+        worked_on = [self._documents[key] for key in at_work]
+        for document in worked_on:
+            document.nbytes = sum(context.cache.nbytes for context in document.contexts)
         excess = self.nbytes - self._cache_bytes
         if excess <= 0:
             return
         for document in sorted(self._documents.values(), key=lambda document: document.last_used):
-            if excess <= 0 or document is worked_on:
+            if excess <= 0 or document in worked_on:
                 return
             for context in document.contexts:
                 context.cache = self._runner.new_cache()
                 context.cache.align(context.target.ids)
             excess -= document.nbytes
             document.nbytes = 0
+
+
+def _failure(error: Exception) -> str:
+    return f"The forward pass failed: {type(error).__name__}."
 
 
 def _by_hook(units: tuple[Unit, ...]) -> dict[str, list[int]]:

@@ -7,18 +7,30 @@ model at hand allows.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 from transformer_lens.model_bridge import TransformerBridge
 from transformers import PreTrainedModel
 
-from .cache import ContextCache, Rows
+from .cache import ContextCache
 from .commands import IntArray, hook_layer, neuron_hook
+from .packed import Segment
 from .trunk import BridgeTrunk, PlainTrunk, Trunk, Unmappable
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Work for one pass: the rows of `hooks` are wanted of the tokens of a context before `stop`."""
+
+    cache: ContextCache
+    stop: int
+    hooks: frozenset[str]
 
 
 class NotCausal(Exception):
@@ -59,36 +71,52 @@ class Runner:
     def new_cache(self) -> ContextCache:
         return ContextCache(self.layers, self.context_tokens)
 
-    def start(self, cache: ContextCache, hooks: Collection[str]) -> int:
-        """The token that a pass capturing `hooks` begins at."""
+    def start(self, piece: Piece) -> int:
+        """The token that a pass begins at for `piece`."""
         if not self.reuses_prefix:
             return 0
-        return min([cache.captured(hooks), *(layer.length for layer in cache.kv_layers[: _depth(hooks)])])
+        cache = piece.cache
+        return min([cache.captured(piece.hooks), *(layer.length for layer in cache.kv_layers[: _depth(piece.hooks)])])
 
-    def extend(self, cache: ContextCache, stop: int, hooks: Collection[str]) -> int:
-        """Computes the tokens of `cache.ids` before `stop` that `hooks` lack, in one pass; there must be some.
+    def can_share(self, piece: Piece) -> bool:
+        """Whether a pass for `piece` can be a pass for others too."""
+        return self.reuses_prefix and self._trunk(piece).takes_several
+
+    def extend(self, pieces: Sequence[Piece]) -> list[int]:
+        """Computes what each piece lacks, in one pass. Each must lack some tokens; several must be able to share.
 
         Returns:
-            The number of tokens computed.
+            The number of tokens computed for each.
         """
-        start = self.start(cache, hooks)
-        cache.rewind_kv(start)
-        sinks = {hook: _row_writer(cache.rows_of(hook), start) for hook in hooks}
-        kv = cache.kv if self.reuses_prefix else None
+        starts = [self.start(piece) for piece in pieces]
+        segments = [self._segment(piece, start) for piece, start in zip(pieces, starts, strict=True)]
         try:
-            self._trunk(hooks).run(self._tensor(cache.ids[start:stop]), _depth(hooks) - 1, kv, sinks)
+            self._trunk(pieces[0]).run(segments)
         except BaseException:
             # Some layers hold the new tokens and some do not; what was valid before the pass still is.
-            cache.rewind_kv(start)
+            for piece, start in zip(pieces, starts, strict=True):
+                piece.cache.rewind_kv(start)
             raise
-        for hook in hooks:
-            rows = cache.rows_of(hook)
-            rows.length = max(rows.length, stop)
-        return stop - start
+        for piece in pieces:
+            for hook in piece.hooks:
+                rows = piece.cache.rows_of(hook)
+                rows.length = max(rows.length, piece.stop)
+        return [piece.stop - start for piece, start in zip(pieces, starts, strict=True)]
 
-    def _trunk(self, hooks: Collection[str]) -> Trunk:
+    def _segment(self, piece: Piece, start: int) -> Segment:
+        cache = piece.cache
+        cache.rewind_kv(start)
+        return Segment(
+            tokens=self._tensor(cache.ids[start : piece.stop]),
+            start=start,
+            last_layer=_depth(piece.hooks) - 1,
+            kv=cache.kv if self.reuses_prefix else None,
+            sinks={hook: partial(cache.rows_of(hook).write, start) for hook in piece.hooks},
+        )
+
+    def _trunk(self, piece: Piece) -> Trunk:
         plain = self.plain_trunk
-        return plain if plain is not None and plain.hooks.issuperset(hooks) else self._bridge_trunk
+        return plain if plain is not None and plain.hooks.issuperset(piece.hooks) else self._bridge_trunk
 
     def _tensor(self, ids: IntArray) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(ids)).to(self._device)[None]  # [1, tokens]
@@ -105,10 +133,9 @@ class Runner:
 
         names = self._bridge_trunk.names
         tokens = self._tensor(np.zeros(count, dtype=np.int64))
-        self._bridge_trunk.run(tokens, self.layers - 1, None, {name: note(name) for name in names})
-        # Mixture-of-experts layers drop the batch axis.
-        known = ((1, count), (count,))
-        return {name: shapes[name][-1] for name in names if name in shapes and shapes[name][:-1] in known}
+        sinks = {name: note(name) for name in names}
+        self._bridge_trunk.run([Segment(tokens, 0, self.layers - 1, None, sinks)])
+        return {name: shapes[name][-1] for name in names if name in shapes and shapes[name][:-1] == (count,)}
 
     def _try_short_cuts(self, plain: PreTrainedModel | None) -> None:
         """Runs a few arbitrary tokens the slow way and each faster way, and keeps the ways that agree.
@@ -125,20 +152,33 @@ class Runner:
         in_pieces = (half, min(half + 1, count), count)
         self.reuses_prefix = True
         self.reuses_prefix = self._agrees(whole, ids, *in_pieces)
-        if plain is not None:
-            try:
-                self.plain_trunk = PlainTrunk(plain, self.bridge)
-            except Unmappable as error:
-                _log.warning("Every pass goes through the bridge, for lack of %s in the plain model.", error)
-            else:
-                if not self._agrees(whole, ids, *(in_pieces if self.reuses_prefix else (count,))):
-                    self.plain_trunk = None
+        if plain is None:
+            return
+        try:
+            trunk = PlainTrunk(plain, self.bridge)
+        except Unmappable as error:
+            _log.warning("Every pass goes through the bridge, for lack of %s in the plain model.", error)
+            return
+        self.plain_trunk = trunk
+        if self.reuses_prefix and self._agrees_packed(trunk, whole, ids, *in_pieces):
+            return
+        trunk.use_packed_attention(False)
+        if not self._agrees(whole, ids, *(in_pieces if self.reuses_prefix else (count,))):
+            self.plain_trunk = None
+
+    def _agrees_packed(self, trunk: PlainTrunk, whole: torch.Tensor, ids: IntArray, *stops: int) -> bool:
+        try:
+            trunk.use_packed_attention(True)
+        except Exception as error:
+            _log.info("One context a pass for this model: %s", error)
+            return False
+        return self._agrees(whole, ids, *stops)
 
     def _agrees(self, whole: torch.Tensor, ids: IntArray, *stops: int) -> bool:
         try:
             return self._close(self._activations(ids, *stops), whole)
         except Exception as error:  # whatever an unknown architecture makes of a short cut, the slow way works
-            _log.warning("A faster way does not work for this model: %s", error)
+            _log.info("A faster way does not work for this model: %s", error)
             return False
 
     def _activations(self, ids: IntArray, *stops: int) -> torch.Tensor:
@@ -148,7 +188,7 @@ class Runner:
         cache.align(ids)
         for stop in stops:
             if cache.captured(hooks) < stop:
-                self.extend(cache, stop, hooks)
+                self.extend([Piece(cache, stop, frozenset(hooks))])
         return torch.stack(
             [torch.stack([cache.rows_of(hook).row(token) for token in range(len(ids))]) for hook in hooks]
         )
@@ -162,7 +202,3 @@ class Runner:
 def _depth(hooks: Collection[str]) -> int:
     """How many blocks must run."""
     return max(hook_layer(hook) for hook in hooks) + 1
-
-
-def _row_writer(rows: Rows, start: int) -> Callable[[torch.Tensor], None]:
-    return lambda tensor: rows.write(start, tensor.reshape(-1, tensor.shape[-1]))

@@ -14,10 +14,18 @@ FIRST_CHUNK = 32
 LARGEST_CHUNK = 256
 """Tokens of the largest pass: between passes newer edits and other sessions get their turn."""
 
+MOST_TOGETHER = 16
+"""Documents of one pass, at most."""
+
 
 def chunk_size(chunks_done: int) -> int:
     """How many tokens the next pass of an evaluation takes at most."""
     return int(min(LARGEST_CHUNK, FIRST_CHUNK << min(chunks_done, 16)))
+
+
+def room_for_others(tokens: int) -> int:
+    """How many tokens of other documents may come along in a pass of `tokens`, without making it slow."""
+    return max(FIRST_CHUNK, tokens)
 
 
 class FairShare:

@@ -1,9 +1,10 @@
 """Two ways to run a model's blocks and see what passes its hook points.
 
 `BridgeTrunk` is TransformerLens's `TransformerBridge`, the reference: every hook point, any architecture that it
-knows. `PlainTrunk` is the plain transformers model over the same parameters, hooked at the very modules whose hook
-points the bridge aliases: it lacks the fixed price of Python that the bridge asks for each pass (about 4 ms a layer
-were measured), and offers the neurons only. Both read and write the same KV cache.
+knows, one context at a time. `PlainTrunk` is the plain transformers model over the same parameters, hooked at the
+very modules whose hook points the bridge aliases: it lacks the fixed price of Python that the bridge asks for each
+pass (about 4 ms a layer were measured), and offers the neurons only. With most architectures it also takes several
+contexts in one pass (see `packed.py`). All read and write the same KV caches.
 
 In both, hooks are put in place once. Which of them deliver, and after which block the pass ends, is state of the
 trunk, so one pass runs at a time.
@@ -12,7 +13,7 @@ trunk, so one pass runs at a time.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -22,9 +23,7 @@ from transformer_lens.model_bridge import TransformerBridge
 from transformers import PreTrainedModel
 
 from .commands import neuron_hook
-
-Sinks = Mapping[str, Callable[[torch.Tensor], None]]
-"""Where to put what passes a hook point, [..., tokens, width]."""
+from .packed import PACKED_ATTENTION, Segment, check_packable, run_packed
 
 _HOOK_NAMES = (
     "mlp.hook_post",
@@ -46,8 +45,13 @@ class Trunk(Protocol):
         """The hook points that can deliver."""
         ...
 
-    def run(self, tokens: torch.Tensor, last_layer: int, kv: Any, sinks: Sinks) -> None:
-        """One pass of `tokens` [1, tokens] through the blocks up to `last_layer`, appended to the cache `kv`."""
+    @property
+    def takes_several(self) -> bool:
+        """Whether one pass can hold more than one segment."""
+        ...
+
+    def run(self, segments: Sequence[Segment]) -> None:
+        """One pass. Each segment's tokens are appended to its cache, and its rows are delivered to its sinks."""
         ...
 
 
@@ -59,24 +63,32 @@ class _Hooks:
     """The state that both trunks' hooks look at."""
 
     def __init__(self) -> None:
-        self._sinks: Sinks = {}
+        self._segments: Sequence[Segment] = ()
         self._last_layer: int | None = None
 
     @contextmanager
-    def armed(self, last_layer: int, sinks: Sinks) -> Iterator[None]:
-        self._last_layer, self._sinks = last_layer, sinks
+    def armed(self, segments: Sequence[Segment]) -> Iterator[None]:
+        self._segments = segments
+        self._last_layer = max(segment.last_layer for segment in segments)
         try:
             with torch.no_grad():
                 yield
         except _PassEnd:
             pass
         finally:
-            self._last_layer, self._sinks = None, {}
+            self._segments, self._last_layer = (), None
 
     def deliver(self, name: str, tensor: torch.Tensor) -> None:
-        sink = self._sinks.get(name)
-        if sink is not None:
-            sink(tensor)
+        if not any(name in segment.sinks for segment in self._segments):
+            return
+        alone = len(self._segments) == 1
+        rows = tensor.reshape(-1, tensor.shape[-1]) if not alone or tensor.ndim == 3 else tensor
+        at = 0
+        for segment in self._segments:
+            count = segment.tokens.shape[-1]
+            if name in segment.sinks:
+                segment.sinks[name](rows if alone else rows[at : at + count])
+            at += count
 
     def end_after(self, layer: int) -> None:
         if layer == self._last_layer:
@@ -101,13 +113,16 @@ class BridgeTrunk:
         self.names = names
         """The hook points in the model's order."""
 
+    takes_several = False
+
     @property
     def hooks(self) -> frozenset[str]:
         return frozenset(self.names)
 
-    def run(self, tokens: torch.Tensor, last_layer: int, kv: Any, sinks: Sinks) -> None:
-        with self._hooks.armed(last_layer, sinks):
-            self._bridge(tokens, past_key_values=kv, return_type=None)
+    def run(self, segments: Sequence[Segment]) -> None:
+        (segment,) = segments
+        with self._hooks.armed(segments):
+            self._bridge(segment.tokens, past_key_values=segment.kv, return_type=None)
 
     def _deliver(self, name: str) -> Callable[..., None]:
         return lambda tensor, *, hook: self._hooks.deliver(name, tensor)
@@ -132,7 +147,8 @@ class PlainTrunk:
     """
 
     def __init__(self, plain: PreTrainedModel, bridge: TransformerBridge) -> None:
-        self._model = plain.base_model
+        self._model: Any = plain.base_model
+        self._packing = False
         self._hooks = _Hooks()
         owners: dict[int, list[nn.Module]] = {}
         for module in plain.modules():
@@ -155,9 +171,31 @@ class PlainTrunk:
     def hooks(self) -> frozenset[str]:
         return self._names
 
-    def run(self, tokens: torch.Tensor, last_layer: int, kv: Any, sinks: Sinks) -> None:
-        with self._hooks.armed(last_layer, sinks):
-            self._model(input_ids=tokens, past_key_values=kv, use_cache=kv is not None)
+    @property
+    def takes_several(self) -> bool:
+        return self._packing
+
+    def use_packed_attention(self, wanted: bool) -> None:
+        """Chooses between our attention, which several contexts can share, and the library's.
+
+        Raises:
+            ValueError: this architecture does not let its attention be chosen.
+        """
+        if wanted:
+            check_packable(self._model.config)
+        name = PACKED_ATTENTION if wanted else "eager"
+        self._model.set_attn_implementation(name)
+        if self._model.config._attn_implementation != name:
+            raise ValueError("the attention of this architecture cannot be chosen")
+        self._packing = wanted
+
+    def run(self, segments: Sequence[Segment]) -> None:
+        with self._hooks.armed(segments):
+            if self._packing and segments[0].kv is not None:
+                run_packed(self._model, segments)
+            else:
+                (segment,) = segments
+                self._model(input_ids=segment.tokens, past_key_values=segment.kv, use_cache=segment.kv is not None)
 
     def _deliver(self, name: str) -> Callable[..., None]:
         return lambda module, inputs: self._hooks.deliver(name, inputs[0])
