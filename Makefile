@@ -1,6 +1,7 @@
 # make run    a virtual environment, the package (which builds the web client), the server, a browser
 # make test   all checks and all tests, with what they need, a real browser included
 # make check  formatting, lint, types, generated files
+# make wire   writes the client's types of the wire anew
 # Each does again only what changed since the last call. PYTHON, ARGS and PYTEST_ARGS can be given.
 
 PYTHON ?= python3
@@ -13,7 +14,7 @@ PACKAGING := pyproject.toml hatch_build.py
 CLIENT := $(shell find web_client -name node_modules -prune -o -type f -print)
 
 .DELETE_ON_ERROR:
-.PHONY: run test check clean
+.PHONY: run test check wire clean
 
 run: $(VENV)/installed
 	$(BIN)/neuroscope serve $(ARGS)
@@ -28,7 +29,12 @@ check: $(VENV)/installed-for-tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(NPM) run check
-	$(BIN)/python -m ws_server.protocol.openrpc | $(NPM) run --silent generate -- --check -
+	$(BIN)/python -m ws_server.protocol.openrpc | cmp - web_client/openrpc.json || { echo 'The client has other messages than the server: make wire'; exit 1; }
+
+# The client's types of the wire, after the server's messages changed.
+wire: $(VENV)/installed-for-tests
+	$(BIN)/python -m ws_server.protocol.openrpc > web_client/openrpc.json
+	$(NPM) run generate
 
 clean:
 	rm -rf $(VENV) ws_server/static web_client/node_modules tests/browser/.chromium tests/browser/node_modules
