@@ -243,7 +243,7 @@ export class NeuroscopeClient extends Emitter<ClientEvents> {
   #attachDocument(document: NeuroscopeDocument, { rpc }: Session): void {
     document.attach({
       open: (params) => {
-        const error = this.#tooLarge(params);
+        const error = this.#tooLong(params.text) ?? this.#tooLarge(params);
         return error === null ? rpc.request("document/open", params) : Promise.reject(error);
       },
       change: (params) => {
@@ -252,6 +252,15 @@ export class NeuroscopeClient extends Emitter<ClientEvents> {
         rpc.notify("document/change", params);
       },
     });
+  }
+
+  /** Whether the server would refuse this text for its length, which it counts in code points. */
+  #tooLong(text: string): TooLargeError | null {
+    const maximum = this.#limits?.documentCharacters;
+    if (maximum === undefined || text.length <= maximum) return null;
+    const pairs = text.match(/[\ud800-\udbff][\udc00-\udfff]/g)?.length ?? 0;
+    const length = text.length - pairs;
+    return length <= maximum ? null : new TooLargeError(length, maximum, "characters");
   }
 
   /** Whether these params would end the connection for their size (close code 1009). */
@@ -263,7 +272,7 @@ export class NeuroscopeClient extends Emitter<ClientEvents> {
     const room = maximum - 200; // the envelope
     if (text.length * 3 <= room) return null;
     const bytes = new TextEncoder().encode(text).length;
-    return bytes <= room ? null : new TooLargeError(bytes, maximum);
+    return bytes <= room ? null : new TooLargeError(bytes, maximum, "bytes");
   }
 
   #setModel(model: ModelInfo | null): void {

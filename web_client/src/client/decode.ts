@@ -104,7 +104,7 @@ const initializeResult = object<InitializeResult>({
   positionEncoding: oneOf("utf-16", "utf-32"), activationEncoding: oneOf("json", "base64"),
   models: list(modelSummary), model: nullable(modelInfo), subscriptions: list(neuron),
   documents: list(object<InitializeResult["documents"][number]>({ uri: string, version: integer, length: natural })),
-  limits: object<Pick<LimitsInfo, "frameBytes">>({ frameBytes: natural }),
+  limits: object<Pick<LimitsInfo, "frameBytes" | "documentCharacters">>({ frameBytes: natural, documentCharacters: natural }),
 });
 const modelsListResult = object<ModelsListResult>({ models: list(modelSummary) });
 const documentOpenResult = object<DocumentOpenResult>({ uri: string, version: integer, tokenCount: natural });

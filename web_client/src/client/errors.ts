@@ -5,7 +5,7 @@
  *     ├── RequestError      the server refused a request; carries its code
  *     ├── DisconnectedError the connection went before the answer came
  *     ├── DecodeError       a message has not the shape that the protocol gives it
- *     └── TooLargeError     a message is larger than the server accepts, so it was not sent
+ *     └── TooLargeError     a text is larger than the server accepts, so it was not sent
  */
 export class NeuroscopeError extends Error {
   override name = "NeuroscopeError";
@@ -50,7 +50,7 @@ export class DecodeError extends NeuroscopeError {
 
 export class TooLargeError extends NeuroscopeError {
   override name = "TooLargeError";
-  constructor(readonly bytes: number, readonly maximum: number) {
-    super(`This text makes a message of ${bytes} bytes; the server accepts ${maximum}. Shorten it to go on.`);
+  constructor(readonly size: number, readonly maximum: number, readonly unit: "bytes" | "characters") {
+    super(`This text has ${size} ${unit}; the server takes at most ${maximum}. Shorten it to go on.`);
   }
 }

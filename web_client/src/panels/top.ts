@@ -93,6 +93,7 @@ export class TopPanel extends Panel {
   readonly #nextTheme = (): void => {
     this.theme = THEMES[(THEMES.indexOf(this.theme) + 1) % THEMES.length] as Theme;
     applyTheme(this.theme);
+    this.workbench.redraw(); // canvases do not follow style sheets
     try {
       localStorage.setItem(STORED_THEME, this.theme);
     } catch {

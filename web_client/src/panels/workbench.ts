@@ -6,7 +6,8 @@
  */
 import { automatic, bucketOf, bucketsOf, type Scale, scaleOf, type TypedRange } from "../colour/scale";
 import {
-  DisconnectedError, type Done, Freshness, neuronKey, neuronName, type NeuroscopeClient, type NeuroscopeDocument, type ProgressValue,
+  DisconnectedError, type Done, Freshness, neuronKey, neuronName, type NeuroscopeClient, type NeuroscopeDocument,
+  type ProgressValue, RequestError,
 } from "../client";
 import { Emitter } from "../client/emitter";
 import type { TokenPicture, TokenSource, TokenValue } from "../editor/source";
@@ -48,8 +49,9 @@ export class Workbench extends Emitter<WorkbenchEvents> implements TokenSource {
     client.on("model", told);
     client.on("models", told);
     client.on("fault", (error) => {
-      console.info(`neuroscope: ${error.message}`);
-      told();
+      // What the server says is for the person; that a message was odd is for who looks into it.
+      if (error instanceof RequestError) this.notify(error.message);
+      else console.info(`neuroscope: ${error.message}`);
     });
     client.subscriptions.on("change", () => { this.#keepFocus(); this.#watch(); told(); });
     client.subscriptions.on("refused", ({ key, error }) => { this.notify(`${key}: ${error.message}`); });
@@ -261,6 +263,11 @@ export class Workbench extends Emitter<WorkbenchEvents> implements TokenSource {
 
   cancelLoading(): void {
     this.#loading?.abort.abort();
+  }
+
+  /** What things look like changed elsewhere: the theme. */
+  redraw(): void {
+    this.#changed();
   }
 
   // ------------------------------------------------------------------ inside

@@ -225,6 +225,21 @@ describe("a document", () => {
     expectAnswered(document);
   });
 
+  it("does not offer a text that the server would refuse for its length, counted in code points", async () => {
+    const { document, server, clock } = await connected("🙂".repeat(60_000)); // 120,000 UTF-16 units, of 100,000 code points
+    expect(document.problem?.message).toMatch(/^This text has \d+ bytes/);
+    document.change([{ from: 0, to: 100_000, insert: "" }]);
+    clock.advance(500);
+    await settle();
+    expect(document.problem).toBeNull();
+    expect(server().document(URI).text).toBe("🙂".repeat(10_000));
+    server().peer.drop();
+    document.change([{ from: 0, to: 0, insert: "a".repeat(90_001) }]);
+    clock.advance(60_000);
+    await settle();
+    expect(document.problem?.message).toBe("This text has 100001 characters; the server takes at most 100000. Shorten it to go on.");
+  });
+
   it("tells what the server refuses, and tries again after the next change", async () => {
     const { document, server, clock } = await connected("one");
     server().answer(URI);
