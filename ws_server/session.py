@@ -93,6 +93,8 @@ class Tokenize:
     tokenizer: Tokenizer
     text: str
     encoding: PositionEncoding
+    merged: int
+    """How many older versions this one answers too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +140,10 @@ class _Document:
     text: Text
     followed: bool = True
     """Whether changes apply; not after an impossible one or a dropped connection, until the next open."""
-    changed: bool = True
-    """Whether the text is newer than what is tokenized or being tokenized."""
+    changes: int = 1
+    """How many versions of the text are newer than what is tokenized or being tokenized."""
+    first_update: float | None = None
+    """When the first values since `arrived` were sent."""
     arrived: float | None = None
     """When the oldest change came that no `activations/done` has answered."""
     opening: list[RequestId] = field(default_factory=list)
@@ -358,7 +362,7 @@ class Session:
                 _tell_error("document/change", self._too_long(params.uri)),
                 *self._lose(params.uri, "it would be longer than this server allows"),
             ]
-        document.changed = True
+        document.changes += 1
         document.arrived = document.arrived if document.arrived is not None else self._clock()
         return self._advance(params.uri, document)
 
@@ -396,12 +400,19 @@ class Session:
 
     def _advance(self, uri: str, document: _Document) -> Effects:
         """Has the newest text tokenized, unless that is going on already or the client cannot keep up."""
-        if not document.changed or document.tokenizing is not None or self._congested:
+        if not document.changes or document.tokenizing is not None or self._congested:
             return []
-        document.changed = False
+        merged, document.changes = document.changes - 1, 0
         document.tokenizing = _Tokenizing(self._next(), document.text.version)
         return [
-            Tokenize(uri, document.tokenizing.ticket, self.model.tokenizer, document.text.text, document.text.encoding)
+            Tokenize(
+                uri,
+                document.tokenizing.ticket,
+                self.model.tokenizer,
+                document.text.text,
+                document.text.encoding,
+                merged,
+            )
         ]
 
     def tokenized(self, uri: str, ticket: int, tokens: TokenList, seconds: float) -> Effects:
@@ -534,6 +545,7 @@ class Session:
             context.start for number, context in enumerate(document.sent.contexts()) if number == values.context
         )
         count = values.data.shape[1]
+        document.first_update = document.first_update if document.first_update is not None else self._clock()
         document.known[values.context].advance(values.start, values.start + count, values.units)
         return Notify(
             "activations/update",
@@ -548,9 +560,10 @@ class Session:
         )
 
     def _done(self, uri: str, document: _Document, finished: Finished) -> Effects:
-        if document.changed or document.tokenizing is not None or document.sent_version is None:
+        if document.changes or document.tokenizing is not None or document.sent_version is None:
             return []  # a newer version is on its way and will be answered instead
         arrived, document.arrived = document.arrived, None
+        first, document.first_update = document.first_update, None
         total = self._clock() - arrived if arrived is not None else 0.0
         done: wire.ActivationsDone = {
             "uri": uri,
@@ -565,6 +578,8 @@ class Session:
                 "totalMs": _milliseconds(total),
             },
         }
+        if first is not None and arrived is not None:
+            done["timing"]["firstUpdateMs"] = _milliseconds(first - arrived)
         return [Notify("activations/done", done)]
 
     def engine_lost(self) -> Effects:
@@ -685,7 +700,7 @@ class Session:
             document.serial = -1
             document.tokenizing = None
             if document.followed:
-                document.changed = True
+                document.changes += 1
                 document.arrived = document.arrived if document.arrived is not None else self._clock()
                 effects += self._advance(uri, document)
         return effects

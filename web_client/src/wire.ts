@@ -19,6 +19,10 @@ export interface Timing {
   tokenizeMs: number;
   forwardMs: number;
   totalMs: number;
+  /**
+   * Until the first values were sent.
+   */
+  firstUpdateMs?: number;
 }
 /**
  * The values of `neurons` at tokens `[start, start + count)`, one row a neuron.

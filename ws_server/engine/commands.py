@@ -150,6 +150,25 @@ class Failed:
 
 Result = Values | Finished | Probed | Failed
 
+
+@dataclass(frozen=True, slots=True)
+class PassReport:
+    """One forward pass, for the operator's metrics."""
+
+    documents: int
+    tokens: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class StepReport:
+    """What one step of an engine gave."""
+
+    results: tuple[Result, ...]
+    forward_pass: PassReport | None
+    cache_bytes: int
+
+
 # ------------------------------------------------------------------------------------ told while loading
 
 

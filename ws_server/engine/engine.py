@@ -25,9 +25,11 @@ from .commands import (
     Forget,
     Key,
     Need,
+    PassReport,
     Probe,
     Probed,
     Result,
+    StepReport,
     TopUnit,
     Unit,
     Values,
@@ -105,6 +107,7 @@ class Engine:
         self._maxima = maxima
         self._documents: dict[Key, _Document] = {}
         self._share = FairShare()
+        self._last_pass: PassReport | None = None
 
     @property
     def idle(self) -> bool:
@@ -156,6 +159,12 @@ class Engine:
         others = (key for key, document in waiting.items() if key != first and not document.probes)
         return self._evaluate([first, *others])
 
+    def reported_step(self) -> StepReport:
+        """`step`, with what an operator wants to know of it."""
+        self._last_pass = None
+        results = self.step()
+        return StepReport(tuple(results), self._last_pass, self.nbytes)
+
     # -------------------------------------------------------------------------------- evaluation
 
     def _evaluate(self, keys: list[Key]) -> list[Result]:
@@ -192,6 +201,7 @@ class Engine:
                 self._documents[key].passes += 1
                 self._documents[key].forward_seconds += seconds
                 self._share.charge(key[0], seconds / len(work))
+        self._last_pass = PassReport(len(work), sum(computed), time.monotonic() - begun)
         for (key, _), count in zip(work, computed, strict=True):
             self._documents[key].computed += count
             self._documents[key].chunks += 1

@@ -22,8 +22,7 @@ _WITHOUT_KNOWN_MEMORY = 4 * 1024**3
 
 
 def run_worker(connection: Connection, spec: ModelSpec, options: LoadOptions) -> None:
-    """Entry point of the process. Sends `LoadingNews`, then the `Result`s of each step as a list; ends when the
-    pipe does."""
+    """Entry point of the process. Sends `LoadingNews`, then a `StepReport` a step; ends when the pipe does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the server ends its workers
     # Threads that wait by spinning take the processor from those they wait for, as soon as others need it too.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -68,8 +67,7 @@ def _serve(connection: Connection, inbox: SimpleQueue[Command], spec: ModelSpec,
             engine.submit(inbox.get())
         while not inbox.empty():
             engine.submit(inbox.get())
-        if results := engine.step():
-            connection.send(results)
+        connection.send(engine.reported_step())
 
 
 def _machine_memory() -> int:

@@ -316,6 +316,7 @@ class Timing(TypedDict):
     tokenizeMs: float
     forwardMs: float
     totalMs: float
+    firstUpdateMs: NotRequired[Annotated[float, Field(description="Until the first values were sent.")]]
 
 
 class ActivationsDone(TypedDict):

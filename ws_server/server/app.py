@@ -51,7 +51,7 @@ class Server:
         self._failure: StartupError | None = None
         self._connections = 0
         options = LoadOptions(settings.device, settings.dtype, settings.context_tokens, settings.cache_bytes)
-        self.models = Models(specs, options, self.sessions.computed, self.sessions.engine_lost)
+        self.models = Models(specs, options, self.sessions.computed, self.sessions.engine_lost, self.metrics)
         self._site = Site(
             {
                 "/healthz": ("application/json", lambda: (200, b'{"status":"ok"}\n')),

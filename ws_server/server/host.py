@@ -107,7 +107,7 @@ class Host:
             self.perform(self.session.tokenizing_failed(work.uri, work.ticket))
             return
         seconds = time.perf_counter() - begun
-        self._metrics.tokenized(seconds)
+        self._metrics.tokenized(seconds, work.merged)
         self.perform(self.session.tokenized(work.uri, work.ticket, tokens, seconds))
 
     async def _load(self, work: LoadModel) -> None:

@@ -14,6 +14,8 @@ from prometheus_client import (
     generate_latest,
 )
 
+from ..engine.commands import StepReport
+
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -28,7 +30,10 @@ class Metrics:
         self._notifications = Counter(
             "neuroscope_notifications", "Notifications to clients", ["method"], registry=registry
         )
-        self._passes = Counter("neuroscope_forward_passes", "Forward passes", registry=registry)
+        self._merged = Counter("neuroscope_merged_versions", "Versions answered by a newer one", registry=registry)
+        self._documents = Histogram(
+            "neuroscope_pass_documents", "Documents of one pass", buckets=(1, 2, 4, 8, 16), registry=registry
+        )
         self._computed = Counter("neuroscope_computed_tokens", "Tokens computed", registry=registry)
         self._reused = Counter("neuroscope_reused_tokens", "Tokens answered from what was computed", registry=registry)
         self._tokenize = Histogram(
@@ -37,12 +42,14 @@ class Metrics:
         self._queue = Histogram(
             "neuroscope_queue_seconds", "Waiting for the engine", buckets=_SECONDS, registry=registry
         )
-        self._forward = Histogram(
-            "neuroscope_forward_seconds", "Forward passes of one version", buckets=_SECONDS, registry=registry
+        self._forward = Histogram("neuroscope_forward_seconds", "One forward pass", buckets=_SECONDS, registry=registry)
+        self._first = Histogram(
+            "neuroscope_first_update_seconds", "From an edit to its first values", buckets=_SECONDS, registry=registry
         )
         self._total = Histogram(
             "neuroscope_update_seconds", "From an edit to its done", buckets=_SECONDS, registry=registry
         )
+        self._cache = Gauge("neuroscope_cache_bytes", "KV and capture buffers", ["model"], registry=registry)
         self._sessions = Gauge("neuroscope_sessions", "Sessions alive", registry=registry)
         self._connections = Gauge("neuroscope_connections", "Open connections", registry=registry)
 
@@ -58,15 +65,22 @@ class Metrics:
         self._notifications.labels(method).inc()
         if method == "activations/done":
             timing = params["timing"]
-            self._passes.inc(params["forwardPasses"])
-            self._computed.inc(params["computedTokens"])
             self._reused.inc(params["reusedTokens"])
             self._queue.observe(timing["queueMs"] / 1000)
-            self._forward.observe(timing["forwardMs"] / 1000)
             self._total.observe(timing["totalMs"] / 1000)
+            if "firstUpdateMs" in timing:
+                self._first.observe(timing["firstUpdateMs"] / 1000)
 
-    def tokenized(self, seconds: float) -> None:
+    def tokenized(self, seconds: float, merged: int) -> None:
         self._tokenize.observe(seconds)
+        self._merged.inc(merged)
+
+    def stepped(self, model: str, report: StepReport) -> None:
+        self._cache.labels(model).set(report.cache_bytes)
+        if report.forward_pass is not None:
+            self._documents.observe(report.forward_pass.documents)
+            self._computed.inc(report.forward_pass.tokens)
+            self._forward.observe(report.forward_pass.seconds)
 
     def text(self) -> bytes:
         return generate_latest(self._registry)

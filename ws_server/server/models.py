@@ -7,10 +7,11 @@ import logging
 from collections.abc import Callable, Sequence
 
 from ..engine.catalog import LoadOptions, ModelSpec
-from ..engine.commands import Command, LoadedModel, LoadFailed, LoadProgress, Result
+from ..engine.commands import Command, LoadedModel, LoadFailed, LoadingNews, LoadProgress, Result, StepReport
 from ..errors import ModelLoadFailed
 from ..model import ServedModel
 from ..protocol.messages import ModelSummary
+from .metrics import Metrics
 from .worker import Worker
 
 _log = logging.getLogger(__name__)
@@ -27,12 +28,14 @@ class Model:
         options: LoadOptions,
         on_result: Callable[[Result], None],
         on_lost: Callable[[str], None],
+        metrics: Metrics,
     ) -> None:
         self.spec = spec
         self.served: ServedModel | None = None
         self._options = options
         self._on_result = on_result
         self._on_lost = on_lost
+        self._metrics = metrics
         self._worker: Worker | None = None
         self._loading: asyncio.Future[ServedModel] | None = None
         self._progress = LoadProgress(0, "Starting")
@@ -88,10 +91,11 @@ class Model:
         worker = Worker(self.spec, self._options, self._receive, lambda: self._ended(worker))
         self._worker = worker
 
-    def _receive(self, message: LoadProgress | LoadedModel | LoadFailed | list[Result]) -> None:
+    def _receive(self, message: LoadingNews | StepReport) -> None:
         match message:
-            case list():
-                for result in message:
+            case StepReport():
+                self._metrics.stepped(self.spec.id, message)
+                for result in message.results:
                     self._on_result(result)
             case LoadProgress():
                 self._progress = message
@@ -133,8 +137,9 @@ class Models:
         options: LoadOptions,
         on_result: Callable[[Result], None],
         on_lost: Callable[[str], None],
+        metrics: Metrics,
     ) -> None:
-        self._models = {spec.id: Model(spec, options, on_result, on_lost) for spec in specs}
+        self._models = {spec.id: Model(spec, options, on_result, on_lost, metrics) for spec in specs}
         self.default = self._models[specs[0].id]
 
     def __getitem__(self, model_id: str) -> Model:
