@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.browser.neuroscope_page import STEPS, NeuroscopePage
+from tests.browser.neuroscope_page import NeuroscopePage
 from tests.browser.reference import Reference
 from tests.support.server import ServerProcess
 
@@ -56,19 +56,24 @@ def test_colours_say_sign_and_size_and_leave_the_text_readable(neuroscope: Neuro
     page = style(neuroscope.page.locator("html"), "backgroundColor")
     text = rgba(style(neuroscope.editor, "color"))[:3]
     assert (luminance(rgba(page)[:3]) > 0.5) == (scheme == "light")
-    seen: set[str] = set()
+    strengths: dict[str, dict[int, float]] = {"p": {}, "n": {}}
     for unit, name, colour in shown.colours():
         assert name is not None
         assert colour is not None
-        seen.add(name)
         red, _, blue, alpha = rgba(colour)
+        assert contrast(text, over(colour, page)) >= 4.5, (unit, name, colour)
         if name == "neuro-z":
             assert alpha == 0
-        else:
-            assert (red > blue) == name.startswith("neuro-p"), (unit, name, colour)
-            assert alpha == pytest.approx(0.92 * int(name[len("neuro-p") :]) / STEPS, abs=0.005)
-        assert contrast(text, over(colour, page)) >= 4.5, (unit, name, colour)
-    assert {name[:7] for name in seen} >= {"neuro-p", "neuro-n"}
+            continue
+        sign, bucket = name[len("neuro-")], int(name[len("neuro-p") :])
+        assert (red > blue) == (sign == "p"), (unit, name, colour)
+        assert strengths[sign].setdefault(bucket, alpha) == alpha
+    for by_bucket in strengths.values():
+        assert len(by_bucket) > 1
+        assert sorted(by_bucket) == sorted(by_bucket, key=lambda bucket: by_bucket[bucket])
+        assert len(set(by_bucket.values())) == len(by_bucket)
+    for bucket in strengths["p"].keys() & strengths["n"].keys():
+        assert strengths["p"][bucket] == strengths["n"][bucket]
 
 
 def test_the_theme_button_overrides_the_system(neuroscope: NeuroscopePage) -> None:
