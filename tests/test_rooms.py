@@ -19,7 +19,8 @@ MAY_IMPORT = {
     "session": {"errors", "config", "protocol", "document", "engine", "model"},
     "server": {"errors", "config", "protocol", "document", "engine", "model", "session"},
     "demo_model": {"errors", "document", "engine"},
-    "cli": {"errors", "config", "engine", "server"},
+    "bench": {"errors", "config", "protocol", "engine", "model", "session"},
+    "cli": {"errors", "config", "engine", "server", "bench"},
     "__main__": {"cli"},
 }
 """Room to rooms. A room is a module or a folder directly below the package."""

@@ -6,13 +6,16 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from . import __version__
 from .config import Settings
-from .engine.catalog import EMBEDDED_ID, resolve_models
+from .engine.catalog import EMBEDDED_ID, LoadOptions, resolve_models
 from .errors import StartupError
 
 _DEFAULTS = Settings()
+_DEVICES = ("auto", "cpu", "cuda", "mps")
+_DTYPES = ("float32", "float16", "bfloat16")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,6 +51,14 @@ def _serve(options: argparse.Namespace) -> int:
         cache_bytes=options.cache_memory * 1024**2 if options.cache_memory is not None else None,
     )
     run(settings, specs)
+    return 0
+
+
+def _bench(options: argparse.Namespace) -> int:
+    from .bench import Sizes, run_bench
+
+    sizes = Sizes(options.tokens, options.long_tokens, repetitions=options.repetitions)
+    run_bench(options.model, LoadOptions(options.device, options.dtype), sizes, options.json)
     return 0
 
 
@@ -95,12 +106,10 @@ def _parser() -> argparse.ArgumentParser:
         default=_DEFAULTS.open_browser,
         help="open the browser",
     )
-    serve.add_argument(
-        "--device", choices=("auto", "cpu", "cuda", "mps"), default=_DEFAULTS.device, help="where to compute"
-    )
+    serve.add_argument("--device", choices=_DEVICES, default=_DEFAULTS.device, help="where to compute")
     serve.add_argument(
         "--dtype",
-        choices=("float32", "float16", "bfloat16"),
+        choices=_DTYPES,
         default=_DEFAULTS.dtype,
         help="precision of the weights",
     )
@@ -125,6 +134,20 @@ def _parser() -> argparse.ArgumentParser:
         metavar="ORIGIN",
         help="let pages of this origin connect, such as https://lab.example; may be given several times",
     )
+
+    bench = commands.add_parser(
+        "bench",
+        help="measure what an edit costs on this machine, beside the peers",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    bench.set_defaults(run=_bench)
+    bench.add_argument("--model", metavar="NAME_OR_FOLDER", help="unset: random weights in distilgpt2's shape")
+    bench.add_argument("--tokens", type=_positive, default=500, metavar="N", help="length of the text")
+    bench.add_argument("--long-tokens", type=_positive, default=1000, metavar="N", help="length of the long text")
+    bench.add_argument("--repetitions", type=_positive, default=15, metavar="N", help="of each measurement")
+    bench.add_argument("--json", type=Path, metavar="FILE", help="write the table there as well")
+    bench.add_argument("--device", choices=_DEVICES, default=_DEFAULTS.device, help="where to compute")
+    bench.add_argument("--dtype", choices=_DTYPES, default=_DEFAULTS.dtype, help="precision of the weights")
 
     models = commands.add_parser("models", help="list the models that need no download")
     models.set_defaults(run=_models)

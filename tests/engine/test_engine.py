@@ -251,7 +251,7 @@ def broken_second_block(model: Loaded) -> Iterator[None]:
     def fail(module: object, inputs: object) -> None:
         raise ZeroDivisionError
 
-    blocks = (model.runner.bridge.blocks[1], model.runner.plain_trunk._model.h[1])
+    blocks = (model.runner.bridge.blocks[1], model.runner.plain_trunk.model.h[1])
     handles = [block.register_forward_pre_hook(fail) for block in blocks]
     try:
         yield
@@ -295,7 +295,7 @@ def test_every_way_to_run_a_pass_gives_the_same(name: str, loaded: Load, random:
         cache.align(ids)
         for start, stop in ((0, 25), (25, 26), (26, 60)):
             sinks = {neuron_hook(layer): partial(cache.rows_of(neuron_hook(layer)).write, start) for layer in layers}
-            segment = Segment(runner._tensor(ids[start:stop]), start, runner.layers - 1, cache.kv, sinks)
+            segment = Segment(runner.tensor(ids[start:stop]), start, runner.layers - 1, cache.kv, sinks)
             with library_attention(plain) if not packed else nullcontext():
                 trunk.run([segment])
         for rows in cache.rows.values():

@@ -63,7 +63,7 @@ class Runner:
         self._device, self._exact = parameter.device, parameter.dtype == torch.float32
         self._bridge_trunk = BridgeTrunk(bridge)
         self.hook_widths = self._measure_hooks()
-        self.plain_trunk: Trunk | None = None
+        self.plain_trunk: PlainTrunk | None = None
         self.reuses_prefix = False
         if all(neuron_hook(layer) in self.hook_widths for layer in range(self.layers)):
             self._try_short_cuts(plain)
@@ -107,7 +107,7 @@ class Runner:
         cache = piece.cache
         cache.rewind_kv(start)
         return Segment(
-            tokens=self._tensor(cache.ids[start : piece.stop]),
+            tokens=self.tensor(cache.ids[start : piece.stop]),
             start=start,
             last_layer=_depth(piece.hooks) - 1,
             kv=cache.kv if self.reuses_prefix else None,
@@ -118,8 +118,9 @@ class Runner:
         plain = self.plain_trunk
         return plain if plain is not None and plain.hooks.issuperset(piece.hooks) else self._bridge_trunk
 
-    def _tensor(self, ids: IntArray) -> torch.Tensor:
-        return torch.from_numpy(np.ascontiguousarray(ids)).to(self._device)[None]  # [1, tokens]
+    def tensor(self, ids: IntArray) -> torch.Tensor:
+        """Ids on the model's device, [1, tokens]."""
+        return torch.from_numpy(np.ascontiguousarray(ids)).to(self._device)[None]
 
     # -------------------------------------------------------------------------------- at load
 
@@ -132,7 +133,7 @@ class Runner:
             return lambda tensor: shapes.__setitem__(name, tensor.shape)
 
         names = self._bridge_trunk.names
-        tokens = self._tensor(np.zeros(count, dtype=np.int64))
+        tokens = self.tensor(np.zeros(count, dtype=np.int64))
         sinks = {name: note(name) for name in names}
         self._bridge_trunk.run([Segment(tokens, 0, self.layers - 1, None, sinks)])
         return {name: shapes[name][-1] for name in names if name in shapes and shapes[name][:-1] == (count,)}

@@ -147,7 +147,7 @@ class PlainTrunk:
     """
 
     def __init__(self, plain: PreTrainedModel, bridge: TransformerBridge) -> None:
-        self._model: Any = plain.base_model
+        self.model: Any = plain.base_model
         self._packing = False
         self._hooks = _Hooks()
         owners: dict[int, list[nn.Module]] = {}
@@ -182,20 +182,20 @@ class PlainTrunk:
             ValueError: this architecture does not let its attention be chosen.
         """
         if wanted:
-            check_packable(self._model.config)
+            check_packable(self.model.config)
         name = PACKED_ATTENTION if wanted else "eager"
-        self._model.set_attn_implementation(name)
-        if self._model.config._attn_implementation != name:
+        self.model.set_attn_implementation(name)
+        if self.model.config._attn_implementation != name:
             raise ValueError("the attention of this architecture cannot be chosen")
         self._packing = wanted
 
     def run(self, segments: Sequence[Segment]) -> None:
         with self._hooks.armed(segments):
             if self._packing and segments[0].kv is not None:
-                run_packed(self._model, segments)
+                run_packed(self.model, segments)
             else:
                 (segment,) = segments
-                self._model(input_ids=segment.tokens, past_key_values=segment.kv, use_cache=segment.kv is not None)
+                self.model(input_ids=segment.tokens, past_key_values=segment.kv, use_cache=segment.kv is not None)
 
     def _deliver(self, name: str) -> Callable[..., None]:
         return lambda module, inputs: self._hooks.deliver(name, inputs[0])
