@@ -78,7 +78,7 @@ export class ScriptedServer {
           protocolVersion: 1, server: { name: "scripted", version: "0" }, session: "session-1", resumeToken: "secret", resumed: false,
           positionEncoding: "utf-16", activationEncoding: this.encoding, models: [{ id: "tiny", title: "Tiny", loaded: true, default: true }],
           model, subscriptions: this.subscribed.map(describe), documents: [],
-          limits: { sessions: 8, frameBytes: 100_000, documents: 4, documentCharacters: 100_000, documentTokens: 1000, subscriptions: 64, messagesPerSecond: 1000 },
+          limits: { sessions: 8, frameBytes: 150_000, documents: 4, documentCharacters: 100_000, documentTokens: 1000, subscriptions: 64, messagesPerSecond: 1000 },
           ...this.initialize,
         } satisfies InitializeResult);
         return;

@@ -247,7 +247,7 @@ export class NeuroscopeClient extends Emitter<ClientEvents> {
         return error === null ? rpc.request("document/open", params) : Promise.reject(error);
       },
       change: (params) => {
-        const error = this.#tooLarge(params);
+        const error = this.#tooLong(document.text) ?? this.#tooLarge(params);
         if (error !== null) throw error;
         rpc.notify("document/change", params);
       },

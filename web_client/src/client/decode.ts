@@ -144,7 +144,9 @@ export const serverNotifications: { [Method in keyof ServerNotifications]: Check
   }),
   "activations/done": object<ActivationsDone>({
     uri: string, version: integer, computedTokens: natural, reusedTokens: natural, forwardPasses: natural,
-    timing: object<ActivationsDone["timing"]>({ queueMs: number, tokenizeMs: number, forwardMs: number, totalMs: number }),
+    timing: object<ActivationsDone["timing"]>({
+      queueMs: number, tokenizeMs: number, forwardMs: number, totalMs: number, firstUpdateMs: optional(number),
+    }),
   }),
   "$/progress": object<Progress>({
     token: stringOrNumber,

@@ -56,6 +56,9 @@ function element(tag: string, className: string, text: string): HTMLElement {
   return dom;
 }
 
+/** From so many neurons on, their values stand in several columns. */
+const MANY = 14;
+
 function tooltipContent(source: TokenSource, view: EditorView, index: number): HTMLElement[] {
   const { tokens } = view.state.field(pictureField);
   if (index >= tokens.length) return [];
@@ -74,7 +77,7 @@ function tooltipContent(source: TokenSource, view: EditorView, index: number): H
     );
     return row;
   });
-  const list = element("div", "neuro-tooltip-rows", "");
+  const list = element("div", rows.length > MANY ? "neuro-tooltip-rows neuro-many" : "neuro-tooltip-rows", "");
   list.append(...rows);
   return [head, list];
 }

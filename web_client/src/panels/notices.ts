@@ -5,7 +5,8 @@ import { base } from "./styles";
 
 export class NoticesPanel extends Panel {
   static override styles = [base, css`
-    :host { position: fixed; inset: auto 16px 48px auto; z-index: 30; display: grid; gap: 8px; max-width: min(420px, calc(100vw - 32px)); }
+    :host { position: fixed; inset: auto 16px 48px auto; z-index: 30; max-width: min(420px, calc(100vw - 32px)); }
+    .notices { display: grid; gap: 8px; justify-items: end; }
     .notice { display: flex; gap: 10px; align-items: start; background: var(--text); color: var(--page); border-radius: 8px; padding: 8px 6px 8px 14px; font-size: 13px; box-shadow: 0 6px 24px rgb(0 0 0 / .2); }
     button { margin-left: auto; }
     button.quiet, button.quiet:hover:not(:disabled) { color: inherit; background: none; padding: 0 8px; min-height: 22px; }
@@ -15,7 +16,7 @@ export class NoticesPanel extends Panel {
     const { workbench } = this;
     const { problem } = workbench.document;
     const notices = problem === null ? workbench.notices : [...workbench.notices, { id: 0, text: problem.message }];
-    return html`<div role="status" aria-live="polite">${notices.map(({ id, text }) => html`
+    return html`<div class="notices" role="status" aria-live="polite">${notices.map(({ id, text }) => html`
       <div class="notice" data-testid="notice"><span>${text}</span>
         ${id === 0 ? "" : html`<button class="quiet" aria-label="Dismiss" @click=${() => { workbench.dismiss(id); }}>×</button>`}</div>`)}</div>`;
   }
