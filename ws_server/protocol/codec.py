@@ -42,13 +42,15 @@ class Fault:
     """A message that cannot be acted on.
 
     With `method` None it is answered by an error response under `id`; else it was a notification, and `uri` is the
-    document it spoke of, where that can be told.
+    document it spoke of, where that can be told. `called` is the method's name in either case, None where the
+    message is no JSON-RPC at all.
     """
 
     error: RequestError
     id: RequestId = None
     method: str | None = None
     uri: str | None = None
+    called: str | None = None
 
 
 Message = Request | Notification | Fault
@@ -109,8 +111,8 @@ def _message(value: Any) -> Message:
 
     def fault(error: RequestError) -> Fault:
         if expects_answer:
-            return Fault(error, request_id)
-        return Fault(error, method=name, uri=uri if isinstance(uri, str) else None)
+            return Fault(error, request_id, called=name)
+        return Fault(error, method=name, uri=uri if isinstance(uri, str) else None, called=name)
 
     method = METHODS.get(name)
     if method is None or method.kind == "server notification":

@@ -20,7 +20,7 @@ from .. import __version__
 from ..document.text import choose_encoding
 from ..errors import InvalidParams, NotInitialized, RequestError
 from ..protocol import codec
-from ..protocol.codec import Fault, Frame, Message, Notification, Request
+from ..protocol.codec import Fault, Frame, Message, Request
 from ..protocol.messages import PROTOCOL_VERSION, ActivationEncoding, InitializeParams
 from ..session import initialize_result
 from .host import Host, ProgressReporter
@@ -94,16 +94,19 @@ class Connection:
             self.host.receive(message)
         elif isinstance(message, Request) and isinstance(message.params, InitializeParams):
             await self._initialize(message, message.params)
-        elif isinstance(message, Request):
-            error = NotInitialized("The first message must be `initialize`.")
-            self.outbox.respond(codec.error_response(message.id, error))
-        elif isinstance(message, Notification):
-            error = NotInitialized("The first message must be `initialize`.")
-            self.outbox.notify("$/error", {"method": message.method, **codec.error_object(error)})
-        elif message.method is None:
-            self.outbox.respond(codec.error_response(message.id, message.error))
         else:
-            self.outbox.notify("$/error", {"method": message.method, **codec.error_object(message.error)})
+            self._refuse(message)
+
+    def _refuse(self, message: Message) -> None:
+        """Nothing comes before `initialize`; only what is no JSON-RPC, or a wrong `initialize`, is told as that."""
+        if isinstance(message, Fault) and message.called in (None, "initialize"):
+            error = message.error
+        else:
+            error = NotInitialized("The first message must be `initialize`.")
+        if isinstance(message, Request) or message.method is None:
+            self.outbox.respond(codec.error_response(message.id, error))
+        else:
+            self.outbox.notify("$/error", {"method": message.method, **codec.error_object(error)})
 
     async def _initialize(self, request: Request, params: InitializeParams) -> None:
         try:
