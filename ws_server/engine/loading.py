@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 import torch
 import transformers
+from huggingface_hub import constants
 from torch import nn
 from transformer_lens.model_bridge import TransformerBridge
 from transformers import AutoModelForCausalLM, PreTrainedModel
@@ -109,10 +110,11 @@ def _boot(spec: ModelSpec, device: str, dtype: torch.dtype) -> tuple[Any, PreTra
             nn.Module.to(plain, device)
         return bridge, plain
     except Exception as error:
-        where = "the folder" if spec.folder is not None else "the Hugging Face Hub or its local cache"
-        raise ModelLoadError(
-            f"The model {spec.id!r} could not be loaded from {where}: {_first_line(error)}."
-        ) from error
+        if spec.folder is None and constants.HF_HUB_OFFLINE:
+            reason = "the Hugging Face Hub cannot be reached, and its local cache does not hold it"
+        else:
+            reason = _first_line(error)
+        raise ModelLoadError(f"The model {spec.id!r} could not be loaded: {reason}.") from error
 
 
 def _first_line(error: BaseException) -> str:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
+from urllib.parse import urlsplit
 
 from .catalog import LoadOptions, ModelSpec
 from .commands import Command, LoadFailed, LoadProgress
@@ -44,8 +46,11 @@ def _receive(connection: Connection, inbox: SimpleQueue[Command]) -> None:
 
 def _serve(connection: Connection, inbox: SimpleQueue[Command], spec: ModelSpec, options: LoadOptions) -> None:
     connection.send(LoadProgress(5, "Starting PyTorch and TransformerLens"))
-    if spec.folder is not None:
-        os.environ["HF_HUB_OFFLINE"] = "1"  # a folder answers for itself; read when the library is imported
+    # Read when the libraries are imported. A folder answers for itself; and where the Hub has no address, asking it
+    # anyway takes half a minute of retries before the local cache is looked at.
+    os.environ.setdefault("HF_HUB_VERBOSITY", "critical")
+    if spec.folder is not None or not hub_has_address():
+        os.environ["HF_HUB_OFFLINE"] = "1"
     from .engine import Engine
     from .loading import ModelLoadError, load_model
 
@@ -68,6 +73,18 @@ def _serve(connection: Connection, inbox: SimpleQueue[Command], spec: ModelSpec,
         while not inbox.empty():
             engine.submit(inbox.get())
         connection.send(engine.reported_step())
+
+
+def hub_has_address() -> bool:
+    """Whether the Hugging Face Hub can be looked up from here; assumed where a proxy does that."""
+    if any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")):
+        return True
+    endpoint = urlsplit(os.environ.get("HF_ENDPOINT", "https://huggingface.co"))
+    try:
+        socket.getaddrinfo(endpoint.hostname, endpoint.port or 443)
+    except OSError:
+        return False
+    return True
 
 
 def _machine_memory() -> int:
