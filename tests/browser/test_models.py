@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, WebSocketRoute, expect
 
 from tests.browser.neuroscope_page import NeuroscopePage
 from tests.browser.reference import Reference
@@ -45,6 +45,29 @@ def test_a_model_without_an_opening_shows_neurons_of_its_own(
     wide = neuroscope.shows(TEXT * 2).scales
     neuroscope.write(TEXT)
     assert neuroscope.shows(TEXT).scales == wide
+
+
+def test_the_model_may_be_there_before_the_opening(
+    page: Page, server_of_two: ServerProcess, references: dict[str, Reference]
+) -> None:
+    held: list[Route] = []
+
+    def pass_on(socket: WebSocketRoute) -> None:
+        server = socket.connect_to_server()
+
+        def answer(message: str | bytes) -> None:
+            socket.send(message)
+            if '"models"' in str(message) and held:
+                held.pop().continue_()
+
+        server.on_message(answer)
+
+    page.route("**/opening.json", lambda route: held.append(route))
+    page.route_web_socket("**/ws", pass_on)
+    neuroscope = NeuroscopePage(page, references["gpt2"]).open(server_of_two.url)
+    expect(page.get_by_test_id("neuron-row")).not_to_have_count(0)
+    neuroscope.write(TEXT)
+    neuroscope.shows(TEXT)
 
 
 def test_changing_the_model(page: Page, server_of_two: ServerProcess, references: dict[str, Reference]) -> None:

@@ -1,5 +1,5 @@
 /** Starts the page. */
-import { NeuroscopeClient, webSocket } from "../client";
+import { type ModelInfo, NeuroscopeClient, webSocket } from "../client";
 import { definePanels } from "../panels";
 import { inspector } from "./inspect";
 import { fetchOpening, someNeurons } from "./opening";
@@ -24,11 +24,13 @@ async function start(): Promise<void> {
   if (opening.neurons !== null) {
     client.subscriptions.add(opening.neurons).catch(() => undefined); // refusals appear as notices
   } else {
-    const stop = client.on("model", (model) => {
+    const choose = (model: ModelInfo | null): void => {
       if (model === null) return;
       stop();
       if (workbench.keys.length === 0) client.subscriptions.add(someNeurons(model)).catch(() => undefined);
-    });
+    };
+    const stop = client.on("model", choose);
+    choose(client.model); // it may have been told while the opening was fetched
   }
   addEventListener("online", () => { client.retryNow(); });
   definePanels();
