@@ -240,6 +240,9 @@ class Session:
         """A client has connected, for the first time or again."""
         self.position_encoding = position_encoding
         self.activation_encoding = activation_encoding
+        for document in self._documents.values():
+            if document.text.encoding != position_encoding:
+                document.text = Text(document.text.version, document.text.text, position_encoding)
 
     def detach(self) -> Effects:
         """The connection is gone. Computed state stays; the client will open its documents again."""
@@ -674,6 +677,8 @@ class Session:
     # -------------------------------------------------------------------------------- models
 
     def _load(self, request_id: RequestId, params: wire.ModelLoadParams) -> Effects:
+        if request_id in self._loading:
+            raise InvalidRequest("A request of this id is still being answered; give each its own.", member="id")
         names = [model["id"] for model in self._models()]
         if params.model not in names:
             raise UnknownModel(
