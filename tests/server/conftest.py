@@ -3,7 +3,6 @@ and a narrow one whose limits can be reached."""
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +12,6 @@ import pytest
 import torch
 
 from tests.support import models
-from tests.support.client import Client
 from tests.support.reference import Reference
 from tests.support.server import ServerProcess
 from ws_server.engine.statistics import NeuronStatistics, weights_digest
@@ -80,7 +78,6 @@ def fleet(
     server = ServerProcess(tmp_path_factory.mktemp("server") / "stderr", list(folders.values()))
     fleet = Fleet(server, folders)
     try:
-        asyncio.run(_load_all(server.url, list(folders)))
         yield fleet
     finally:
         server.stop()
@@ -108,16 +105,6 @@ def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     )
     yield Fleet(server, folders)
     server.stop()
-
-
-async def _load_all(url: str, names: list[str]) -> None:
-    """Loads every model, side by side, so that no test's patience is spent on that."""
-
-    async def load(name: str) -> None:
-        async with await Client.open(url) as client:
-            await client.load(name)
-
-    await asyncio.gather(*(load(name) for name in names))
 
 
 def _add_statistics(folder: Path, layers: int, neurons: int) -> None:

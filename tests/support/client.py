@@ -26,7 +26,7 @@ import numpy as np
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-PATIENCE = 60.0
+PATIENCE = 30.0
 """Seconds until a test gives up waiting for what must come; the machine may be busy."""
 
 LOADING = 300.0
@@ -191,24 +191,7 @@ class Client:
     async def initialize(self, **params: Any) -> dict[str, Any]:
         params = {"protocolVersion": 1, "client": {"name": "tests"}, **params}
         result = await self.request("initialize", params, patience=LOADING)
-        members = {"protocolVersion", "server", "session", "resumeToken", "resumed", "positionEncoding"}
-        members |= {"activationEncoding", "models", "model", "subscriptions", "documents", "limits"}
-        require(members <= result.keys(), "initialize lacks", members - result.keys())
-        require(result["protocolVersion"] == 1, "protocolVersion", result["protocolVersion"])
-        require(isinstance(result["resumed"], bool), "resumed", result["resumed"])
-        limits = {"frameBytes", "documents", "documentCharacters", "documentTokens", "subscriptions"}
-        limits |= {"messagesPerSecond"}
-        require(limits <= result["limits"].keys(), "limits", result["limits"])
-        self.initialized = result
-        self.position_encoding = result["positionEncoding"]
-        self.activation_encoding = result["activationEncoding"]
-        for summary in result["models"]:
-            require({"id", "title", "loaded", "default"} <= summary.keys(), "ModelSummary", summary)
-        if result["model"] is not None:
-            self._take_model(result["model"])
-        self._take_neurons(result["subscriptions"])
-        for document in result["documents"]:
-            require(document.keys() >= {"uri", "version", "length"}, "documents", document)
+        assert isinstance(result, dict)
         return result
 
     async def close(self) -> None:
@@ -434,7 +417,9 @@ class Client:
 
     def _take_result(self, request: dict[str, Any], result: Any) -> None:
         method = request["method"]
-        if method == "document/open":
+        if method == "initialize":
+            self._take_hello(result)
+        elif method == "document/open":
             params = request["params"]
             require(result.keys() >= {"uri", "version", "tokenCount"}, "document/open", result)
             require(result["uri"] == params["uri"], "document/open answers another uri", result)
@@ -453,6 +438,26 @@ class Client:
             for document in self.documents.values():
                 document.done = None
                 document.rows = {key: Row.empty(len(document.tokens)) for key in self.subscribed}
+
+    def _take_hello(self, result: dict[str, Any]) -> None:
+        members = {"protocolVersion", "server", "session", "resumeToken", "resumed", "positionEncoding"}
+        members |= {"activationEncoding", "models", "model", "subscriptions", "documents", "limits"}
+        require(members <= result.keys(), "initialize lacks", members - result.keys())
+        require(result["protocolVersion"] == 1, "protocolVersion", result["protocolVersion"])
+        require(isinstance(result["resumed"], bool), "resumed", result["resumed"])
+        limits = {"frameBytes", "documents", "documentCharacters", "documentTokens", "subscriptions"}
+        limits |= {"messagesPerSecond"}
+        require(limits <= result["limits"].keys(), "limits", result["limits"])
+        self.initialized = result
+        self.position_encoding = result["positionEncoding"]
+        self.activation_encoding = result["activationEncoding"]
+        for summary in result["models"]:
+            require({"id", "title", "loaded", "default"} <= summary.keys(), "ModelSummary", summary)
+        if result["model"] is not None:
+            self._take_model(result["model"])
+        self._take_neurons(result["subscriptions"])
+        for document in result["documents"]:
+            require(document.keys() >= {"uri", "version", "length"}, "documents", document)
 
     def _take_model(self, info: dict[str, Any]) -> None:
         members = {"id", "revision", "architecture", "layers", "neuronsPerLayer", "contextTokens", "vocabulary"}
