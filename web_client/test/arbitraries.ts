@@ -2,11 +2,18 @@
 import fc from "fast-check";
 import type { ChangeSet } from "../src/client";
 
-export const text = fc.string({ unit: fc.constantFrom("a", "b", "c", " ", " ", "\n", "é", "漢", "🙂", "."), maxLength: 40 });
+export const text = fc.string({
+  unit: fc.constantFrom("a", "b", "c", " ", " ", "\n", "é", "漢", "🙂", "."),
+  maxLength: 40,
+});
 
 /** Non-overlapping replacements of a text, by fractions so that they fit a text known only later. */
 export const edit = fc.array(
-  fc.record({ at: fc.double({ min: 0, max: 1, noNaN: true }), size: fc.nat({ max: 6 }), insert: fc.oneof(fc.constant(""), text) }),
+  fc.record({
+    at: fc.double({ min: 0, max: 1, noNaN: true }),
+    size: fc.nat({ max: 6 }),
+    insert: fc.oneof(fc.constant(""), text),
+  }),
   { minLength: 1, maxLength: 3 },
 );
 

@@ -20,7 +20,9 @@ interface Golden {
 }
 
 const folder = fileURLToPath(new URL("../../tests/golden/", import.meta.url));
-const files = readdirSync(folder).filter((name) => name.endsWith(".json")).sort();
+const files = readdirSync(folder)
+  .filter((name) => name.endsWith(".json"))
+  .sort();
 const frames = files.flatMap((file) => {
   const content = JSON.parse(readFileSync(folder + file, "utf8")) as Golden | Golden[];
   const list = Array.isArray(content) ? content : [content];
@@ -28,11 +30,14 @@ const frames = files.flatMap((file) => {
     ...golden,
     title: `${file}: ${golden.name}`,
     /** Method of the newest request before it that has the same id. */
-    asked: list.slice(0, i).findLast(({ direction, frame }) => direction === "client" && frame.id === golden.frame.id)?.frame.method,
+    asked: list.slice(0, i).findLast(({ direction, frame }) => direction === "client" && frame.id === golden.frame.id)
+      ?.frame.method,
   }));
 });
 const fromServer = frames.filter(({ direction }) => direction === "server");
-const document = JSON.parse(readFileSync(new URL("../openrpc.json", import.meta.url), "utf8")) as { methods: { name: string }[] };
+const document = JSON.parse(readFileSync(new URL("../openrpc.json", import.meta.url), "utf8")) as {
+  methods: { name: string }[];
+};
 
 describe("golden frames", () => {
   it("are there, for every notification of the server", () => {
@@ -49,13 +54,18 @@ describe("golden frames", () => {
     }
   });
 
-  it.each(fromServer.filter(({ frame, asked }) => frame.result !== undefined && asked !== undefined))("$title", ({ frame, asked }) => {
-    const check = decode.results[asked as keyof typeof decode.results];
-    expect(check(frame.result, "")).toBe(frame.result);
-  });
+  it.each(fromServer.filter(({ frame, asked }) => frame.result !== undefined && asked !== undefined))(
+    "$title",
+    ({ frame, asked }) => {
+      const check = decode.results[asked as keyof typeof decode.results];
+      expect(check(frame.result, "")).toBe(frame.result);
+    },
+  );
 
   it("name methods that the OpenRPC document has", () => {
     const known = new Set([...document.methods.map(({ name }) => name), "neurons/subscribeAll"]); // the one that is refused
-    expect(frames.flatMap(({ frame }) => (frame.method === undefined || known.has(frame.method) ? [] : [frame.method]))).toEqual([]);
+    expect(
+      frames.flatMap(({ frame }) => (frame.method === undefined || known.has(frame.method) ? [] : [frame.method])),
+    ).toEqual([]);
   });
 });

@@ -4,11 +4,29 @@
  * Nothing is sent until the test says so (`tokenize`, `compute`), so that a test decides what overtakes what.
  */
 import { applyChanges, type FakePeer, type Message, normalize } from "../src/client";
-import type { DocumentChangeParams, DocumentOpenParams, InitializeResult, ModelInfo, Neuron, NeuronsParams, Token } from "../src/wire";
+import type {
+  DocumentChangeParams,
+  DocumentOpenParams,
+  InitializeResult,
+  ModelInfo,
+  Neuron,
+  NeuronsParams,
+  Token,
+} from "../src/wire";
 
 export const model: ModelInfo = {
-  id: "tiny", revision: null, architecture: "GPT2LMHeadModel", layers: 4, neuronsPerLayer: 64, contextTokens: 16, vocabulary: 256,
-  dtype: "float32", device: "cpu", prependsBos: true, hooks: ["blocks.{layer}.mlp.hook_post"], hasStatistics: false,
+  id: "tiny",
+  revision: null,
+  architecture: "GPT2LMHeadModel",
+  layers: 4,
+  neuronsPerLayer: 64,
+  contextTokens: 16,
+  vocabulary: 256,
+  dtype: "float32",
+  device: "cpu",
+  prependsBos: true,
+  hooks: ["blocks.{layer}.mlp.hook_post"],
+  hasStatistics: false,
 };
 
 interface ServedDocument {
@@ -62,7 +80,9 @@ export class ScriptedServer {
   maximumSubscriptions = 100;
 
   constructor(readonly peer: FakePeer) {
-    peer.onMessage = (message) => { this.#receive(message); };
+    peer.onMessage = (message) => {
+      this.#receive(message);
+    };
   }
 
   #receive(message: Message): void {
@@ -75,10 +95,26 @@ export class ScriptedServer {
     switch (message.method) {
       case "initialize":
         this.peer.answer(message, {
-          protocolVersion: 1, server: { name: "scripted", version: "0" }, session: "session-1", resumeToken: "secret", resumed: false,
-          positionEncoding: "utf-16", activationEncoding: this.encoding, models: [{ id: "tiny", title: "Tiny", loaded: true, default: true }],
-          model, subscriptions: this.subscribed.map(describe), documents: [],
-          limits: { sessions: 8, frameBytes: 150_000, documents: 4, documentCharacters: 100_000, documentTokens: 1000, subscriptions: 64, messagesPerSecond: 1000 },
+          protocolVersion: 1,
+          server: { name: "scripted", version: "0" },
+          session: "session-1",
+          resumeToken: "secret",
+          resumed: false,
+          positionEncoding: "utf-16",
+          activationEncoding: this.encoding,
+          models: [{ id: "tiny", title: "Tiny", loaded: true, default: true }],
+          model,
+          subscriptions: this.subscribed.map(describe),
+          documents: [],
+          limits: {
+            sessions: 8,
+            frameBytes: 150_000,
+            documents: 4,
+            documentCharacters: 100_000,
+            documentTokens: 1000,
+            subscriptions: 64,
+            messagesPerSecond: 1000,
+          },
           ...this.initialize,
         } satisfies InitializeResult);
         return;
@@ -102,7 +138,10 @@ export class ScriptedServer {
         if (unknown !== undefined) {
           this.peer.refuse(message, -32602, `There is no neuron ${unknown}.`);
         } else if (wanted.length > this.maximumSubscriptions) {
-          this.peer.refuse(message, -32013, "Too many.", { limit: "subscriptions", maximum: this.maximumSubscriptions });
+          this.peer.refuse(message, -32013, "Too many.", {
+            limit: "subscriptions",
+            maximum: this.maximumSubscriptions,
+          });
         } else {
           this.subscribed = wanted;
           this.peer.answer(message, { neurons: wanted.map(describe) });
@@ -132,19 +171,26 @@ export class ScriptedServer {
     const document = this.document(uri);
     const old = document.sent;
     const tokens = tokenize(document.text);
-    const same = (a: Token | undefined, b: Token | undefined): boolean => a?.id === b?.id && a?.text === b?.text && a?.segment === b?.segment;
+    const same = (a: Token | undefined, b: Token | undefined): boolean =>
+      a?.id === b?.id && a?.text === b?.text && a?.segment === b?.segment;
     const shortest = Math.min(old.length, tokens.length);
     let start = 0;
     while (start < shortest && same(old[start], tokens[start]) && old[start]?.from === tokens[start]?.from) start++;
     let tail = 0;
     while (tail < shortest - start && same(old[old.length - 1 - tail], tokens[tokens.length - 1 - tail])) tail++;
-    const shift = tail === 0 ? 0 : (tokens[tokens.length - tail] as Token).from - (old[old.length - tail] as Token).from;
+    const shift =
+      tail === 0 ? 0 : (tokens[tokens.length - tail] as Token).from - (old[old.length - tail] as Token).from;
     document.sent = tokens;
     document.sentVersion = document.version;
     for (const [key, known] of document.known) document.known.set(key, Math.min(known, start));
     this.peer.notify("document/tokens", {
-      uri, version: document.version, start, deleteCount: old.length - start - tail, tokens: tokens.slice(start, tokens.length - tail),
-      shift, tokenCount: tokens.length,
+      uri,
+      version: document.version,
+      start,
+      deleteCount: old.length - start - tail,
+      tokens: tokens.slice(start, tokens.length - tail),
+      shift,
+      tokenCount: tokens.length,
     });
   }
 
@@ -161,13 +207,22 @@ export class ScriptedServer {
       const values = activations(key, document.sent).slice(start, stop);
       document.known.set(key, stop);
       this.peer.notify("activations/update", {
-        uri, version: document.sentVersion, start, count: stop - start, neurons: [key],
-        values: this.encoding === "json" ? [values] : { dtype: "float32", shape: [1, stop - start], data: base64(values) },
+        uri,
+        version: document.sentVersion,
+        start,
+        count: stop - start,
+        neurons: [key],
+        values:
+          this.encoding === "json" ? [values] : { dtype: "float32", shape: [1, stop - start], data: base64(values) },
       });
     }
     if (complete && document.sentVersion === document.version) {
       this.peer.notify("activations/done", {
-        uri, version: document.version, computedTokens: 1, reusedTokens: 0, forwardPasses: 1,
+        uri,
+        version: document.version,
+        computedTokens: 1,
+        reusedTokens: 0,
+        forwardPasses: 1,
         timing: { queueMs: 0, tokenizeMs: 0, forwardMs: 1, totalMs: 1 },
       });
     }

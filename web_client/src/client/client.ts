@@ -5,7 +5,7 @@
  * it, opens the documents again and brings the subscriptions back. Documents and subscriptions can be used all the while.
  */
 import type {
-  InitializeParams, InitializeResult, LimitsInfo, ModelInfo, ModelSummary, NeuronsTopParams, NeuronsTopResult, ProgressValue,
+  InitializeParams, InitializeResult, LimitsInfo, ModelInfo, ModelSummary, Neuron, NeuronsTopParams, NeuronsTopResult, ProgressValue,
   Requests, Resume,
 } from "../wire";
 import { Backoff, type BackoffOptions } from "./backoff";
@@ -14,6 +14,7 @@ import * as decode from "./decode";
 import { NeuroscopeDocument } from "./document";
 import { Emitter } from "./emitter";
 import { DisconnectedError, NeuroscopeError, RequestError, TooLargeError } from "./errors";
+import type { NeuronRef } from "./neuron";
 import { type RequestOptions, RpcConnection } from "./rpc";
 import { Subscriptions } from "./subscriptions";
 import type { CloseReason, Connector, Transport } from "./transport";
@@ -227,9 +228,11 @@ export class NeuroscopeClient extends Emitter<ClientEvents> {
     this.#setModel(facts.model);
     this.emit("models", this.#models);
     for (const document of this.#documents.values()) this.#attachDocument(document, session);
+    const ask = async (method: "neurons/subscribe" | "neurons/unsubscribe", neurons: NeuronRef[]): Promise<Neuron[]> =>
+      decode.results[method](await rpc.request(method, { neurons }), "").neurons;
     this.subscriptions.attach({
-      subscribe: async (neurons) => decode.results["neurons/subscribe"](await rpc.request("neurons/subscribe", { neurons }), "").neurons,
-      unsubscribe: async (neurons) => decode.results["neurons/unsubscribe"](await rpc.request("neurons/unsubscribe", { neurons }), "").neurons,
+      subscribe: (neurons) => ask("neurons/subscribe", neurons),
+      unsubscribe: (neurons) => ask("neurons/unsubscribe", neurons),
     }, facts.subscriptions);
     this.#setState({ kind: "ready" });
     // A new session starts with the server's default model; bring back the one that was chosen here.

@@ -72,6 +72,10 @@ export class RpcConnection {
     this.#ended({ code, reason });
   }
 
+  #refuse(id: unknown, code: number, message: string): void {
+    this.#transport.send(JSON.stringify({ jsonrpc: "2.0", id, error: { code, message } }));
+  }
+
   #ended(reason: CloseReason): void {
     if (this.#closed !== null) return;
     this.#closed = reason;
@@ -105,7 +109,7 @@ export class RpcConnection {
     if (typeof method === "string") {
       if (id === undefined) this.#listener.notification(method, params);
       // This protocol gives a server nothing to ask; a later version may, and must not wait for ever.
-      else this.#transport.send(JSON.stringify({ jsonrpc: "2.0", id, error: { code: ErrorCode.methodNotFound, message: `The client does not know ${method}.` } }));
+      else this.#refuse(id, ErrorCode.methodNotFound, `The client does not know ${method}.`);
       return;
     }
     const pending = typeof id === "number" ? this.#pending.get(id) : undefined;

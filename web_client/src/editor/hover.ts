@@ -63,10 +63,11 @@ function tooltipContent(source: TokenSource, view: EditorView, index: number): H
   const { tokens } = view.state.field(pictureField);
   if (index >= tokens.length) return [];
   const token = tokens.at(index);
+  const place = token.special ? "added by the server" : `${token.from}–${token.to}`;
   const head = element("div", "neuro-tooltip-head", "");
   head.append(
     element("span", "neuro-tooltip-text", visibleText(token.text)),
-    element("span", "neuro-tooltip-facts", `token ${index} · id ${token.id}${token.special ? " · added by the model" : ` · ${token.from}–${token.to}`}`),
+    element("span", "neuro-tooltip-facts", `token ${index} · id ${token.id} · ${place}`),
   );
   const rows = source.valuesAt(index).map(({ key, value, bucket, focused }) => {
     const row = element("div", focused ? "neuro-tooltip-row neuro-focused" : "neuro-tooltip-row", "");
@@ -92,8 +93,9 @@ export function tokenHover(source: TokenSource): Extension {
     hoveredField,
     ViewPlugin.define(() => ({
       update(update: ViewUpdate) {
-        if (!update.docChanged && !update.selectionSet && update.startState.field(pictureField) === update.state.field(pictureField)) return;
-        const { tokens } = update.state.field(pictureField);
+        const picture = update.state.field(pictureField);
+        if (!update.docChanged && !update.selectionSet && update.startState.field(pictureField) === picture) return;
+        const { tokens } = picture;
         const { head } = update.state.selection.main;
         const index = tokens.covering(Math.max(0, head - 1));
         source.caret(index < 0 ? null : index);

@@ -4,6 +4,9 @@ import { adaptiveColourOf, buckets, classOf } from "../colour/palette";
 
 const bucketRules = Object.fromEntries(buckets.map((bucket) => [`.${classOf(bucket)}`, { backgroundColor: adaptiveColourOf(bucket) }]));
 
+const hairline = "1px solid var(--line, GrayText)";
+const frame = "inset 0 0 0 1px var(--token-edge, rgb(128 128 128 / .4))";
+
 export const tokenTheme = EditorView.theme({
   "&": { color: "var(--text, CanvasText)", backgroundColor: "transparent", fontSize: "var(--editor-size, 16px)" },
   "&.cm-focused": { outline: "none" },
@@ -26,15 +29,18 @@ export const tokenTheme = EditorView.theme({
   ".neuro-break": { padding: "3px 2px", color: "color-mix(in srgb, var(--text, CanvasText) 65%, transparent)" },
   ".neuro-special, .neuro-segment": {
     font: "600 10px/1.3 var(--sans, system-ui, sans-serif)", letterSpacing: ".04em", padding: "3px 5px", margin: "0 3px",
-    color: "var(--text, CanvasText)", borderRadius: "4px", boxShadow: "inset 0 0 0 1px var(--token-edge, rgb(128 128 128 / .4))", verticalAlign: "1px",
+    color: "var(--text, CanvasText)", borderRadius: "4px", boxShadow: frame, verticalAlign: "1px",
   },
-  ".neuro-margin": { display: "inline-block", width: "34px", marginLeft: "-42px", marginRight: "8px", textAlign: "center", padding: "2px 0" },
+  ".neuro-margin": {
+    display: "inline-block", width: "34px", marginLeft: "-42px", marginRight: "8px", textAlign: "center", padding: "2px 0",
+  },
   ".neuro-context": { borderTop: "1px dashed var(--muted, GrayText)", marginTop: "-1px" },
 
   ".cm-tooltip": { border: "none", background: "none", zIndex: "20" },
   ".neuro-tooltip": {
-    color: "var(--text, CanvasText)", backgroundColor: "var(--raised, Canvas)", border: "1px solid var(--line, GrayText)", borderRadius: "8px",
-    boxShadow: "0 6px 24px rgb(0 0 0 / .16)", padding: "8px 10px", font: "12.5px/1.5 var(--sans, system-ui, sans-serif)", maxWidth: "min(620px, calc(100vw - 24px))",
+    color: "var(--text, CanvasText)", backgroundColor: "var(--raised, Canvas)", border: hairline, borderRadius: "8px",
+    boxShadow: "0 6px 24px rgb(0 0 0 / .16)", padding: "8px 10px", font: "12.5px/1.5 var(--sans, system-ui, sans-serif)",
+    maxWidth: "min(620px, calc(100vw - 24px))",
   },
   ".neuro-tooltip-head": { display: "flex", alignItems: "baseline", gap: "10px", marginBottom: "4px" },
   ".neuro-tooltip-text": { font: "600 14px var(--mono, monospace)", whiteSpace: "pre-wrap", overflowWrap: "anywhere" },
@@ -44,18 +50,18 @@ export const tokenTheme = EditorView.theme({
   ".neuro-tooltip-rows.neuro-many .neuro-tooltip-row": { breakInside: "avoid" },
   ".neuro-tooltip-row": { display: "flex", alignItems: "center", gap: "7px", fontVariantNumeric: "tabular-nums" },
   ".neuro-tooltip-row.neuro-focused": { fontWeight: "650" },
-  ".neuro-swatch": { width: "12px", height: "12px", borderRadius: "3px", boxShadow: "inset 0 0 0 1px var(--token-edge, rgb(128 128 128 / .4))" },
+  ".neuro-swatch": { width: "12px", height: "12px", borderRadius: "3px", boxShadow: frame },
   ".neuro-tooltip-value": { marginLeft: "auto", paddingLeft: "18px" },
 
   ".cm-panels": { color: "var(--text, CanvasText)", backgroundColor: "var(--raised, Canvas)", border: "none" },
-  ".cm-panels-top": { borderBottom: "1px solid var(--line, GrayText)" },
+  ".cm-panels-top": { borderBottom: hairline },
   ".cm-panel.cm-search": { font: "13px var(--sans, system-ui, sans-serif)", padding: "6px 44px 6px 12px" },
-  ".cm-textfield": { background: "var(--page, Canvas)", color: "inherit", border: "1px solid var(--line, GrayText)", borderRadius: "5px", font: "inherit" },
-  ".cm-button": { background: "var(--page, Canvas)", color: "inherit", border: "1px solid var(--line, GrayText)", borderRadius: "5px", font: "inherit" },
+  ".cm-button, .cm-textfield": {
+    background: "var(--page, Canvas)", color: "inherit", border: hairline, borderRadius: "5px", font: "inherit", padding: "3px 8px",
+  },
   ".cm-panel.cm-search label": { display: "inline-flex", alignItems: "center", gap: "4px", fontSize: "12.5px", marginRight: "8px" },
   ".cm-panel.cm-search input[type=checkbox]": { margin: "0", accentColor: "var(--accent, Highlight)" },
   ".cm-panel.cm-search [name=close]": { right: "10px", top: "6px", fontSize: "16px", padding: "2px 8px" },
-  ".cm-button, .cm-textfield": { backgroundImage: "none", padding: "3px 8px" },
   ".cm-searchMatch": { backgroundColor: "transparent", outline: "1.5px solid var(--accent, Highlight)" },
   ".cm-searchMatch-selected": { outlineWidth: "2.5px" },
 });

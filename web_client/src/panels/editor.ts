@@ -40,7 +40,9 @@ export class EditorPanel extends Panel {
           search({ top: true }),
           placeholder("Type or paste text"),
           keymap.of([...defaultKeymap, ...historyKeymap, ...searchKeymap]),
-          EditorView.contentAttributes.of({ "aria-label": "Text", tabindex: "0", spellcheck: "false", autocapitalize: "off", autocorrect: "off" }),
+          EditorView.contentAttributes.of({
+            "aria-label": "Text", tabindex: "0", spellcheck: "false", autocapitalize: "off", autocorrect: "off",
+          }),
           neuroscope(workbench.document, workbench),
         ],
       }),

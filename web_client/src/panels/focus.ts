@@ -22,7 +22,7 @@ export class FocusPanel extends Panel {
     .steps button { padding: 3px 8px; }
     .steps button:first-child { border-radius: 6px 0 0 6px; }
     .steps button:last-child { border-radius: 0 6px 6px 0; margin-left: -1px; }
-    .legend { display: flex; height: 28px; min-width: 132px; flex: 1; border-radius: 6px; overflow: hidden; box-shadow: inset 0 0 0 1px var(--line); }
+    .legend { display: flex; flex: 1; height: 28px; min-width: 132px; border-radius: 6px; overflow: hidden; }
     .legend span { flex: 1; }
     .scale { flex: 1 1 300px; max-width: 460px; }
     .scale .label { flex: 1; }
@@ -51,7 +51,6 @@ export class FocusPanel extends Panel {
     const key = workbench.focus;
     if (key === null) return html`<p class="none" data-testid="focus-none">No neuron in focus. Add one, as L0N0.</p>`;
     const name = neuronName(key);
-    const scale = workbench.scale(key);
     const typed = workbench.typedRange(key);
     const extent = workbench.document.activations.extent(key);
     const statistics = workbench.client.subscriptions.neuron(key)?.statistics ?? null;
@@ -60,12 +59,8 @@ export class FocusPanel extends Panel {
       <div class="rows" data-testid="focus" data-key=${key}>
         <div class="group" role="group" aria-label="Neuron that colours the text">
           ${name === null ? html`<span class="mono">${key}</span>` : html`
-            <label>Layer
-              <input class="place layer number" data-testid="focus-layer" inputmode="numeric" autocomplete="off" .value=${String(name.layer)}
-                @change=${this.#go} @keydown=${this.#arrow(key, "layers")}></label>
-            <label>Neuron
-              <input class="place number" data-testid="focus-neuron" inputmode="numeric" autocomplete="off" .value=${String(name.neuron)}
-                @change=${this.#go} @keydown=${this.#arrow(key, "neurons")}></label>
+            ${this.#place("Layer", name.layer, "layer", (step) => { workbench.step(key, { layers: step }); })}
+            ${this.#place("Neuron", name.neuron, "neuron", (step) => { workbench.step(key, { neurons: step }); })}
             <div class="steps">
               <button data-testid="step-down" aria-label="Previous neuron" title="Previous neuron (↓ in the field)"
                 @click=${() => { workbench.step(key, { neurons: -1 }); }}>‹</button>
@@ -74,13 +69,12 @@ export class FocusPanel extends Panel {
             </div>`}
         </div>
         ${keyed(key, html`<div class="group scale" role="group" aria-label="Colour range">
-          <label>min<input class="bound number" data-testid="range-min" inputmode="decimal" autocomplete="off" placeholder=${formatValue(scale.min)}
-            .value=${typed.min === null ? "" : String(typed.min)} @change=${this.#bound("min")}></label>
-          <div class="label"><span>colour range · <span data-testid="range-origin" title=${statistics === null ? "" : statisticsText(statistics)}>${origin}</span></span>
+          ${this.#bound(key, "min")}
+          <div class="label">
+            <span>colour range · <span data-testid="range-origin" title=${statisticsText(statistics)}>${origin}</span></span>
             <div class="legend" aria-hidden="true">${buckets.map((bucket) => html`<span class=${classOf(bucket)}></span>`)}</div>
           </div>
-          <label>max<input class="bound number" data-testid="range-max" inputmode="decimal" autocomplete="off" placeholder=${formatValue(scale.max)}
-            .value=${typed.max === null ? "" : String(typed.max)} @change=${this.#bound("max")}></label>
+          ${this.#bound(key, "max")}
         </div>`)}
         <div class="text-range" title="Over the text's own tokens; special tokens are left out">on this text
           <div class="number">
@@ -92,48 +86,59 @@ export class FocusPanel extends Panel {
       <p class="sr">${extent === null ? "" : `Strongest at ${visibleText(workbench.document.tokens.at(extent.maxAt).text)}`}</p>`;
   }
 
-  #arrow(key: string, unit: "neurons" | "layers") {
-    return (event: KeyboardEvent): void => {
-      const step = event.key === "ArrowUp" ? 1 : event.key === "ArrowDown" ? -1 : 0;
-      if (step === 0) return;
+  /** A field for a layer or a neuron's number; up and down step. */
+  #place(label: string, value: number, kind: "layer" | "neuron", step: (by: number) => void): TemplateResult {
+    const arrow = (event: KeyboardEvent): void => {
+      const by = event.key === "ArrowUp" ? 1 : event.key === "ArrowDown" ? -1 : 0;
+      if (by === 0) return;
       event.preventDefault();
-      this.workbench.step(key, { [unit]: step });
+      step(by);
     };
+    return html`<label>${label}
+      <input class="place number ${kind}" data-testid="focus-${kind}" inputmode="numeric" autocomplete="off"
+        .value=${String(value)} @change=${this.#go} @keydown=${arrow}></label>`;
   }
 
   readonly #go = (): void => {
     const { workbench } = this;
-    const [layerField, neuronField] = this.renderRoot.querySelectorAll<HTMLInputElement>(".place");
-    const { model } = workbench.client;
+    const [layer, neuron] = this.renderRoot.querySelectorAll<HTMLInputElement>(".place");
     const name = workbench.focus === null ? null : neuronName(workbench.focus);
-    if (layerField === undefined || neuronField === undefined || workbench.focus === null || name === null || model === null) return;
-    const layer = readNatural(layerField.value);
-    const neuron = readNatural(neuronField.value);
-    if (Number.isInteger(layer) && Number.isInteger(neuron) && layer >= 0 && neuron >= 0 && layer < model.layers && neuron < model.neuronsPerLayer) {
-      void workbench.replace(workbench.focus, layer, neuron);
+    if (layer === undefined || neuron === undefined || workbench.focus === null || name === null) return;
+    const wanted = { layer: readNatural(layer.value), neuron: readNatural(neuron.value) };
+    const wrong = workbench.outside(wanted.layer, wanted.neuron);
+    if (wrong === null) {
+      void workbench.replace(workbench.focus, wanted.layer, wanted.neuron);
     } else {
-      workbench.notify(`This model has layers 0 to ${model.layers - 1}, with neurons 0 to ${model.neuronsPerLayer - 1}.`);
-      layerField.value = String(name.layer);
-      neuronField.value = String(name.neuron);
+      workbench.notify(wrong);
+      layer.value = String(name.layer);
+      neuron.value = String(name.neuron);
     }
   };
 
-  #bound(side: "min" | "max") {
-    return (event: Event): void => {
+  /** A field for one end of the colour range; empty is automatic, and shows which value that is. */
+  #bound(key: string, side: "min" | "max"): TemplateResult {
+    const { workbench } = this;
+    const typed = workbench.typedRange(key);
+    const change = (event: Event): void => {
       const input = event.target as HTMLInputElement;
-      const key = this.workbench.focus;
       const bound = parseBound(input.value, side);
       const bad = Number.isNaN(bound);
       input.setAttribute("aria-invalid", String(bad));
-      if (bad) this.workbench.notify(side === "max" ? "max is a number, 0 or more; empty is automatic." : "min is a number, 0 or less; empty is automatic.");
-      else if (key !== null) this.workbench.setTypedRange(key, { ...this.workbench.typedRange(key), [side]: bound });
+      if (bad) workbench.notify(`${side} is a number, 0 or ${side === "max" ? "more" : "less"}; empty is automatic.`);
+      else workbench.setTypedRange(key, { ...typed, [side]: bound });
     };
+    return html`<label>${side}
+      <input class="bound number" data-testid="range-${side}" inputmode="text" autocomplete="off"
+        placeholder=${formatValue(workbench.scale(key)[side])} .value=${String(typed[side] ?? "")} @change=${change}></label>`;
   }
 }
 
 /** What is known of the neuron over the corpus, in a sentence. */
-function statisticsText({ max, min, mean, density }: NeuronStatistics): string {
-  return `Over held-out text: max ${formatValue(max)}, min ${formatValue(min)}, mean ${formatValue(mean)}, above 0 at ${(density * 100).toFixed(1)} % of the tokens`;
+function statisticsText(statistics: NeuronStatistics | null): string {
+  if (statistics === null) return "";
+  const { max, min, mean, density } = statistics;
+  const [highest, lowest, middle] = [max, min, mean].map(formatValue);
+  return `Over held-out text: max ${highest}, min ${lowest}, mean ${middle}, above 0 at ${(density * 100).toFixed(1)} % of the tokens`;
 }
 
 /** A whole number as typed; NaN for anything else, the empty field included. */

@@ -15,7 +15,10 @@ export class NeuronsPanel extends Panel {
     h2 { font-size: 13px; font-weight: 650; margin: 0; white-space: nowrap; }
     form { display: flex; gap: 6px; margin-left: auto; }
     form input { width: 128px; }
-    .heads { display: flex; gap: 8px; align-items: baseline; padding: 5px 59px 5px 16px; font-size: 12px; color: var(--muted); border-bottom: 1px solid var(--line); white-space: nowrap; overflow: hidden; }
+    .heads {
+      display: flex; gap: 8px; align-items: baseline; padding: 5px 59px 5px 16px; font-size: 12px; color: var(--muted);
+      border-bottom: 1px solid var(--line); white-space: nowrap; overflow: hidden;
+    }
     .heads .mono { color: var(--text); font-weight: 600; overflow: hidden; text-overflow: ellipsis; }
     .heads .end { margin-left: auto; }
     ul { list-style: none; margin: 0; padding: 0 0 16px; overflow-y: auto; flex: 1; scrollbar-gutter: stable; }
@@ -23,8 +26,8 @@ export class NeuronsPanel extends Panel {
     li.focused { background: var(--selected); }
     li.focused::before { content: ""; position: absolute; inset: 0 auto 0 0; width: 3px; background: var(--accent); }
     .row {
-      display: grid; grid-template-columns: minmax(78px, auto) 62px 1fr; align-items: baseline; gap: 1px 10px; width: 100%; text-align: left;
-      border: none; border-radius: 0; background: none; padding: 7px 44px 0 16px; min-height: 0;
+      display: grid; grid-template-columns: minmax(78px, auto) 62px 1fr; align-items: baseline; gap: 1px 10px;
+      width: 100%; text-align: left; border: none; border-radius: 0; background: none; padding: 7px 44px 0 16px; min-height: 0;
     }
     .row:focus-visible { outline-offset: -2px; }
     li:hover { background: var(--hover); }
@@ -47,7 +50,8 @@ export class NeuronsPanel extends Panel {
       <header>
         <h2 id="title">${keys.length === 1 ? "1 neuron" : `${keys.length} neurons`}</h2>
         <form @submit=${this.#add}>
-          <input name="neuron" data-testid="add-neuron" aria-label="Add a neuron, as L3N42 or 3/42" @input=${(event: Event) => { (event.target as Element).removeAttribute("aria-invalid"); }} placeholder="L3N42 or 3/42" autocomplete="off" spellcheck="false">
+          <input name="neuron" data-testid="add-neuron" aria-label="Add a neuron, as L3N42 or 3/42" placeholder="L3N42 or 3/42"
+            autocomplete="off" spellcheck="false" @input=${this.#typing}>
           <button data-testid="add-button">Add</button>
         </form>
       </header>
@@ -76,20 +80,23 @@ export class NeuronsPanel extends Panel {
     const focused = key === workbench.focus;
     const extent = document.activations.extent(key);
     const here = cursor === null ? NaN : workbench.value(key, cursor);
+    const shade = classOf(bucketOf(here, workbench.scale(key)));
+    const help = `Colour the text by ${key} (← → neighbours, Shift for layers, ↑ ↓ rows, Delete removes)`;
     const peak = extent === null ? "" : visibleText(document.tokens.at(extent.maxAt).text);
     return html`
       <li class=${focused ? "focused" : ""} data-testid="neuron-row" data-key=${key}>
-        <button class="row" aria-pressed=${focused} title="Colour the text by ${key} (← → neighbours, Shift for layers, ↑ ↓ rows, Delete removes)"
+        <button class="row" aria-pressed=${focused} title=${help}
           @click=${() => { workbench.setFocus(key); }} @focus=${() => { workbench.setFocus(key); }}>
           <span class="name number" data-testid="neuron-name">${key}</span>
           ${cursor === null ? html`<span></span>` : html`
-            <span class="here number ${classOf(bucketOf(here, workbench.scale(key)))}" data-testid="value-here">${formatValue(here)}</span>`}
+            <span class="here number ${shade}" data-testid="value-here">${formatValue(here)}</span>`}
           <span class="peak"><span class="sr">strongest at</span>
             <span class="mono" data-testid="max-token">${peak}</span>
             <span class="number" data-testid="max-value">${formatValue(extent?.max ?? NaN)}</span></span>
         </button>
         <neuro-strip data-testid="strip" .workbench=${workbench} .neuron=${key} @click=${() => { this.#jump(key); }}></neuro-strip>
-        <button class="remove quiet" data-testid="remove" aria-label="Remove ${key}" title="Remove ${key}" @click=${() => { workbench.remove(key); }}>×</button>
+        <button class="remove quiet" data-testid="remove" aria-label="Remove ${key}" title="Remove ${key}"
+          @click=${() => { workbench.remove(key); }}>×</button>
       </li>`;
   }
 
@@ -99,21 +106,23 @@ export class NeuronsPanel extends Panel {
     if (this.workbench.hovered !== null) this.workbench.reveal(this.workbench.hovered);
   }
 
+  readonly #typing = (event: Event): void => {
+    (event.target as Element).removeAttribute("aria-invalid");
+  };
+
   readonly #add = (event: SubmitEvent): void => {
     event.preventDefault();
+    const { workbench } = this;
     const input = (event.target as HTMLFormElement).elements.namedItem("neuron") as HTMLInputElement;
     const key = parseNeuron(input.value);
-    const { model } = this.workbench.client;
     const name = key === null ? null : neuronName(key);
-    const known = name !== null && (model === null || (name.layer < model.layers && name.neuron < model.neuronsPerLayer));
-    input.setAttribute("aria-invalid", String(!known));
-    if (key !== null && known) {
+    const wrong = name === null ? "A neuron is named by layer and number: L3N42, or 3/42." : workbench.outside(name.layer, name.neuron);
+    input.setAttribute("aria-invalid", String(wrong !== null));
+    if (wrong !== null) {
+      workbench.notify(wrong);
+    } else if (key !== null) {
       input.value = "";
-      void this.workbench.add(key);
-    } else if (key === null) {
-      this.workbench.notify("A neuron is named by layer and number: L3N42, or 3/42.");
-    } else if (model !== null) {
-      this.workbench.notify(`${key}: this model has layers 0 to ${model.layers - 1}, with neurons 0 to ${model.neuronsPerLayer - 1}.`);
+      void workbench.add(key);
     }
   };
 

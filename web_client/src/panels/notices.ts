@@ -1,13 +1,19 @@
 /** Short messages that ask for nothing; read out, and gone by themselves. */
-import { css, html, type TemplateResult } from "lit";
+import { css, html, nothing, type TemplateResult } from "lit";
 import { Panel } from "./panel";
 import { base } from "./styles";
+
+/** In place of a notice's id: it stays as long as the document has its problem. */
+const PROBLEM = 0;
 
 export class NoticesPanel extends Panel {
   static override styles = [base, css`
     :host { position: fixed; inset: auto 16px 48px auto; z-index: 30; max-width: min(420px, calc(100vw - 32px)); }
     .notices { display: grid; gap: 8px; justify-items: end; }
-    .notice { display: flex; gap: 10px; align-items: start; background: var(--text); color: var(--page); border-radius: 8px; padding: 8px 6px 8px 14px; font-size: 13px; box-shadow: 0 6px 24px rgb(0 0 0 / .2); }
+    .notice {
+      display: flex; gap: 10px; align-items: start; padding: 8px 6px 8px 14px; border-radius: 8px; font-size: 13px;
+      background: var(--text); color: var(--page); box-shadow: 0 6px 24px rgb(0 0 0 / .2);
+    }
     button { margin-left: auto; }
     button.quiet, button.quiet:hover:not(:disabled) { color: inherit; background: none; padding: 0 8px; min-height: 22px; }
   `];
@@ -15,9 +21,10 @@ export class NoticesPanel extends Panel {
   override render(): TemplateResult {
     const { workbench } = this;
     const { problem } = workbench.document;
-    const notices = problem === null ? workbench.notices : [...workbench.notices, { id: 0, text: problem.message }];
+    const notices = problem === null ? workbench.notices : [...workbench.notices, { id: PROBLEM, text: problem.message }];
     return html`<div class="notices" role="status" aria-live="polite">${notices.map(({ id, text }) => html`
       <div class="notice" data-testid="notice"><span>${text}</span>
-        ${id === 0 ? "" : html`<button class="quiet" aria-label="Dismiss" @click=${() => { workbench.dismiss(id); }}>×</button>`}</div>`)}</div>`;
+        ${id === PROBLEM ? nothing : html`
+          <button class="quiet" aria-label="Dismiss" @click=${() => { workbench.dismiss(id); }}>×</button>`}</div>`)}</div>`;
   }
 }

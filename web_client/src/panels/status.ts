@@ -48,6 +48,7 @@ export class StatusPanel extends Panel {
 function latencyDetail({ roundTripMs, computedTokens, reusedTokens, timing }: Done): string {
   const ms = (value: number): string => `${value.toFixed(1)} ms`;
   const network = Math.max(0, (roundTripMs ?? 0) - timing.totalMs);
-  return `From the last change to all of its values: server ${ms(timing.totalMs)} (queue ${ms(timing.queueMs)}, tokens ${ms(timing.tokenizeMs)}, `
-    + `model ${ms(timing.forwardMs)}), way there and back ${ms(network)}. ${computedTokens} tokens computed, ${reusedTokens} reused.`;
+  const server = `queue ${ms(timing.queueMs)}, tokens ${ms(timing.tokenizeMs)}, model ${ms(timing.forwardMs)}`;
+  return `From the last change to all of its values: server ${ms(timing.totalMs)} (${server}), way there and back ${ms(network)}. `
+    + `${computedTokens} tokens computed, ${reusedTokens} reused.`;
 }

@@ -93,7 +93,8 @@ export class Strip extends Panel {
     }
     context.fillStyle = style.outlineColor;
     context.fillRect(0, zero, width, Math.max(1, Math.round(density / 2)));
-    const [positive, negative] = [ends[theme].positive, ends[theme].negative].map(([red, green, blue]) => `rgb(${red} ${green} ${blue})`) as [string, string];
+    const positive = `rgb(${ends[theme].positive.join(" ")})`;
+    const negative = `rgb(${ends[theme].negative.join(" ")})`;
     const paths = new Map<string, Path2D>(); // one fill a colour, however many bars
     const bars = Math.min(values.length, Math.floor(width / density));
     for (let bar = 0; bar < bars; bar++) {

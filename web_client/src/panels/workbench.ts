@@ -88,6 +88,14 @@ export class Workbench extends Emitter<WorkbenchEvents> implements TokenSource {
     if (next !== undefined) this.setFocus(next);
   }
 
+  /** Why the model has no such neuron, in words; null when it has, or is not known yet. */
+  outside(layer: number, neuron: number): string | null {
+    const { model } = this.client;
+    const within = (value: number, count: number): boolean => Number.isInteger(value) && value >= 0 && value < count;
+    if (model === null || (within(layer, model.layers) && within(neuron, model.neuronsPerLayer))) return null;
+    return `This model has layers 0 to ${model.layers - 1}, with neurons 0 to ${model.neuronsPerLayer - 1}.`;
+  }
+
   /** Add a neuron and focus it. Refusals appear as notices. */
   async add(key: string): Promise<void> {
     const done = this.client.subscriptions.add([key]);
@@ -105,8 +113,7 @@ export class Workbench extends Emitter<WorkbenchEvents> implements TokenSource {
 
   /** Put another neuron of this model in a row. One that has a row already is just focused; one out of range is not there. */
   async replace(key: string, layer: number, neuron: number): Promise<void> {
-    const { model } = this.client;
-    if (model === null || layer < 0 || neuron < 0 || layer >= model.layers || neuron >= model.neuronsPerLayer) return;
+    if (this.outside(layer, neuron) !== null) return;
     const next = neuronKey({ layer, neuron });
     if (this.keys.includes(next)) {
       this.setFocus(next);

@@ -1,5 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { DecodeError, DisconnectedError, FakeNetwork, ManualClock, NeuroscopeClient, RequestError } from "../../src/client";
+import {
+  DecodeError,
+  DisconnectedError,
+  FakeNetwork,
+  ManualClock,
+  NeuroscopeClient,
+  RequestError,
+} from "../../src/client";
 import type { ModelInfo } from "../../src/wire";
 import { model, ScriptedServer, settle } from "../scripted-server";
 
@@ -23,7 +30,16 @@ function prepared(prepare: (server: ScriptedServer) => void = () => undefined) {
   const faults: Error[] = [];
   client.on("state", ({ kind }) => states.push(kind));
   client.on("fault", (error) => faults.push(error));
-  return { network, clock, client, states, faults, initialized, servers, server: () => servers.at(-1) as ScriptedServer };
+  return {
+    network,
+    clock,
+    client,
+    states,
+    faults,
+    initialized,
+    servers,
+    server: () => servers.at(-1) as ScriptedServer,
+  };
 }
 
 describe("a client", () => {
@@ -33,10 +49,15 @@ describe("a client", () => {
     client.start();
     await settle();
     expect(states).toEqual(["connecting", "initializing", "ready"]);
-    expect(initialized).toEqual([{
-      protocolVersion: 1, client: { name: "test", version: "1" }, positionEncodings: ["utf-16"], activationEncodings: ["base64", "json"],
-      workDoneToken: "progress-1",
-    }]);
+    expect(initialized).toEqual([
+      {
+        protocolVersion: 1,
+        client: { name: "test", version: "1" },
+        positionEncodings: ["utf-16"],
+        activationEncodings: ["base64", "json"],
+        workDoneToken: "progress-1",
+      },
+    ]);
     expect(client.model).toEqual(model);
     expect(client.server).toEqual({ name: "scripted", version: "0" });
     expect(server().document("a").text).toBe("text");
@@ -48,9 +69,15 @@ describe("a client", () => {
     await settle();
     const request = server().held[0] as { params: { workDoneToken: string } };
     const { workDoneToken } = request.params;
-    server().peer.notify("$/progress", { token: workDoneToken, value: { kind: "report", message: "reading", percentage: 40 } });
+    server().peer.notify("$/progress", {
+      token: workDoneToken,
+      value: { kind: "report", message: "reading", percentage: 40 },
+    });
     server().peer.notify("$/progress", { token: "another", value: { kind: "report", percentage: 90 } });
-    expect(client.state).toEqual({ kind: "initializing", progress: { kind: "report", message: "reading", percentage: 40 } });
+    expect(client.state).toEqual({
+      kind: "initializing",
+      progress: { kind: "report", message: "reading", percentage: 40 },
+    });
     server().handle(request);
     await settle();
     expect(client.ready).toBe(true);
@@ -104,7 +131,10 @@ describe("a client", () => {
     await settle();
     server().peer.answer(server().held[0] as never, { protocolVersion: 2 });
     await settle();
-    expect(client.state).toMatchObject({ kind: "waiting", cause: { message: "protocolVersion is not 1, the protocol version that this client speaks" } });
+    expect(client.state).toMatchObject({
+      kind: "waiting",
+      cause: { message: "protocolVersion is not 1, the protocol version that this client speaks" },
+    });
   });
 
   it("leaves for good when it is closed, also while connecting or waiting", async () => {
@@ -132,8 +162,22 @@ describe("a client", () => {
     server().answer("a");
     const tokens = document.tokens.length;
     server().peer.notify("document/tokens", { uri: "a", version: "x" });
-    server().peer.notify("activations/update", { uri: "a", version: document.version, start: 0, count: 1, neurons: ["L0N0"], values: 3 });
-    server().peer.notify("activations/update", { uri: "a", version: document.version, start: 0, count: 2, neurons: ["L0N0"], values: [[1]] });
+    server().peer.notify("activations/update", {
+      uri: "a",
+      version: document.version,
+      start: 0,
+      count: 1,
+      neurons: ["L0N0"],
+      values: 3,
+    });
+    server().peer.notify("activations/update", {
+      uri: "a",
+      version: document.version,
+      start: 0,
+      count: 2,
+      neurons: ["L0N0"],
+      values: [[1]],
+    });
     server().peer.notify("activations/done", {});
     server().peer.notify("future/kind", { anything: 1 });
     server().peer.sendText("not json");
@@ -141,7 +185,15 @@ describe("a client", () => {
     expect(faults.every((fault) => fault instanceof DecodeError)).toBe(true);
     expect(document.tokens.length).toBe(tokens);
     expect(client.ready).toBe(true);
-    server().peer.notify("document/tokens", { uri: "unknown", version: 1, start: 0, deleteCount: 0, tokens: [], shift: 0, tokenCount: 0 });
+    server().peer.notify("document/tokens", {
+      uri: "unknown",
+      version: 1,
+      start: 0,
+      deleteCount: 0,
+      tokens: [],
+      shift: 0,
+      tokenCount: 0,
+    });
     server().peer.notify("$/error", { method: "document/change", code: -32602, message: "No.", data: { member: "x" } });
     expect(faults.at(-1)).toBeInstanceOf(RequestError);
     expect(faults.length).toBe(6);
@@ -161,7 +213,10 @@ describe("a client", () => {
     const loading = client.loadModel("other", { onProgress: (progress) => seen.push(progress.percentage) });
     const request = server().held[0] as { id: number; params: { model: string; workDoneToken: string } };
     expect(request.params.model).toBe("other");
-    server().peer.notify("$/progress", { token: request.params.workDoneToken, value: { kind: "report", percentage: 50 } });
+    server().peer.notify("$/progress", {
+      token: request.params.workDoneToken,
+      value: { kind: "report", percentage: 50 },
+    });
     const other: ModelInfo = { ...model, id: "other", layers: 2, dropped: ["L3N60"] };
     server().subscribed = ["L0N1"];
     server().peer.answer(request, other);
@@ -182,7 +237,9 @@ describe("a client", () => {
 
   it("asks for the model that was chosen when the session is a new one", async () => {
     const { client, clock, server } = prepared((one) => {
-      one.initialize = { models: ["tiny", "other"].map((id) => ({ id, title: id, loaded: true, default: id === "tiny" })) };
+      one.initialize = {
+        models: ["tiny", "other"].map((id) => ({ id, title: id, loaded: true, default: id === "tiny" })),
+      };
       one.hold.add("model/load");
     });
     client.start();

@@ -1,6 +1,15 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type Done, FakeNetwork, Freshness, ManualClock, NeuroscopeClient, type NeuroscopeDocument, normalize, TooLargeError } from "../../src/client";
+import {
+  type Done,
+  FakeNetwork,
+  Freshness,
+  ManualClock,
+  NeuroscopeClient,
+  type NeuroscopeDocument,
+  normalize,
+  TooLargeError,
+} from "../../src/client";
 import { edit, fit, text } from "../arbitraries";
 import { activations, ScriptedServer, settle, tokenize } from "../scripted-server";
 
@@ -51,87 +60,110 @@ describe("a document", () => {
     const step = fc.oneof(
       { weight: 4, arbitrary: fc.record({ kind: fc.constant("edit" as const), parts: edit }) },
       { weight: 2, arbitrary: fc.record({ kind: fc.constant("tokenize" as const) }) },
-      { weight: 2, arbitrary: fc.record({ kind: fc.constant("compute" as const), count: fc.integer({ min: 1, max: 9 }) }) },
+      {
+        weight: 2,
+        arbitrary: fc.record({ kind: fc.constant("compute" as const), count: fc.integer({ min: 1, max: 9 }) }),
+      },
       { weight: 1, arbitrary: fc.record({ kind: fc.constant("drop" as const) }) },
     );
     // The server sees changes at once but answers when the test says, for the text it has then. To let answers be late,
     // its side of the wire is a queue that only `tokenize` and `compute` empty.
-    await fc.assert(fc.asyncProperty(text, fc.array(step, { maxLength: 20 }), async (content, steps) => {
-      const { network, clock, document, servers } = await connected(content);
-      let queue: (() => void)[] = [];
-      const hookUp = (server: ScriptedServer): void => {
-        server.peer.onMessage = (message) => { queue.push(() => { server.handle(message); }); };
-      };
-      const server = (): ScriptedServer => servers.at(-1) as ScriptedServer;
-      hookUp(server());
-      // Names of the characters, and of those that each token had when its version was sent.
-      let names: number[] = Array.from({ length: content.length }, (_, i) => i);
-      let nextName = content.length;
-      const namesAt = new Map([[document.version, names]]);
-      let owned: number[][] = [];
-      document.on("tokens", ({ version }) => {
-        const then = namesAt.get(version) as number[];
-        owned = tokenize(server().document(URI).text).map(({ from, to }) => then.slice(from, to));
-      });
-      const checkPlaces = (): void => {
-        const { tokens } = document;
-        for (let i = 0; i < tokens.length; i++) {
-          const left = (owned[i] as number[]).filter((name) => names.includes(name));
-          const { from, to } = tokens.at(i);
-          if (left.length === 0) expect(from).toBe(to);
-          else expect([from, to]).toEqual([names.indexOf(left[0] as number), names.indexOf(left.at(-1) as number) + 1]);
-        }
-      };
-      for (const one of steps) {
-        if (one.kind === "edit") {
-          const changes = fit(one.parts, document.text);
-          names = [...names];
-          for (const { from, to, insert } of [...changes].reverse()) {
-            names.splice(from, to - from, ...Array.from({ length: insert.length }, () => nextName++));
+    await fc.assert(
+      fc.asyncProperty(text, fc.array(step, { maxLength: 20 }), async (content, steps) => {
+        const { network, clock, document, servers } = await connected(content);
+        let queue: (() => void)[] = [];
+        const hookUp = (server: ScriptedServer): void => {
+          server.peer.onMessage = (message) => {
+            queue.push(() => {
+              server.handle(message);
+            });
+          };
+        };
+        const server = (): ScriptedServer => servers.at(-1) as ScriptedServer;
+        hookUp(server());
+        // Names of the characters, and of those that each token had when its version was sent.
+        let names: number[] = Array.from({ length: content.length }, (_, i) => i);
+        let nextName = content.length;
+        const namesAt = new Map([[document.version, names]]);
+        let owned: number[][] = [];
+        document.on("tokens", ({ version }) => {
+          const then = namesAt.get(version) as number[];
+          owned = tokenize(server().document(URI).text).map(({ from, to }) => then.slice(from, to));
+        });
+        const checkPlaces = (): void => {
+          const { tokens } = document;
+          for (let i = 0; i < tokens.length; i++) {
+            const left = (owned[i] as number[]).filter((name) => names.includes(name));
+            const { from, to } = tokens.at(i);
+            if (left.length === 0) expect(from).toBe(to);
+            else
+              expect([from, to]).toEqual([names.indexOf(left[0] as number), names.indexOf(left.at(-1) as number) + 1]);
           }
-          document.change(changes);
-          namesAt.set(document.version, names);
-        } else if (one.kind === "drop") {
-          queue = [];
-          server().peer.drop();
-          clock.advance(60_000);
+        };
+        for (const one of steps) {
+          if (one.kind === "edit") {
+            const changes = fit(one.parts, document.text);
+            names = [...names];
+            for (const { from, to, insert } of [...changes].reverse()) {
+              names.splice(from, to - from, ...Array.from({ length: insert.length }, () => nextName++));
+            }
+            document.change(changes);
+            namesAt.set(document.version, names);
+          } else if (one.kind === "drop") {
+            queue = [];
+            server().peer.drop();
+            clock.advance(60_000);
+            await settle();
+            hookUp(server());
+            namesAt.set(document.version, names);
+          } else if (one.kind === "tokenize") {
+            queue.splice(0, 1 + (queue.length >> 1)).forEach((deliver) => {
+              deliver();
+            }); // the rest is still under way
+            if (server().documents.has(URI)) server().tokenize(URI);
+          } else if (server().documents.has(URI)) {
+            server().compute(URI, one.count);
+          }
           await settle();
-          hookUp(server());
-          namesAt.set(document.version, names);
-        } else if (one.kind === "tokenize") {
-          queue.splice(0, 1 + (queue.length >> 1)).forEach((deliver) => { deliver(); }); // the rest is still under way
-          if (server().documents.has(URI)) server().tokenize(URI);
-        } else if (server().documents.has(URI)) {
-          server().compute(URI, one.count);
+          checkPlaces();
+          // A value is called fresh only if it is the one for this token in the newest answered text.
+          const sent = server().documents.get(URI)?.sent ?? [];
+          for (const key of ["L1N1", "L2N2"]) {
+            const right = activations(key, sent);
+            const values = document.activations.values(key);
+            document.activations.freshness(key).forEach((freshness, i) => {
+              if (freshness === Freshness.fresh) expect(values[i]).toBe(right[i]);
+            });
+          }
         }
-        await settle();
-        checkPlaces();
-        // A value is called fresh only if it is the one for this token in the newest answered text.
-        const sent = server().documents.get(URI)?.sent ?? [];
-        for (const key of ["L1N1", "L2N2"]) {
-          const right = activations(key, sent);
-          const values = document.activations.values(key);
-          document.activations.freshness(key).forEach((freshness, i) => {
-            if (freshness === Freshness.fresh) expect(values[i]).toBe(right[i]);
+        while (queue.length > 0) {
+          queue.splice(0).forEach((deliver) => {
+            deliver();
           });
+          await settle();
         }
-      }
-      while (queue.length > 0) {
-        queue.splice(0).forEach((deliver) => { deliver(); });
-        await settle();
-      }
-      server().answer(URI);
-      expect(server().document(URI).text).toBe(document.text);
-      expect(document.done).toBe(true);
-      expectAnswered(document);
-      expect(network.peers.length).toBeGreaterThan(0);
-    }), { numRuns: 400 });
+        server().answer(URI);
+        expect(server().document(URI).text).toBe(document.text);
+        expect(document.done).toBe(true);
+        expectAnswered(document);
+        expect(network.peers.length).toBeGreaterThan(0);
+      }),
+      { numRuns: 400 },
+    );
   }, 60_000);
 
   it("takes no answer to an earlier open for one to the newest", async () => {
     const { document, server, clock } = await connected("one two");
     server().answer(URI);
-    const stale = { uri: URI, version: document.version, start: 0, deleteCount: 0, tokens: tokenize("wrong"), shift: 0, tokenCount: 2 };
+    const stale = {
+      uri: URI,
+      version: document.version,
+      start: 0,
+      deleteCount: 0,
+      tokens: tokenize("wrong"),
+      shift: 0,
+      tokenCount: 2,
+    };
     clock.advance(1000);
     server().peer.notify("document/resync", { uri: URI, reason: "test" });
     server().peer.notify("document/tokens", stale);
@@ -145,7 +177,15 @@ describe("a document", () => {
     server().answer(URI);
     const { version } = document;
     clock.advance(1000);
-    server().peer.notify("document/tokens", { uri: URI, version, start: 2, deleteCount: 40, tokens: [], shift: 0, tokenCount: 2 });
+    server().peer.notify("document/tokens", {
+      uri: URI,
+      version,
+      start: 2,
+      deleteCount: 40,
+      tokens: [],
+      shift: 0,
+      tokenCount: 2,
+    });
     expect(document.version).toBe(version + 1);
     server().answer(URI);
     expectAnswered(document);
@@ -166,7 +206,14 @@ describe("a document", () => {
     const before = [...document.activations.values("L1N1")];
     const { version } = document;
     for (const wrong of [version - 1, version + 1]) {
-      server().peer.notify("activations/update", { uri: URI, version: wrong, start: 0, count: 1, neurons: ["L1N1"], values: [[42]] });
+      server().peer.notify("activations/update", {
+        uri: URI,
+        version: wrong,
+        start: 0,
+        count: 1,
+        neurons: ["L1N1"],
+        values: [[42]],
+      });
     }
     expect([...document.activations.values("L1N1")]).toEqual(before);
   });
@@ -178,7 +225,12 @@ describe("a document", () => {
     expect(document.done).toBe(false);
     expect(document.editedFrom).toBe(2);
     server().tokenize(URI);
-    expect([...document.activations.freshness("L1N1")]).toEqual([Freshness.fresh, Freshness.fresh, Freshness.missing, Freshness.stale]);
+    expect([...document.activations.freshness("L1N1")]).toEqual([
+      Freshness.fresh,
+      Freshness.fresh,
+      Freshness.missing,
+      Freshness.stale,
+    ]);
     server().compute(URI);
     expectAnswered(document);
   });
@@ -206,7 +258,10 @@ describe("a document", () => {
     await settle();
     server().tokenize(URI);
     expect([...document.activations.values("L1N1")]).toEqual([...values, NaN]);
-    expect([...document.activations.freshness("L1N1")]).toEqual([...values.map(() => Freshness.stale), Freshness.missing]);
+    expect([...document.activations.freshness("L1N1")]).toEqual([
+      ...values.map(() => Freshness.stale),
+      Freshness.missing,
+    ]);
     server().compute(URI);
     expectAnswered(document);
   });
@@ -234,7 +289,9 @@ describe("a document", () => {
     expect(document.problem).toBeNull();
     expect(server().document(URI).text).toBe("🙂".repeat(10_000));
     document.change([{ from: 0, to: 0, insert: "a".repeat(90_001) }]);
-    expect(document.problem?.message).toBe("This text has 100001 characters; the server takes at most 100000. Shorten it to go on.");
+    expect(document.problem?.message).toBe(
+      "This text has 100001 characters; the server takes at most 100000. Shorten it to go on.",
+    );
     expect(server().document(URI).text).toBe("🙂".repeat(10_000));
     server().peer.drop();
     document.change([{ from: 0, to: 2, insert: "" }]);
@@ -249,7 +306,10 @@ describe("a document", () => {
     clock.advance(1000);
     server().hold.add("document/open");
     server().peer.notify("document/resync", { uri: URI, reason: "too long" });
-    server().peer.refuse(server().held.pop() ?? {}, -32013, "A document has at most 3 characters.", { limit: "documentCharacters", maximum: 3 });
+    server().peer.refuse(server().held.pop() ?? {}, -32013, "A document has at most 3 characters.", {
+      limit: "documentCharacters",
+      maximum: 3,
+    });
     await settle();
     expect(document.problem?.message).toBe("A document has at most 3 characters.");
     server().hold.clear();

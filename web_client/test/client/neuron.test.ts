@@ -20,6 +20,7 @@ describe("a neuron's name", () => {
     for (const input of ["L3N42", " l3n42 ", "3/42", "3 42", "3,42", "3.42", "3:42", "L3 N42", "L03N042"]) {
       expect(parseNeuron(input)).toBe("L3N42");
     }
-    for (const input of ["", "42", "L3", "N42", "L-1N2", "3//42", "L3N4x", "a/b", "1e3/4"]) expect(parseNeuron(input)).toBeNull();
+    for (const input of ["", "42", "L3", "N42", "L-1N2", "3//42", "L3N4x", "a/b", "1e3/4"])
+      expect(parseNeuron(input)).toBeNull();
   });
 });

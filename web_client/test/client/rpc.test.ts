@@ -6,7 +6,10 @@ function connection(heard: Partial<RpcListener> = {}) {
   const peer = new FakePeer();
   const faults: Error[] = [];
   const rpc = new RpcConnection(peer.transport, {
-    notification: () => undefined, fault: (error) => faults.push(error), closed: () => undefined, ...heard,
+    notification: () => undefined,
+    fault: (error) => faults.push(error),
+    closed: () => undefined,
+    ...heard,
   });
   return { peer, rpc, faults };
 }
@@ -28,7 +31,10 @@ describe("a JSON-RPC connection", () => {
     const { peer, rpc } = connection();
     const request = rpc.request("models/list", {});
     peer.refuse(peer.take("models/list"), -32013, "Too much.", { limit: "x" });
-    const error = await request.then(() => null, (reason: unknown) => reason);
+    const error = await request.then(
+      () => null,
+      (reason: unknown) => reason,
+    );
     expect(error).toBeInstanceOf(RequestError);
     expect(error).toMatchObject({ code: -32013, message: "Too much.", data: { limit: "x" }, method: "models/list" });
   });
@@ -52,7 +58,10 @@ describe("a JSON-RPC connection", () => {
     const done = rpc.request("model/load", { model: "b" }, { signal: abort.signal });
     const [a, b] = [peer.take("model/load"), peer.take("model/load")];
     abort.abort(new Error("enough"));
-    expect([peer.take("$/cancelRequest").params, peer.take("$/cancelRequest").params]).toEqual([{ id: a.id }, { id: b.id }]);
+    expect([peer.take("$/cancelRequest").params, peer.take("$/cancelRequest").params]).toEqual([
+      { id: a.id },
+      { id: b.id },
+    ]);
     peer.refuse(a, -32800, "The request was cancelled.");
     peer.answer(b, { id: "b" });
     await expect(cancelled).rejects.toThrow("enough");
@@ -65,13 +74,38 @@ describe("a JSON-RPC connection", () => {
     const heard: unknown[] = [];
     const { peer } = connection({ notification: (method, params) => heard.push([method, params]) });
     peer.notify("a", { x: 1 });
-    peer.sendText(JSON.stringify([{ jsonrpc: "2.0", method: "b" }, { jsonrpc: "2.0", method: "c", params: { y: 2 } }]));
-    expect(heard).toEqual([["a", { x: 1 }], ["b", undefined], ["c", { y: 2 }]]);
+    peer.sendText(
+      JSON.stringify([
+        { jsonrpc: "2.0", method: "b" },
+        { jsonrpc: "2.0", method: "c", params: { y: 2 } },
+      ]),
+    );
+    expect(heard).toEqual([
+      ["a", { x: 1 }],
+      ["b", undefined],
+      ["c", { y: 2 }],
+    ]);
   });
 
   it("survives frames that are nothing, and listeners that throw", () => {
-    const { peer, faults } = connection({ notification: () => { throw new Error("listener"); } });
-    for (const frame of ["", "{", "null", "7", "[]", "[null]", '{"id":99,"result":1}', '{"id":"x","result":1}', '{"method":"a"}', "{}"]) peer.sendText(frame);
+    const { peer, faults } = connection({
+      notification: () => {
+        throw new Error("listener");
+      },
+    });
+    for (const frame of [
+      "",
+      "{",
+      "null",
+      "7",
+      "[]",
+      "[null]",
+      '{"id":99,"result":1}',
+      '{"id":"x","result":1}',
+      '{"method":"a"}',
+      "{}",
+    ])
+      peer.sendText(frame);
     expect(faults.length).toBe(9); // the empty batch says nothing at all
     expect(faults.map(({ message }) => message)).toContain("listener");
   });

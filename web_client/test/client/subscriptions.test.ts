@@ -15,7 +15,13 @@ async function connected(prepare: (server: ScriptedServer) => void = () => undef
   client.start();
   await settle();
   const { subscriptions } = client;
-  return { client, clock, subscriptions, server: () => servers.at(-1) as ScriptedServer, keys: () => subscriptions.rows.map(({ key }) => key) };
+  return {
+    client,
+    clock,
+    subscriptions,
+    server: () => servers.at(-1) as ScriptedServer,
+    keys: () => subscriptions.rows.map(({ key }) => key),
+  };
 }
 
 describe("subscriptions", () => {
@@ -46,7 +52,9 @@ describe("subscriptions", () => {
     expect([...server().subscribed].sort()).toEqual([...keys()].sort());
     await subscriptions.replace("L0N3", "L0N9");
     expect(keys()).toEqual(["L0N5", "L0N9", "L0N1"]);
-    expect(() => { subscriptions.reorder(["L0N5"]); }).toThrow(RangeError);
+    expect(() => {
+      subscriptions.reorder(["L0N5"]);
+    }).toThrow(RangeError);
   });
 
   it("subscribe to the next neuron before they leave the last", async () => {
@@ -54,7 +62,10 @@ describe("subscriptions", () => {
     await subscriptions.add(["L2N1"]);
     await settle();
     const order: string[] = [];
-    server().peer.onMessage = (message) => { order.push(message.method ?? ""); server().handle(message); };
+    server().peer.onMessage = (message) => {
+      order.push(message.method ?? "");
+      server().handle(message);
+    };
     await subscriptions.replace("L2N1", "L2N2");
     await settle();
     expect(order).toEqual(["neurons/subscribe", "neurons/unsubscribe"]);
@@ -67,7 +78,9 @@ describe("subscriptions", () => {
     const steps = [1, 2, 3, 4, 5].map((neuron) => subscriptions.replace(`L2N${neuron - 1}`, `L2N${neuron}`));
     await settle();
     server().hold.clear();
-    server().held.forEach((message) => { server().handle(message); });
+    server().held.forEach((message) => {
+      server().handle(message);
+    });
     await Promise.all(steps);
     await settle();
     expect(server().held.length).toBe(1);
@@ -87,7 +100,9 @@ describe("subscriptions", () => {
   });
 
   it("step to a neighbour even when no more are allowed", async () => {
-    const { subscriptions, server, keys } = await connected((one) => { one.maximumSubscriptions = 2; });
+    const { subscriptions, server, keys } = await connected((one) => {
+      one.maximumSubscriptions = 2;
+    });
     await subscriptions.add(["L0N1", "L0N2"]);
     await subscriptions.replace("L0N2", "L0N3");
     await settle();
@@ -109,7 +124,9 @@ describe("subscriptions", () => {
   });
 
   it("take over what a resumed session has, and no more than is wanted", async () => {
-    const { clock, subscriptions, server, keys } = await connected((one) => { one.subscribed = ["L1N1", "L1N2"]; });
+    const { clock, subscriptions, server, keys } = await connected((one) => {
+      one.subscribed = ["L1N1", "L1N2"];
+    });
     await settle();
     expect(server().subscribed).toEqual([]);
     await subscriptions.add(["L1N2"]);
@@ -140,7 +157,11 @@ describe("subscriptions", () => {
     subscriptions.remove(["L0N1"]);
     const again = subscriptions.add(["L0N1"]);
     server().hold.clear();
-    server().held.splice(0).forEach((message) => { server().handle(message); });
+    server()
+      .held.splice(0)
+      .forEach((message) => {
+        server().handle(message);
+      });
     await again;
     await settle();
     server().compute("a");

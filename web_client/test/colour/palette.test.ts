@@ -1,5 +1,14 @@
 import { describe, expect, it } from "vitest";
-import { adaptiveColourOf, buckets, classOf, colourOf, ends, opacityOf, type Rgb, type Theme } from "../../src/colour/palette";
+import {
+  adaptiveColourOf,
+  buckets,
+  classOf,
+  colourOf,
+  ends,
+  opacityOf,
+  type Rgb,
+  type Theme,
+} from "../../src/colour/palette";
 import { NO_VALUE, STEPS } from "../../src/colour/scale";
 
 /** Relative luminance, WCAG 2. */
@@ -19,7 +28,9 @@ function contrast(a: Rgb, b: Rgb): number {
 function over(bucket: number, theme: Theme): Rgb {
   const { negative, positive, page } = ends[theme];
   const alpha = opacityOf(bucket);
-  return (bucket < 0 ? negative : positive).map((channel, i) => channel * alpha + (page[i] as number) * (1 - alpha)) as unknown as Rgb;
+  return (bucket < 0 ? negative : positive).map(
+    (channel, i) => channel * alpha + (page[i] as number) * (1 - alpha),
+  ) as unknown as Rgb;
 }
 
 /** What a person with deuteranopia sees, linear RGB matrix of Viénot, Brettel and Mollon (1999). */
@@ -45,7 +56,12 @@ describe("the palette", () => {
     expect(buckets.length).toBe(2 * STEPS + 1);
     expect(new Set(buckets.map(classOf)).size).toBe(buckets.length);
     expect(new Set(buckets.map(adaptiveColourOf)).size).toBe(buckets.length);
-    expect([classOf(-3), classOf(0), classOf(16), classOf(NO_VALUE)]).toEqual(["neuro-n3", "neuro-z", "neuro-p16", "neuro-none"]);
+    expect([classOf(-3), classOf(0), classOf(16), classOf(NO_VALUE)]).toEqual([
+      "neuro-n3",
+      "neuro-z",
+      "neuro-p16",
+      "neuro-none",
+    ]);
     expect([colourOf(0, "light"), colourOf(NO_VALUE, "dark")]).toEqual(["transparent", "transparent"]);
   });
 });

@@ -15,14 +15,18 @@ describe("the colour scale", () => {
 
   it("is white at zero, strongest at its ends, blue below and red above, and never falls", () => {
     const scale = { min: -2, max: 4 };
-    expect([-9, -2, -1, -0, 0, 1, 2, 4, 99].map((value) => bucketOf(value, scale))).toEqual([-16, -16, -8, -0, 0, 4, 8, 16, 16]);
+    expect([-9, -2, -1, -0, 0, 1, 2, 4, 99].map((value) => bucketOf(value, scale))).toEqual([
+      -16, -16, -8, -0, 0, 4, 8, 16, 16,
+    ]);
     expect(bucketOf(NaN, scale)).toBe(NO_VALUE);
-    fc.assert(fc.property(fc.double({ noNaN: true }), fc.double({ noNaN: true }), (a, b) => {
-      const [low, high] = a < b ? [a, b] : [b, a];
-      expect(bucketOf(low, scale)).toBeLessThanOrEqual(bucketOf(high, scale));
-      expect(Math.abs(bucketOf(a, scale))).toBeLessThanOrEqual(STEPS);
-      expect(a * bucketOf(a, scale)).toBeGreaterThanOrEqual(0);
-    }));
+    fc.assert(
+      fc.property(fc.double({ noNaN: true }), fc.double({ noNaN: true }), (a, b) => {
+        const [low, high] = a < b ? [a, b] : [b, a];
+        expect(bucketOf(low, scale)).toBeLessThanOrEqual(bucketOf(high, scale));
+        expect(Math.abs(bucketOf(a, scale))).toBeLessThanOrEqual(STEPS);
+        expect(a * bucketOf(a, scale)).toBeGreaterThanOrEqual(0);
+      }),
+    );
   });
 
   it("has no colour on a side of no reach", () => {
@@ -32,7 +36,15 @@ describe("the colour scale", () => {
   });
 
   it("reads bounds as they are typed", () => {
-    expect(["", "  ", "2", "2,5", "-1", "x", "1e400"].map((input) => parseBound(input, "max"))).toEqual([null, null, 2, 2.5, NaN, NaN, NaN]);
+    expect(["", "  ", "2", "2,5", "-1", "x", "1e400"].map((input) => parseBound(input, "max"))).toEqual([
+      null,
+      null,
+      2,
+      2.5,
+      NaN,
+      NaN,
+      NaN,
+    ]);
     expect(["0", "-2", "\u22122.5", "1"].map((input) => parseBound(input, "min"))).toEqual([0, -2, -2.5, NaN]);
   });
 });

@@ -3,13 +3,19 @@ import { FakeNetwork, ManualClock, NeuroscopeClient } from "../../src/client";
 import { Workbench } from "../../src/panels/workbench";
 import { activations, ScriptedServer, settle, tokenize } from "../scripted-server";
 
-beforeEach(() => { vi.useFakeTimers(); });
-afterEach(() => { vi.useRealTimers(); });
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
 
 async function opened(neurons: string[], content = "one two three") {
   const network = new FakeNetwork();
   const servers: ScriptedServer[] = [];
-  network.onConnect = (peer) => { servers.push(new ScriptedServer(peer)); };
+  network.onConnect = (peer) => {
+    servers.push(new ScriptedServer(peer));
+  };
   const client = new NeuroscopeClient({ connect: network.connector, clock: new ManualClock() });
   const workbench = new Workbench(client, client.open("text", content));
   client.start();
@@ -72,7 +78,9 @@ describe("the workbench", () => {
     expect(workbench.scale("L0N1")).toEqual({ min: -widest, max: 0.5 });
     workbench.setTypedRange("L0N1", { min: null, max: null });
     expect(workbench.scale("L0N1")).toEqual({ min: -widest, max: widest });
-    expect(workbench.valuesAt(2)).toEqual([{ key: "L0N1", value: values[2], bucket: workbench.picture.buckets[2], focused: true }]);
+    expect(workbench.valuesAt(2)).toEqual([
+      { key: "L0N1", value: values[2], bucket: workbench.picture.buckets[2], focused: true },
+    ]);
   });
 
   it("is settled when all of the newest text has come, and fades what is late", async () => {
@@ -139,7 +147,10 @@ describe("the workbench", () => {
     const loading = workbench.loadModel("big");
     expect(workbench.loading).toMatchObject({ model: "big", progress: null });
     const request = server.held[0] as { params: { workDoneToken: string } };
-    server.peer.notify("$/progress", { token: request.params.workDoneToken, value: { kind: "report", percentage: 30 } });
+    server.peer.notify("$/progress", {
+      token: request.params.workDoneToken,
+      value: { kind: "report", percentage: 30 },
+    });
     expect(workbench.loading?.progress?.percentage).toBe(30);
     server.peer.refuse(request, -32011, "The model could not be loaded.");
     await loading;

@@ -1,0 +1,22 @@
+/** The few drawings of the page. */
+import { svg, type TemplateResult } from "lit";
+
+/** Three bars about a line: the mark of the page, as in favicon.svg. */
+export const logo: TemplateResult = svg`
+  <rect x="2" y="9" width="8" height="14" rx="2.5" fill="var(--blue)"/>
+  <rect x="12" y="4" width="8" height="24" rx="2.5" fill="var(--red)"/>
+  <rect x="22" y="12" width="8" height="8" rx="2.5" fill="var(--muted)" opacity=".55"/>`;
+
+const RAYS = [0, 45, 90, 135, 180, 225, 270, 315];
+
+/** Signs of the themes, for a view box of 16. */
+export const themeSigns = {
+  system: svg`
+    <circle cx="8" cy="8" r="6.2" fill="none" stroke="currentColor" stroke-width="1.5"/>
+    <path d="M8 1.8a6.2 6.2 0 0 1 0 12.4z" fill="currentColor"/>`,
+  light: svg`
+    <circle cx="8" cy="8" r="3.2" fill="currentColor"/>
+    ${RAYS.map((angle) => svg`
+      <path d="M8 .8v2.3" transform="rotate(${angle} 8 8)" stroke="currentColor" stroke-width="1.4" stroke-linecap="round"/>`)}`,
+  dark: svg`<path d="M13.6 9.9A6 6 0 0 1 6.1 2.4a6 6 0 1 0 7.5 7.5z" fill="currentColor"/>`,
+};
