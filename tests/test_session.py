@@ -284,6 +284,23 @@ def test_closing_ends_a_document(driver: Driver) -> None:
     assert driver.engine.nbytes == 0
 
 
+def test_contexts_that_are_divided_anew_while_a_pass_runs(driver: Driver) -> None:
+    driver.call("neurons/subscribe", neurons=SOME)
+    text = "The keeper counted waves and wrote\n" * 30
+    driver.open(text)
+    driver.tokenize()
+    version = 1
+    for place in (0, 200, 500, 90):
+        driver.compute()
+        version += 1
+        driver.change(version, (place, place, "another line\n\n"))
+        text = text[:place] + "another line\n\n" + text[place:]
+        driver.tokenize()
+    driver.settle()
+    assert len(list(driver.session.model.tokenizer.tokenize(text, "utf-16").contexts())) > 3
+    driver.check(text)
+
+
 # ------------------------------------------------------------------------------------ limits
 
 

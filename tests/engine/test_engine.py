@@ -6,12 +6,15 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from tests.support.loaded import Loaded
-from tests.support.models import ARCHITECTURES
+from tests.support.models import ARCHITECTURES, make
+from ws_server.engine.catalog import LoadOptions, ModelSpec
 from ws_server.engine.commands import (
     ContextTarget,
     Evaluate,
@@ -30,6 +33,7 @@ from ws_server.engine.commands import (
     neuron_hook,
 )
 from ws_server.engine.engine import Engine
+from ws_server.engine.loading import load_model
 from ws_server.engine.packed import Segment
 from ws_server.engine.runner import Piece
 from ws_server.engine.scheduler import FIRST_CHUNK
@@ -469,3 +473,59 @@ def test_one_token_and_an_exactly_full_context(loaded: Load, random: np.random.G
         client.ask(ids, [(neuron_hook(3), 2), (neuron_hook(0), 2)], keep)
         client.settle()
         assert client.error(model) <= TOLERANCE
+
+
+@pytest.mark.parametrize("name", ["gpt2", "llama", "mistral", "gemma2", "opt"])
+def test_a_shared_pass_at_its_edges(name: str, loaded: Load, random: np.random.Generator) -> None:
+    """One token alone, a context that is filled by the pass, one that is full but for nothing, a window's length."""
+    model = loaded(name)
+    full = model.facts.context_tokens
+    before = [0, full - 1, full - 5, 16, 15, 1]
+    after = [1, full, full, 17, 16, 9]
+    engine = Engine(model.runner, PLENTY)
+    clients = [Client(engine, (f"session {number}", "d")) for number in range(len(before))]
+    texts = [random.integers(0, model.facts.vocabulary, full) for _ in clients]
+    units = [(neuron_hook(layer), 1) for layer in range(model.facts.layers)]
+    for lengths in (before, after):
+        for client, text, length in zip(clients, texts, lengths, strict=True):
+            if length:
+                client.ask(text[:length], units, len(client.ids))
+        reports = []
+        while not engine.idle:
+            reports.append(engine.reported_step())
+            for client in clients:
+                client.take(reports[-1].results)
+        for client in clients:
+            if len(client.ids):
+                assert client.error(model) <= TOLERANCE
+    assert max(report.forward_pass.documents for report in reports if report.forward_pass) == len(clients)
+
+
+def test_half_precision_is_right_to_its_own_rounding(tmp_path: Path, random: np.random.Generator) -> None:
+    """bfloat16 keeps 8 bits of mantissa, so each operation rounds by up to 1/256 of its value, and passes of other
+    shapes round elsewhere: 3 % of the largest activation are allowed, a few such roundings in a row."""
+    folder = make("llama", tmp_path)
+    options = LoadOptions(device="cpu", dtype="bfloat16")
+    model = Loaded(*load_model(ModelSpec("half", "half", str(folder)), options, lambda percentage, message: None))
+    assert model.facts.dtype == "bfloat16"
+    client = Client(Engine(model.runner, PLENTY))
+    client.ask(random.integers(0, model.facts.vocabulary, 60), some_units(model, random, 6, neurons_only=True), 0)
+    client.settle()
+    for _ in range(5):
+        ids, keep = edited(client.ids, random, model)
+        client.ask(ids, list(client.values), keep)
+        client.settle()
+        largest = max(np.abs(values).max() for values in model.full_pass(client.ids).values())
+        assert client.error(model) <= 0.03 * largest
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device, and this machine has none")
+def test_on_a_gpu(tmp_path: Path, random: np.random.Generator) -> None:
+    folder = make("gpt2", tmp_path)
+    spec = ModelSpec("gpu", "gpu", str(folder))
+    model = Loaded(*load_model(spec, LoadOptions(device="cuda"), lambda percentage, message: None))
+    assert model.facts.device == "cuda"
+    client = Client(Engine(model.runner, PLENTY))
+    client.ask(random.integers(0, model.facts.vocabulary, 60), some_units(model, random, 6), 0)
+    client.settle()
+    assert client.error(model) <= 1e-3

@@ -24,5 +24,5 @@ class Loaded:
         """All hook points by one plain `run_with_cache` of the whole context, [tokens, width] each."""
         names = list(self.facts.hook_widths)
         with torch.no_grad():
-            _, cached = self.runner.bridge.run_with_cache(torch.from_numpy(ids)[None], names_filter=names)
-        return {name: cached[name].reshape(len(ids), -1).float().numpy() for name in names}
+            _, cached = self.runner.bridge.run_with_cache(self.runner.tensor(ids), names_filter=names)
+        return {name: cached[name].reshape(len(ids), -1).float().cpu().numpy() for name in names}
