@@ -69,8 +69,7 @@ class Host:
                         task.cancel()
 
     def engine_lost(self, model_id: str) -> None:
-        """The worker of a model has died; if it is ours, a new one is waited for and everything asked
-        again."""
+        """The worker of a model has died; if it is ours, a new one is waited for and everything asked again."""
         if self.session.model.id == model_id:
             self._start(self._recover(model_id))
 

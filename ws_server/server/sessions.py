@@ -67,8 +67,7 @@ class Sessions:
     def resume(self, resume: Resume, connection: Connection) -> Host | None:
         """The session of a dropped connection; None where it is gone or the token is not its own.
 
-        A connection that still holds it is taken to be half open and is closed: the one with the token is
-        the client.
+        A connection that still holds it is taken to be half open and is closed: who has the token is the client.
         """
         host = self._hosts.get(resume.session)
         if host is None or not hmac.compare_digest(
