@@ -4,7 +4,7 @@
  *     npm run build                 for use
  *     npm run build -- --debug      readable, with a source map
  */
-import { cpSync, mkdirSync, readFileSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
@@ -14,7 +14,7 @@ const debug = process.argv.includes("--debug");
 const output = process.env.NEUROSCOPE_STATIC_DIR || fileURLToPath(new URL("../../ws_server/static", import.meta.url));
 
 mkdirSync(output, { recursive: true });
-await build({
+const { metafile } = await build({
   absWorkingDir: root,
   entryPoints: { page: "src/app/main.ts" },
   outdir: output,
@@ -23,9 +23,22 @@ await build({
   target: ["es2022"],
   minify: !debug,
   sourcemap: debug ? "linked" : false,
-  legalComments: "linked",
+  legalComments: "none", // the licences go beside it as a whole
+  metafile: true,
   logLevel: "warning",
 });
 cpSync(`${root}/public`, output, { recursive: true });
+writeFileSync(`${output}/licences.txt`, licences(Object.keys(metafile.inputs)));
 const script = readFileSync(`${output}/page.js`);
 console.log(`page.js: ${script.length} bytes, ${gzipSync(script, { level: 9 }).length} gzipped`);
+
+/** The licence texts of the packages that went into the bundle, which their terms ask to be passed on. */
+function licences(inputs) {
+  const packages = new Set(inputs.flatMap((input) => /^(node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(input)?.[1] ?? []));
+  return [...packages].sort().map((folder) => {
+    const { name, version, license } = JSON.parse(readFileSync(`${root}/${folder}/package.json`, "utf8"));
+    const file = readdirSync(`${root}/${folder}`).find((entry) => /^licen[cs]e/i.test(entry));
+    const text = file === undefined ? "" : readFileSync(`${root}/${folder}/${file}`, "utf8");
+    return `${name} ${version} (${license})\n\n${text.trim()}\n`;
+  }).join(`\n${"-".repeat(80)}\n\n`);
+}
