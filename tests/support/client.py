@@ -170,6 +170,8 @@ class Client:
         self._next_id = 0
         self._waiting: dict[Any, tuple[dict[str, Any], asyncio.Future[dict[str, Any]]]] = {}
         self._news = asyncio.Condition()
+        self._reading = asyncio.Event()
+        self._reading.set()
         self._reader = asyncio.ensure_future(self._read())
 
     # -------------------------------------------------------------------------------- connection
@@ -204,6 +206,13 @@ class Client:
     def cut(self) -> None:
         """Loses the connection without a closing handshake, as a network does."""
         self.socket.transport.abort()
+
+    def pause(self) -> None:
+        """Reads no more until `go_on`; what comes fills the buffers between, and then the server's."""
+        self._reading.clear()
+
+    def go_on(self) -> None:
+        self._reading.set()
 
     async def closed(self) -> int | None:
         """Waits until the server has closed the connection; the close code."""
@@ -353,6 +362,7 @@ class Client:
         try:
             while True:
                 frame = await self.socket.recv()
+                await self._reading.wait()
                 self.frames += 1
                 self._take_frame(frame)
                 async with self._news:

@@ -92,10 +92,10 @@ class ServerProcess:
         """Process ids of the model workers (Linux)."""
         return [pid for pid in _children(self.pid) if b"spawn_main" in _command_line(pid)]
 
-    def interrupt(self) -> float:
-        """Ctrl-C; the seconds until it has ended."""
+    def interrupt(self, sign: signal.Signals = signal.SIGINT) -> float:
+        """Ctrl-C, or another signal; the seconds until it has ended."""
         begun = time.monotonic()
-        self.process.send_signal(signal.SIGINT)
+        self.process.send_signal(sign)
         try:
             self.process.wait(30)
         except subprocess.TimeoutExpired:
