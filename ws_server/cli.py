@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -47,11 +49,25 @@ def _serve(options: argparse.Namespace) -> int:
         open_browser=options.open,
         compression=options.compression,
         allowed_origins=tuple(options.allow_origin),
+        token=_read_token(options.token_file),
         context_tokens=options.context_tokens,
         cache_bytes=options.cache_memory * 1024**2 if options.cache_memory is not None else None,
     )
     run(settings, specs)
     return 0
+
+
+def _read_token(file: Path | None) -> str | None:
+    if file is not None:
+        try:
+            token = file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            raise StartupError(f"The token file {str(file)!r} cannot be read.") from None
+    elif not (token := os.environ.get("NEUROSCOPE_TOKEN", "")):
+        return None
+    if re.fullmatch(r"[A-Za-z0-9_-]{8,}", token) is None:
+        raise StartupError("A token must be at least 8 letters, digits, '-' or '_', and nothing else.")
+    return token
 
 
 def _bench(options: argparse.Namespace) -> int:
@@ -133,6 +149,13 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         metavar="ORIGIN",
         help="let pages of this origin connect, such as https://lab.example; may be given several times",
+    )
+
+    serve.add_argument(
+        "--token-file",
+        type=Path,
+        metavar="FILE",
+        help="ask for the token in this file; unset: $NEUROSCOPE_TOKEN, or a new one where other machines can connect",
     )
 
     bench = commands.add_parser(

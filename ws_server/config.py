@@ -43,6 +43,8 @@ class Settings:
     """permessage-deflate; costs more time than it saves on loopback."""
     allowed_origins: tuple[str, ...] = ()
     """Origins besides the server's own whose pages may connect."""
+    token: str | None = None
+    """The secret that clients need; on an address that other machines can reach, one is made if none is given."""
     resume_seconds: float = 60.0
     """How long a dropped connection's session is kept."""
     flood_seconds: float = 60.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import secrets
 import signal
 import webbrowser
 from collections.abc import Callable, Sequence
@@ -20,7 +21,7 @@ from ..config import Settings
 from ..engine.catalog import LoadOptions, ModelSpec
 from ..errors import ModelLoadFailed, StartupError
 from ..protocol.openrpc import openrpc_document
-from .access import Access
+from .access import Access, Refusal, is_loopback, without_token
 from .connection import Connection
 from .metrics import Metrics
 from .models import Models
@@ -30,6 +31,8 @@ from .site import Site, respond
 _log = logging.getLogger(__name__)
 
 SUBPROTOCOL = Subprotocol("neuroscope.v1")
+_OPEN_TO_ALL = {"/healthz", "/readyz"}
+"""What is answered without a token: it tells nothing but that the server runs."""
 
 
 class Server:
@@ -46,7 +49,10 @@ class Server:
         self._specs = specs
         self._executor = ThreadPoolExecutor(max_workers=2, thread_name_prefix="tokenize")
         self.sessions = Sessions(settings, lambda: self.models, self._executor, self.metrics)
-        self._access = Access(settings.host, settings.allowed_origins)
+        self.token = settings.token
+        if self.token is None and not is_loopback(settings.host):
+            self.token = secrets.token_urlsafe(24)
+        self._access = Access(settings.host, settings.allowed_origins, self.token)
         self._stop = asyncio.Event()
         self._failure: StartupError | None = None
         self._connections = 0
@@ -88,7 +94,7 @@ class Server:
             raise StartupError(_why_not_bound(error, self.settings)) from None
         self._handle_signals()
         host, port = listener.sockets[0].getsockname()[:2]
-        on_ready(_address(self.settings.host, host, port))
+        on_ready(_address(self.settings.host, host, port) + (f"?token={self.token}" if self.token else ""))
         default = asyncio.ensure_future(self._load_default())
         try:
             await self._stop.wait()
@@ -112,12 +118,16 @@ class Server:
 
     def _process_request(self, connection: ServerConnection, request: Request) -> Response | None:
         path = request.path.partition("?")[0]
-        refusal = self._access.refusal(
-            request.headers.get("Host"), request.headers.get("Origin") if path == "/ws" else None
-        )
-        if refusal is not None:
-            return respond(403, f"{refusal}\n".encode())
+        try:
+            self._access.check_source(request, opens_socket=path == "/ws")
+            to_cookie = path not in _OPEN_TO_ALL and self._access.check_token(request)
+        except Refusal as refusal:
+            return respond(refusal.status, f"{refusal.message}\n".encode())
         if path != "/ws":
+            if to_cookie:
+                # The secret leaves the address, and with it the browser's history and what people copy from it.
+                extra = {"Location": without_token(request.path), "Set-Cookie": self._access.cookie()}
+                return respond(303, b"", extra=extra)
             return self._site.answer(path, request.headers.get("If-None-Match"))
         if "Upgrade" not in request.headers:
             return respond(426, b"This is a websocket.\n", extra={"Upgrade": "websocket"})
