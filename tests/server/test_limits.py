@@ -154,7 +154,7 @@ async def test_flooding(narrow: Fleet) -> None:
         for _ in range(10 * NARROW["messages_per_second"]):
             await client.socket.send(message)
         while client.close_code is None:
-            await other.change("one", (0, 0, "a "))
+            await other.change("one", (0, 2, "a "))
             await check(narrow, other)
         assert await client.closed() == 1008
 

@@ -163,19 +163,21 @@ class _Allowance:
         self._at: float | None = None
         self._exceeded_since: float | None = None
         self.exceeded_for = 0.0
-        """Seconds since the client was last within its rate."""
+        """Seconds since the client was last well within its rate."""
 
     def take(self, now: float) -> float:
         """Counts one message; returns how long to wait before acting on it."""
         elapsed = now - self._at if self._at is not None else 0.0
         self._at = now
-        self._left = min(self._rate, self._left + elapsed * self._rate) - 1
-        if self._left >= 0:
-            self._exceeded_since, self.exceeded_for = None, 0.0
-            return 0.0
-        self._exceeded_since = self._exceeded_since if self._exceeded_since is not None else now
-        self.exceeded_for = now - self._exceeded_since
-        return -self._left / self._rate
+        refilled = min(self._rate, self._left + elapsed * self._rate)
+        self._left = refilled - 1
+        # A wait that lasted a little longer than asked for leaves a token or two; that is no sign of a quieter client.
+        if refilled >= self._rate / 2:
+            self._exceeded_since = None
+        elif self._left < 0 and self._exceeded_since is None:
+            self._exceeded_since = now
+        self.exceeded_for = now - self._exceeded_since if self._exceeded_since is not None else 0.0
+        return max(0.0, -self._left / self._rate)
 
 
 def _choose_activation_encoding(offered: list[str]) -> ActivationEncoding:
