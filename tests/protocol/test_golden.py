@@ -58,7 +58,7 @@ def test_what_the_server_sends_has_its_type(frame: dict[str, Any]) -> None:
         validate(METHODS[request["method"]].result, frame["result"])
 
 
-@pytest.mark.parametrize("frame", [f for f in named("client") + named("server")])
+@pytest.mark.parametrize("frame", named("client") + named("server"))
 def test_frames_survive_the_encoder(frame: dict[str, Any]) -> None:
     assert json.loads(encode(frame)) == frame
 
