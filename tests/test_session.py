@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 
 from tests.support.loaded import Loaded
 from ws_server.config import Limits
+from ws_server.document.text import Text
+from ws_server.document.tokens import TokenList
 from ws_server.engine.commands import Command, Evaluate, neuron_hook
 from ws_server.engine.engine import Engine
 from ws_server.model import ServedModel
@@ -30,6 +32,7 @@ from ws_server.session import (
     Session,
     Tokenize,
 )
+from ws_server.session.document import Document, Known
 
 Load = Callable[[str], Loaded]
 SOME = ["L0N1", "L2N5", "blocks.1.hook_resid_post/3"]
@@ -556,3 +559,15 @@ def test_commands_carry_each_context_whole(driver: Driver) -> None:
     ids = [token["id"] for token in driver.views["a"].tokens]
     assert np.concatenate([target.ids for target in evaluate.contexts]).tolist() == ids
     assert replace(evaluate, serial=0).key == (driver.session.id, "a")
+
+
+def test_a_deletion_right_at_the_start_of_a_context_leaves_no_values_known() -> None:
+    """The same token may stand for one character or two (normalizers do that), so equal ids are not enough."""
+    plain = np.zeros(3, dtype=bool)
+    old = TokenList(np.array([5, 5, 5]), np.array([0, 2, 3]), np.array([2, 3, 4]), plain)
+    new = TokenList(np.array([5, 5]), np.array([0, 1]), np.array([1, 2]), plain[:2])
+    unit = (neuron_hook(0), 1)
+    document = Document(Text(1, "abcd", "utf-16"), sent=old, sent_version=1, known=[Known(old.ids, {3: (unit,)})])
+    splice = document.take_tokens(new, 2, (unit,))
+    assert (splice.start, splice.delete, splice.insert) == (0, 1, 0)
+    assert document.known[0].lengths == {0: (unit,)}

@@ -13,26 +13,21 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from typing_extensions import assert_never
 
-from .config import Limits
-from .document.text import ImpossibleChange, PositionEncoding, Text, TextTooLong
-from .document.tokenizer import Tokenizer
-from .document.tokens import EMPTY, Splice, TokenList, replacement, splice_between
-from .engine.commands import (
+from ..config import Limits
+from ..document.text import ImpossibleChange, PositionEncoding, Text, TextTooLong
+from ..document.tokens import TokenList
+from ..engine.commands import (
     Command,
-    ContextTarget,
     Evaluate,
     Failed,
     Finished,
     Forget,
-    IntArray,
     Key,
-    Need,
     Probe,
     Probed,
     Result,
@@ -40,8 +35,7 @@ from .engine.commands import (
     Values,
     neuron_hook,
 )
-from .engine.contexts import common_prefix, pair_contexts
-from .errors import (
+from ..errors import (
     InternalError,
     InvalidParams,
     InvalidRequest,
@@ -51,146 +45,13 @@ from .errors import (
     UnknownDocument,
     UnknownModel,
 )
-from .model import ServedModel
-from .protocol import messages as wire
-from .protocol.codec import Fault, Message, Notification, Request, encode_values, error_object
-from .protocol.messages import ActivationEncoding, RequestId
-from .protocol.openrpc import openrpc_document
-
-# ------------------------------------------------------------------------------------ effects
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """Answer a request."""
-
-    id: RequestId
-    result: Any
-
-
-@dataclass(frozen=True, slots=True)
-class Refuse:
-    """Answer a request with an error."""
-
-    id: RequestId
-    error: RequestError
-
-
-@dataclass(frozen=True, slots=True)
-class Notify:
-    """Send a notification."""
-
-    method: str
-    params: Any
-
-
-@dataclass(frozen=True, slots=True)
-class Tokenize:
-    """Tokenize, then call `Session.tokenized`."""
-
-    uri: str
-    ticket: int
-    tokenizer: Tokenizer
-    text: str
-    encoding: PositionEncoding
-    merged: int
-    """How many older versions this one answers too."""
-
-
-@dataclass(frozen=True, slots=True)
-class Compute:
-    """Hand a command to the engine of a model; its results come back through `Session.computed`."""
-
-    model: str
-    command: Command
-
-
-@dataclass(frozen=True, slots=True)
-class LoadModel:
-    """Load a model, then call `Session.model_loaded` or `Session.model_failed`."""
-
-    id: RequestId
-    model: str
-    progress_token: str | int | None
-
-
-@dataclass(frozen=True, slots=True)
-class GiveUpLoading:
-    """Nobody waits for this request's model any more."""
-
-    id: RequestId
-
-
-Effect = Reply | Refuse | Notify | Tokenize | Compute | LoadModel | GiveUpLoading
-Effects = list[Effect]
-
-# ------------------------------------------------------------------------------------ state
-
-
-@dataclass(slots=True)
-class _Tokenizing:
-    ticket: int
-    version: int
-
-
-@dataclass(slots=True)
-class _Document:
-    """A document: what the client has written, and what it has been told."""
-
-    text: Text
-    followed: bool = True
-    """Whether changes apply; not after an impossible one or a dropped connection, until the next open."""
-    changes: int = 1
-    """How many versions of the text are newer than what is tokenized or being tokenized."""
-    first_update: float | None = None
-    """When the first values since `arrived` were sent."""
-    arrived: float | None = None
-    """When the oldest change came that no `activations/done` has answered."""
-    opening: list[RequestId] = field(default_factory=list)
-    tokenizing: _Tokenizing | None = None
-    tokenize_seconds: float = 0.0
-    sent: TokenList = EMPTY
-    sent_version: int | None = None
-    """Version of the last `document/tokens`; None before the first."""
-    replace_all: bool = False
-    """Whether nothing the client holds will be valid: the model is another one."""
-    known: list[_Known] = field(default_factory=list)  # one a context
-    serial: int = -1
-    """Number of the evaluation whose results are wanted; others are dropped."""
-
-
-@dataclass(slots=True)
-class _Known:
-    """What the client knows of one context: for each length, the units whose values it has that far."""
-
-    ids: IntArray  # [tokens]
-    lengths: dict[int, tuple[Unit, ...]]
-
-    def cut(self, length: int) -> dict[int, tuple[Unit, ...]]:
-        """What stays known when the context changes from token `length` on."""
-        lengths: dict[int, tuple[Unit, ...]] = {}
-        for known, units in self.lengths.items():
-            lengths[min(known, length)] = lengths.get(min(known, length), ()) + units
-        return lengths
-
-    def advance(self, start: int, stop: int, units: Sequence[Unit]) -> None:
-        """The client has been sent the values of `units` at `[start, stop)`."""
-        moved = set(units)
-        left = tuple(unit for unit in self.lengths.pop(start, ()) if unit not in moved)
-        if left:
-            self.lengths[start] = left
-        self.lengths[stop] = self.lengths.get(stop, ()) + tuple(units)
-
-    def add(self, units: tuple[Unit, ...]) -> None:
-        self.lengths[0] = self.lengths.get(0, ()) + units
-
-    def remove(self, units: set[Unit]) -> None:
-        kept = {known: tuple(u for u in group if u not in units) for known, group in self.lengths.items()}
-        self.lengths = {known: group for known, group in kept.items() if group}
-
-    def target(self) -> ContextTarget:
-        needs = (Need(start, units) for start, units in sorted(self.lengths.items()) if start < len(self.ids))
-        return ContextTarget(self.ids, tuple(needs))
+from ..model import ServedModel
+from ..protocol import messages as wire
+from ..protocol.codec import Fault, Message, Notification, Request, encode_values, error_object
+from ..protocol.messages import ActivationEncoding, RequestId
+from ..protocol.openrpc import openrpc_document
+from .document import Document, Tokenizing, splice_message
+from .effects import Compute, Effects, GiveUpLoading, LoadModel, Notify, Refuse, Reply, Tokenize
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +88,7 @@ class Session:
         self._models = models
         self._clock = clock
         self._subscribed: dict[Unit, None] = {}  # in row order
-        self._documents: dict[str, _Document] = {}
+        self._documents: dict[str, Document] = {}
         self._resync_sent: set[str] = set()
         self._loading: dict[RequestId, str] = {}
         self._tops: dict[int, _PendingTop] = {}
@@ -341,7 +202,7 @@ class Session:
             )
         if len(params.text) > self.limits.document_characters:
             raise self._too_long()
-        document = _Document(Text(params.version, params.text, self.position_encoding), arrived=self._clock())
+        document = Document(Text(params.version, params.text, self.position_encoding), arrived=self._clock())
         if known is not None:
             document.opening = known.opening
         document.opening.append(request_id)
@@ -401,12 +262,12 @@ class Session:
 
     # -------------------------------------------------------------------------------- tokens
 
-    def _advance(self, uri: str, document: _Document) -> Effects:
+    def _advance(self, uri: str, document: Document) -> Effects:
         """Has the newest text tokenized, unless that is going on already or the client cannot keep up."""
         if not document.changes or document.tokenizing is not None or self._congested:
             return []
         merged, document.changes = document.changes - 1, 0
-        document.tokenizing = _Tokenizing(self._next(), document.text.version)
+        document.tokenizing = Tokenizing(self._next(), document.text.version)
         return [
             Tokenize(
                 uri,
@@ -433,12 +294,9 @@ class Session:
             for request_id in document.opening
         ]
         document.opening.clear()
-        splice = (replacement if document.replace_all else splice_between)(document.sent, tokens)
-        known: list[_Known] = [] if document.replace_all else document.known
-        document.replace_all = False
-        document.sent, document.sent_version = tokens, version
-        document.known = self._carry_over(known, tokens, splice)
-        effects.append(Notify("document/tokens", self._token_splice(uri, document, splice)))
+        splice = document.take_tokens(tokens, version, tuple(self._subscribed))
+        message = splice_message(uri, version, tokens, splice, self.model.tokenizer.text_of)
+        effects.append(Notify("document/tokens", message))
         return [*effects, *self._evaluate(uri, document), *self._advance(uri, document)]
 
     def tokenizing_failed(self, uri: str, ticket: int) -> Effects:
@@ -450,12 +308,12 @@ class Session:
         error = InternalError("The text could not be tokenized.", uri=uri)
         return self._refuse_text(uri, document, error)
 
-    def _too_many_tokens(self, uri: str, document: _Document) -> Effects:
+    def _too_many_tokens(self, uri: str, document: Document) -> Effects:
         maximum = self.limits.document_tokens
         error = LimitExceeded(f"A document has at most {maximum} tokens.", limit="documentTokens", maximum=maximum)
         return self._refuse_text(uri, document, error)
 
-    def _refuse_text(self, uri: str, document: _Document, error: RequestError) -> Effects:
+    def _refuse_text(self, uri: str, document: Document, error: RequestError) -> Effects:
         """The newest text cannot be shown: the client is told, and may open another."""
         if document.opening:
             effects: Effects = [Refuse(request_id, error) for request_id in document.opening]
@@ -463,60 +321,9 @@ class Session:
             return [*effects, self._compute(Forget(self._key(uri)))]
         return [_tell_error("document/change", error), *self._lose(uri, error.message)]
 
-    def _carry_over(self, old: list[_Known], tokens: TokenList, splice: Splice) -> list[_Known]:
-        """What the client knows of the new contexts. A token that the splice puts in has no values there, even
-        where the same token stood before: one splice spans all that lies between two distant changes."""
-        units = tuple(self._subscribed)
-        contexts = list(tokens.contexts())
-        pairs = pair_contexts([known.ids for known in old], [tokens.ids[context] for context in contexts])
-        carried: list[_Known] = []
-        for context, pair in zip(contexts, pairs, strict=True):
-            ids = tokens.ids[context]
-            if pair is None:
-                carried.append(_Known(ids, {0: units} if units else {}))
-                continue
-            kept = common_prefix(old[pair].ids, ids)
-            if splice.start < context.stop and splice.start + splice.insert > context.start:
-                kept = min(kept, max(0, splice.start - context.start))
-            carried.append(_Known(ids, old[pair].cut(kept)))
-        return carried
-
-    def _token_splice(self, uri: str, document: _Document, splice: Splice) -> wire.DocumentTokens:
-        tokens = document.sent
-        inserted = slice(splice.start, splice.start + splice.insert)
-        breaks = set(tokens.breaks)
-        text_of = self.model.tokenizer.text_of
-        wire_tokens: list[wire.Token] = []
-        for index, (token, start, stop, special) in enumerate(
-            zip(
-                tokens.ids[inserted].tolist(),
-                tokens.starts[inserted].tolist(),
-                tokens.stops[inserted].tolist(),
-                tokens.special[inserted].tolist(),
-                strict=True,
-            ),
-            start=splice.start,
-        ):
-            wire_token: wire.Token = {"id": token, "text": text_of(token), "from": start, "to": stop}
-            if special:
-                wire_token["special"] = True
-            if index in breaks:
-                wire_token["segment"] = True
-            wire_tokens.append(wire_token)
-        assert document.sent_version is not None
-        return {
-            "uri": uri,
-            "version": document.sent_version,
-            "start": splice.start,
-            "deleteCount": splice.delete,
-            "tokens": wire_tokens,
-            "shift": splice.shift,
-            "tokenCount": len(tokens),
-        }
-
     # -------------------------------------------------------------------------------- activations
 
-    def _evaluate(self, uri: str, document: _Document) -> Effects:
+    def _evaluate(self, uri: str, document: Document) -> Effects:
         """Has everything computed that the client lacks; replaces what was asked before."""
         document.serial = self._next()
         targets = tuple(known.target() for known in document.known)
@@ -543,7 +350,7 @@ class Session:
             case _:
                 assert_never(result)
 
-    def _update(self, uri: str, document: _Document, values: Values) -> Notify:
+    def _update(self, uri: str, document: Document, values: Values) -> Notify:
         offset = next(
             context.start for number, context in enumerate(document.sent.contexts()) if number == values.context
         )
@@ -562,7 +369,7 @@ class Session:
             },
         )
 
-    def _done(self, uri: str, document: _Document, finished: Finished) -> Effects:
+    def _done(self, uri: str, document: Document, finished: Finished) -> Effects:
         if document.changes or document.tokenizing is not None or document.sent_version is None:
             return []  # a newer version is on its way and will be answered instead
         arrived, document.arrived = document.arrived, None

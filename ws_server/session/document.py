@@ -1,0 +1,131 @@
+"""A session's record of one document: what the client has written, and what it has been told of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from ..document.text import Text
+from ..document.tokens import EMPTY, Splice, TokenList, replacement, splice_between
+from ..engine.commands import ContextTarget, IntArray, Need, Unit
+from ..engine.contexts import common_prefix, pair_contexts
+from ..protocol.messages import DocumentTokens, RequestId, Token
+
+
+@dataclass(slots=True)
+class Tokenizing:
+    ticket: int
+    version: int
+
+
+@dataclass(slots=True)
+class Document:
+    """A document: what the client has written, and what it has been told."""
+
+    text: Text
+    followed: bool = True
+    """Whether changes apply; not after an impossible one or a dropped connection, until the next open."""
+    changes: int = 1
+    """How many versions of the text are newer than what is tokenized or being tokenized."""
+    first_update: float | None = None
+    """When the first values since `arrived` were sent."""
+    arrived: float | None = None
+    """When the oldest change came that no `activations/done` has answered."""
+    opening: list[RequestId] = field(default_factory=list)
+    tokenizing: Tokenizing | None = None
+    tokenize_seconds: float = 0.0
+    sent: TokenList = EMPTY
+    sent_version: int | None = None
+    """Version of the last `document/tokens`; None before the first."""
+    replace_all: bool = False
+    """Whether nothing the client holds will be valid: the model is another one."""
+    known: list[Known] = field(default_factory=list)  # one a context
+    serial: int = -1
+    """Number of the evaluation whose results are wanted; others are dropped."""
+
+    def take_tokens(self, tokens: TokenList, version: int, subscribed: tuple[Unit, ...]) -> Splice:
+        """Makes `tokens` what the client has; returns the splice that it has to be sent for that."""
+        splice = (replacement if self.replace_all else splice_between)(self.sent, tokens)
+        known = _carry_over([] if self.replace_all else self.known, tokens, splice, subscribed)
+        self.sent, self.sent_version, self.known, self.replace_all = tokens, version, known, False
+        return splice
+
+
+@dataclass(slots=True)
+class Known:
+    """What the client knows of one context: for each length, the units whose values it has that far."""
+
+    ids: IntArray  # [tokens]
+    lengths: dict[int, tuple[Unit, ...]]
+
+    def cut(self, length: int) -> dict[int, tuple[Unit, ...]]:
+        """What stays known when the context changes from token `length` on."""
+        lengths: dict[int, tuple[Unit, ...]] = {}
+        for known, units in self.lengths.items():
+            lengths[min(known, length)] = lengths.get(min(known, length), ()) + units
+        return lengths
+
+    def advance(self, start: int, stop: int, units: Sequence[Unit]) -> None:
+        """The client has been sent the values of `units` at `[start, stop)`."""
+        moved = set(units)
+        left = tuple(unit for unit in self.lengths.pop(start, ()) if unit not in moved)
+        if left:
+            self.lengths[start] = left
+        self.lengths[stop] = self.lengths.get(stop, ()) + tuple(units)
+
+    def add(self, units: tuple[Unit, ...]) -> None:
+        self.lengths[0] = self.lengths.get(0, ()) + units
+
+    def remove(self, units: set[Unit]) -> None:
+        kept = {known: tuple(u for u in group if u not in units) for known, group in self.lengths.items()}
+        self.lengths = {known: group for known, group in kept.items() if group}
+
+    def target(self) -> ContextTarget:
+        needs = (Need(start, units) for start, units in sorted(self.lengths.items()) if start < len(self.ids))
+        return ContextTarget(self.ids, tuple(needs))
+
+
+def _carry_over(old: list[Known], tokens: TokenList, splice: Splice, subscribed: tuple[Unit, ...]) -> list[Known]:
+    """What the client knows of the new contexts. A token that the splice puts in has no values there, even where the
+    same token stood before: one splice spans all that lies between two distant changes."""
+    contexts = list(tokens.contexts())
+    pairs = pair_contexts([known.ids for known in old], [tokens.ids[context] for context in contexts])
+    changed_until = splice.start + max(splice.insert, 1 if splice.delete else 0)
+    carried: list[Known] = []
+    for context, pair in zip(contexts, pairs, strict=True):
+        ids = tokens.ids[context]
+        if pair is None:
+            carried.append(Known(ids, {0: subscribed} if subscribed else {}))
+            continue
+        kept = common_prefix(old[pair].ids, ids)
+        if splice.start < context.stop and changed_until > context.start:
+            kept = min(kept, max(0, splice.start - context.start))
+        carried.append(Known(ids, old[pair].cut(kept)))
+    return carried
+
+
+def splice_message(
+    uri: str, version: int, tokens: TokenList, splice: Splice, text_of: Callable[[int], str]
+) -> DocumentTokens:
+    """The `document/tokens` that makes a client's list `tokens`; `text_of` decodes a token."""
+    inserted = slice(splice.start, splice.start + splice.insert)
+    breaks = set(tokens.breaks)
+    columns = (tokens.ids, tokens.starts, tokens.stops, tokens.special)
+    rows = zip(*(column[inserted].tolist() for column in columns), strict=True)
+    wire_tokens: list[Token] = []
+    for index, (token, start, stop, special) in enumerate(rows, start=splice.start):
+        wire_token: Token = {"id": token, "text": text_of(token), "from": start, "to": stop}
+        if special:
+            wire_token["special"] = True
+        if index in breaks:
+            wire_token["segment"] = True
+        wire_tokens.append(wire_token)
+    return {
+        "uri": uri,
+        "version": version,
+        "start": splice.start,
+        "deleteCount": splice.delete,
+        "tokens": wire_tokens,
+        "shift": splice.shift,
+        "tokenCount": len(tokens),
+    }
