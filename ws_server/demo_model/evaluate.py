@@ -31,8 +31,8 @@ PROMPTS = (
     "She was not at all",
     "1:1 And it came to pass",
     "captain (noun):",
-    "def read(self, size=-1):\n",
-    "import sys\nimport os\n\n",
+    "class Stack:\n    def __init__(self",
+    "    def close(self):\n        if self.",
 )
 
 
