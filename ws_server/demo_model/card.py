@@ -137,6 +137,7 @@ def render(figures: dict[str, Any]) -> str:
         f"{length} tokens" + ("" if until == "inf" else f" (until {float(until) / 1e6:g} million)")
         for until, length in recipe["curriculum"]
     )
+    note = f"\n- {training['note']}" if "note" in training else ""
     written = "\n\n".join(f"````text\n{s['prompt']}▌{s['text']}\n````" for s in figures["samples"])
     schedule = training["schedule"]
     total, decay = schedule["tokens"], schedule["decay_tokens"]
@@ -174,7 +175,7 @@ held-out text is unseen, but not foreign.
 - Muon (rate {recipe["muon_rate"]:g}) for the matrices of the blocks, AdamW (rate {recipe["adam_rate"]:g}) for the rest.
   Warm-up over {recipe["warmup_tokens"] / 1e6:g} million tokens, then constant, then linear to zero over the last
   {decay / 1e6:.2f} million of {total / 1e6:.2f} million.
-- Byte-level BPE with GPT-2's pre-tokenisation, learned on the training text.
+- Byte-level BPE with GPT-2's pre-tokenisation, learned on the training text.{note}
 
 ## Held-out results
 
@@ -207,7 +208,8 @@ Highest held-out activations, one a document (`⏎` is a line end, `␣` a space
 
 ## Samples
 
-Temperature 0.8, from the 40 likeliest tokens, seed 1, none left out; the prompt ends at `▌`.
+Temperature 0.8, from the 40 likeliest tokens, seed 1, one sample a prompt; the prompt ends at `▌`. The prompts were
+chosen to show the kinds of text: with others the Python in particular is weaker.
 
 {written}
 
