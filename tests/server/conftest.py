@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from tests.support import models
 from tests.support.reference import Reference
@@ -30,8 +31,15 @@ NARROW = {
     "subscriptions": 20,
     "messages_per_second": 300,
 }
-RESUME_SECONDS = 2.0
-FLOOD_SECONDS = 1.0
+INFINITE, UNDEFINED = 5, 6
+"""Two neurons of the last layer of the narrow server's `gpt2`."""
+NARROW_SETTINGS = {
+    "resume_seconds": 2.0,
+    "flood_seconds": 1.0,
+    "cache_bytes": 1024**2,
+    "compression": True,
+    "allowed_origins": ["https://lab.example"],
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -90,10 +98,11 @@ def fleet(
 
 @pytest.fixture(scope="session")
 def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    """`gpt2` has statistics, `llama` is not loaded at the start, and `broken` cannot be."""
+    """`gpt2` has statistics and two neurons that overflow, `llama` is not loaded at the start, `broken` cannot be."""
     parent = tmp_path_factory.mktemp("narrow")
     folders = {name: models.make(name, parent, seed=1) for name in ("gpt2", "llama")}
     _add_statistics(folders["gpt2"], layers=3, neurons=192)
+    _overflow(folders["gpt2"])
     broken = folders["broken"] = models.gpt2(parent / "broken")
     weights = broken / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:5000])
@@ -101,10 +110,19 @@ def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
         tmp_path_factory.mktemp("server") / "stderr",
         list(folders.values()),
         limits=NARROW,
-        settings={"resume_seconds": RESUME_SECONDS, "flood_seconds": FLOOD_SECONDS},
+        settings=NARROW_SETTINGS,
     )
     yield Fleet(server, folders)
     server.stop()
+
+
+def _overflow(folder: Path) -> None:
+    """Makes two neurons of the last layer useless."""
+    path = folder / "model.safetensors"
+    weights = load_file(path)
+    bias = weights["transformer.h.2.mlp.c_fc.bias"]
+    bias[INFINITE], bias[UNDEFINED] = float("inf"), float("-inf")
+    save_file(weights, path, metadata={"format": "pt"})
 
 
 def _add_statistics(folder: Path, layers: int, neurons: int) -> None:

@@ -176,6 +176,14 @@ async def test_origin_and_host(fleet: Fleet) -> None:
         assert refused.value.response.status_code == 403, headers
 
 
+async def test_origin_that_is_allowed(narrow: Fleet) -> None:
+    async with await Client.dial(narrow.url, origin="https://lab.example") as client:
+        await client.initialize()
+    for origin in ("https://lab.example.org", "http://lab.example", "https://lab.example:444"):
+        with pytest.raises(InvalidStatus):
+            await Client.dial(narrow.url, origin=origin)
+
+
 async def _with_headers(fleet: Fleet, headers: dict[str, str]) -> Client:
     """Connects with these headers in place of the library's own."""
     reader, writer = await asyncio.open_connection("127.0.0.1", fleet.server.port)

@@ -13,6 +13,9 @@ from websockets.exceptions import InvalidStatus
 
 from tests.server.conftest import NARROW, Fleet
 from tests.support.client import PATIENCE, Client, RequestFailed
+from tests.support.edits import Editor
+
+PROSE = "The keeper counted the waves, and the girl counted the gulls.\n"
 
 
 async def check(fleet: Fleet, client: Client, *uris: str) -> None:
@@ -129,6 +132,23 @@ async def test_tokens(narrow: Fleet) -> None:
         await client.open_document("one", digits[: low - 10], version=1000)
         await check(narrow, client)
         assert len(client.resyncs) == 1
+
+
+async def test_memory(narrow: Fleet) -> None:
+    """Far more text than the memory for computed state holds: it is computed again, and right."""
+    async with await Client.dial(narrow.url, compression="deflate") as client:
+        await client.initialize()
+        await client.subscribe("L2N0", "L0N79", "L1N40")
+        uris = "abc"
+        for uri in uris:
+            await client.open_document(uri, PROSE * 40)
+        editor = Editor(seed=5, encoding="utf-16", size=2500)
+        for _ in range(60):
+            uri = editor.random.choice(uris)
+            await client.change(uri, *editor.changes(client.documents[uri].text))
+            if editor.random.random() < 0.3:
+                await check(narrow, client)
+        await check(narrow, client)
 
 
 async def test_frame(narrow: Fleet) -> None:

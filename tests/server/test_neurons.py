@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.server.conftest import Fleet
+from tests.server.conftest import INFINITE, UNDEFINED, Fleet
 from tests.support import models
 from tests.support.client import Client, RequestFailed
 
@@ -153,6 +153,45 @@ async def test_many_neurons_at_once(fleet: Fleet) -> None:
         assert len(client.subscribed) == layers * width
 
 
+@pytest.mark.parametrize("model", ["gpt2", "llama", "gpt-neox"])
+async def test_every_hook_point_that_is_offered(fleet: Fleet, model: str) -> None:
+    reference = fleet.reference(model)
+    known = reference.activations([1, 2, 3])
+    async with await Client.open(fleet.url) as client:
+        await client.load(model)
+        hooks = client.model["hooks"]
+        assert len(hooks) > 3 * client.model["layers"]
+        await client.open_document("one", PROSE)
+        for hook in hooks:
+            width = known[hook].shape[1]
+            await client.subscribe({"hook": hook, "index": 0}, {"hook": hook, "index": width - 1})
+            with pytest.raises(RequestFailed) as failure:
+                await client.subscribe({"hook": hook, "index": width})
+            assert failure.value.code == -32602
+        await check(fleet, client)
+        assert len(client.subscribed) == 2 * len(hooks)
+        await client.change("one", (30, 33, "sea"), (0, 1, ""))
+        await check(fleet, client)
+
+
+async def test_what_is_no_number_is_null(narrow: Fleet) -> None:
+    """Infinite and undefined activations, which half precision and odd weights do produce."""
+    for encoding in ("json", "base64"):
+        async with await Client.open(narrow.url, activationEncodings=[encoding]) as client:
+            await client.subscribe(f"L2N{INFINITE}", f"L2N{UNDEFINED}", "L2N0")
+            await client.open_document("one", "some text")
+            await check(narrow, client)
+            document = client.documents["one"]
+            for key in (f"L2N{INFINITE}", f"L2N{UNDEFINED}"):
+                assert not np.isfinite(document.values(key)).any()
+                if encoding == "json":
+                    assert np.isnan(document.values(key)).all()
+            top = await client.request("neurons/top", {"uri": "one", "token": 1, "k": 1000, "layers": [2]})
+            values = {neuron["neuron"]: neuron["value"] for neuron in top["neurons"]}
+            assert values[INFINITE] is None
+            assert values[UNDEFINED] is None
+
+
 @pytest.mark.parametrize("model", ["gpt2", "llama"])
 async def test_highest_neurons_at_a_token(fleet: Fleet, model: str) -> None:
     async with await Client.open(fleet.url) as client:
@@ -252,12 +291,15 @@ async def test_statistics(narrow: Fleet) -> None:
         await client.open_document("one", "The gulls were counted twice.")
         await check(narrow, client)
         everything = await client.request("neurons/top", {"uri": "one", "token": 4, "k": 1000, "by": "ratio"})
-        ratios = [neuron["ratio"] for neuron in everything["neurons"]]
+        assert len(everything["neurons"]) == client.model["layers"] * client.model["neuronsPerLayer"]
+        numbers = [neuron for neuron in everything["neurons"] if neuron["value"] is not None]
+        ratios = [neuron["ratio"] for neuron in numbers]
         assert ratios == sorted(ratios, reverse=True)
-        assert len(ratios) == client.model["layers"] * client.model["neuronsPerLayer"]
+        assert len(ratios) == len(everything["neurons"]) - 2
         values = {neuron["key"]: neuron for neuron in everything["neurons"]}
         expected = client.documents["one"].values("L1N3")[4]
         assert values["L1N3"]["value"] == pytest.approx(expected, abs=1e-4)
         assert values["L1N3"]["ratio"] == pytest.approx(expected / statistics["max"], abs=1e-4)
-        by_value = await client.request("neurons/top", {"uri": "one", "token": 4, "k": 3})
-        assert by_value["neurons"] == sorted(everything["neurons"], key=lambda neuron: -neuron["value"])[:3]
+        by_value = await client.request("neurons/top", {"uri": "one", "token": 4, "k": 3, "layers": [0, 1]})
+        shallow = [neuron for neuron in numbers if neuron["layer"] < 2]
+        assert by_value["neurons"] == sorted(shallow, key=lambda neuron: -neuron["value"])[:3]

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import ws_server
+from tests.server.conftest import THOROUGH
 from tests.support import models
 from tests.support.client import LOADING, Client, RequestFailed
 from tests.support.server import ServerProcess, alive, loads_torch, run_command
@@ -171,7 +172,10 @@ def test_folders_that_are_no_models(folder: Path, tmp_path: Path) -> None:
     assert "tiny" in refusal("serve", "--no-open", "--port", "0", "--model", str(folder), "--model", str(second))
 
 
-@pytest.mark.parametrize("kind", ["truncated weights", "other weights", "no such architecture", "no tokenizer inside"])
+KINDS = ("truncated weights", "no such architecture", "other weights", "no tokenizer inside")
+
+
+@pytest.mark.parametrize("kind", KINDS if THOROUGH else KINDS[:2])
 def test_folders_that_only_look_like_models(folder: Path, tmp_path: Path, kind: str) -> None:
     """What only loading tells is told as soon as it is known; by then the page had been promised."""
     broken = tmp_path / "broken"

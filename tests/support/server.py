@@ -26,7 +26,7 @@ from ws_server.config import Limits, Settings
 from ws_server.engine.catalog import resolve_models
 from ws_server.server.app import run
 settings = json.loads(sys.argv[1])
-settings["models"] = tuple(settings["models"])
+settings = {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}
 settings["limits"] = Limits(**settings["limits"])
 settings = Settings(**settings)
 run(settings, resolve_models(settings.models))
