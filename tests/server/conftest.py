@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tests.support import models
+from tests.support.client import Client
 from tests.support.reference import Reference
 from tests.support.server import ServerProcess
 from ws_server.engine.statistics import NeuronStatistics, weights_digest
@@ -20,7 +21,7 @@ from ws_server.engine.statistics import NeuronStatistics, weights_digest
 THOROUGH = os.environ.get("NEUROSCOPE_THOROUGH", "") not in ("", "0")
 """Whether to take the time for ten times as many edits, and for all architectures."""
 
-OFFERED = tuple(models.ARCHITECTURES) if THOROUGH else ("gpt2", "llama", "gpt-neox", "mistral", "gemma2")
+OFFERED = tuple(models.ARCHITECTURES) if THOROUGH else ("gpt2", "llama", "gpt-neox", "gemma2")
 
 NARROW = {
     "sessions": 6,
@@ -48,6 +49,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(400))
+
+
+_account: list[str] = []
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What was compared, where the run is to be talkative."""
+    if _account and terminalreporter.verbosity > 0:
+        terminalreporter.section("values compared with a plain computation")
+        for line in [*_account, f"{Client.edits} edits sent"]:
+            terminalreporter.write_line(line)
 
 
 class Fleet:
@@ -79,9 +91,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="session")
-def fleet(
-    folders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
-) -> Iterator[Fleet]:
+def fleet(folders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     torch.set_num_threads(1)
     server = ServerProcess(tmp_path_factory.mktemp("server") / "stderr", list(folders.values()))
     fleet = Fleet(server, folders)
@@ -89,11 +99,7 @@ def fleet(
         yield fleet
     finally:
         server.stop()
-    reporter = request.config.pluginmanager.get_plugin("terminalreporter")
-    if reporter is not None and reporter.verbosity > 0:
-        reporter.write_line("")
-        for line in fleet.account():
-            reporter.write_line(line)
+        _account.extend(fleet.account())
 
 
 @pytest.fixture(scope="session")

@@ -42,7 +42,7 @@ async def test_edits_while_the_model_changes(fleet: Fleet) -> None:
     async with await Client.open(fleet.url) as client:
         await client.subscribe("L0N0", "L1N20")
         await client.open_document("one", models.TEXT)
-        for name in ("mistral", "gpt2", "gemma2", "llama") * 3:
+        for name in ("gpt-neox", "gpt2", "gemma2", "llama") * 3:
             loading = client.call("model/load", {"model": name})
             await client.change("one", (4, 4, "big "))
             await client.send(loading)

@@ -20,7 +20,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 from websockets.asyncio.client import ClientConnection, connect
@@ -147,6 +147,9 @@ class Document:
 
 class Client:
     """A connection and what came over it."""
+
+    edits: ClassVar[int] = 0
+    """Changes sent by all clients."""
 
     def __init__(self, socket: ClientConnection) -> None:
         self.socket = socket
@@ -300,6 +303,7 @@ class Client:
     async def change(self, uri: str, *changes: Change) -> int:
         """Sends one `document/change` with offsets and text in units; returns the new version."""
         document = self.documents[uri]
+        Client.edits += 1
         document.version += 1
         document.text = apply_changes(document.text, changes)
         document.texts[document.version] = document.text
