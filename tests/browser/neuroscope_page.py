@@ -141,13 +141,13 @@ class NeuroscopePage:
             assert ids == self.reference.ids(shown.text)
         if 0 not in starts:
             starts.insert(0, 0)
-        for key in shown.neurons:
-            values = shown.values[key]
-            assert len(values) == len(ids)
-            assert None not in values
-            for start, stop in zip(starts, [*starts[1:], len(ids)], strict=True):
-                expected = self.reference.values(ids[start:stop], key)
-                difference = float(np.abs(np.array(values[start:stop]) - expected).max())
+        for start, stop in zip(starts, [*starts[1:], len(ids)], strict=True):
+            expected = self.reference.values(ids[start:stop], shown.neurons)
+            for key in shown.neurons:
+                values = shown.values[key]
+                assert len(values) == len(ids)
+                assert None not in values
+                difference = float(np.abs(np.array(values[start:stop]) - expected[key]).max())
                 assert difference <= TOLERANCE, f"{key} is {difference} off"
                 self.worst = max(self.worst, difference)
         check_colours(shown)

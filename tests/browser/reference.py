@@ -26,10 +26,12 @@ class Reference:
         ids: list[int] = self.bridge.tokenizer(text, add_special_tokens=False)["input_ids"]
         return ids
 
-    def values(self, ids: Sequence[int], key: str) -> np.ndarray:
-        """The activations of the neuron `key`, such as L3N42, at each of these tokens: [tokens]."""
-        layer, neuron = (int(number) for number in key.removeprefix("L").split("N"))
-        hook = f"blocks.{layer}.mlp.hook_post"
-        _, cache = self.bridge.run_with_cache(torch.tensor([list(ids)]), names_filter=[hook])
-        row: np.ndarray = cache[hook][0, :, neuron].numpy()  # [tokens]
-        return row
+    def values(self, ids: Sequence[int], keys: Sequence[str]) -> dict[str, np.ndarray]:
+        """The activations of neurons, named as L3N42, at each of these tokens: [tokens]."""
+        places = {key: tuple(int(number) for number in key.removeprefix("L").split("N")) for key in keys}
+        hooks = {f"blocks.{layer}.mlp.hook_post" for layer, _ in places.values()}
+        _, cache = self.bridge.run_with_cache(torch.tensor([list(ids)]), names_filter=sorted(hooks))
+        return {
+            key: cache[f"blocks.{layer}.mlp.hook_post"][0, :, neuron].numpy()  # [tokens]
+            for key, (layer, neuron) in places.items()
+        }

@@ -46,13 +46,16 @@ def style(locator: Locator, name: str) -> str:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_colours_say_sign_and_size_and_leave_the_text_readable(neuroscope: NeuroscopePage, scheme: str) -> None:
     neuroscope.page.emulate_media(color_scheme=scheme)
-    neuroscope.write(TEXT)
-    # A narrow range, so that all of the palette is in use.
-    neuroscope.page.get_by_test_id("range-max").fill("0.2")
-    neuroscope.page.get_by_test_id("range-max").press("Enter")
-    neuroscope.page.get_by_test_id("range-min").fill("-0.1")
-    neuroscope.page.get_by_test_id("range-min").press("Enter")
-    shown = neuroscope.shows(TEXT)
+    opened = neuroscope.read()
+    assert opened.focus is not None
+    values = [
+        float(v or 0) for v, t in zip(opened.values[opened.focus], opened.tokens, strict=True) if not t["special"]
+    ]
+    # The range of this text, so that all of the palette is in use.
+    for bound, value in (("max", max(values)), ("min", min(values))):
+        neuroscope.page.get_by_test_id(f"range-{bound}").fill(f"{value:.4f}")
+        neuroscope.page.get_by_test_id(f"range-{bound}").press("Enter")
+    shown = neuroscope.shows(opened.text)
     page = style(neuroscope.page.locator("html"), "backgroundColor")
     text = rgba(style(neuroscope.editor, "color"))[:3]
     assert (luminance(rgba(page)[:3]) > 0.5) == (scheme == "light")

@@ -8,10 +8,12 @@ from importlib.resources import as_file, files
 
 import numpy as np
 import pytest
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Locator, Page, expect
 from safetensors.numpy import load_file
 
 from tests.browser.neuroscope_page import NeuroscopePage, Shown
+from tests.browser.reference import Reference
+from tests.support.server import ServerProcess
 
 COUNT_PIXELS = """
 (canvas, tokens) => {
@@ -33,14 +35,11 @@ TEXT = 'In 1815 there were 12 ships,\n"and no more," said Anne.'
 
 
 @pytest.fixture
-def written(neuroscope: NeuroscopePage) -> NeuroscopePage:
-    """A page with TEXT, and L0N7, L1N42 and L2N3 in its rows, the first in focus."""
-    while (keys := neuroscope.read().neurons) != []:
-        neuroscope.row(keys[0]).get_by_test_id("remove").click()
-        neuroscope.wait(neurons=keys[1:])
-    neuroscope.write(TEXT)
-    for key in ("L0N7", "L1N42", "L2N3"):
-        add(neuroscope, key)
+def written(page: Page, server: ServerProcess, reference: Reference) -> NeuroscopePage:
+    """A page that opens with TEXT, and L0N7, L1N42 and L2N3 in its rows, the first in focus."""
+    opening = {"text": TEXT, "neurons": ["L0N7", "L1N42", "L2N3"]}
+    page.route("**/opening.json", lambda route: route.fulfill(json=opening))
+    neuroscope = NeuroscopePage(page, reference).open(server.url)
     neuroscope.row("L0N7").get_by_test_id("neuron-name").click()
     assert neuroscope.shows(TEXT, neurons=["L0N7", "L1N42", "L2N3"]).focus == "L0N7"
     return neuroscope
