@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from ..document.text import Text
 from ..document.tokens import EMPTY, Splice, TokenList, replacement, splice_between
 from ..engine.commands import ContextTarget, IntArray, Need, Unit
-from ..engine.contexts import common_prefix, pair_contexts
 from ..protocol.messages import DocumentTokens, RequestId, Token
 
 
@@ -46,7 +45,8 @@ class Document:
     def take_tokens(self, tokens: TokenList, version: int, subscribed: tuple[Unit, ...]) -> Splice:
         """Makes `tokens` what the client has; returns the splice that it has to be sent for that."""
         splice = (replacement if self.replace_all else splice_between)(self.sent, tokens)
-        known = _carry_over([] if self.replace_all else self.known, tokens, splice, subscribed)
+        sent, known = (EMPTY, []) if self.replace_all else (self.sent, self.known)
+        known = _carry_over(sent, known, tokens, splice, subscribed)
         self.sent, self.sent_version, self.known, self.replace_all = tokens, version, known, False
         return splice
 
@@ -85,22 +85,22 @@ class Known:
         return ContextTarget(self.ids, tuple(needs))
 
 
-def _carry_over(old: list[Known], tokens: TokenList, splice: Splice, subscribed: tuple[Unit, ...]) -> list[Known]:
-    """What the client knows of the new contexts. A token that the splice puts in has no values there, even where the
-    same token stood before: one splice spans all that lies between two distant changes."""
-    contexts = list(tokens.contexts())
-    pairs = pair_contexts([known.ids for known in old], [tokens.ids[context] for context in contexts])
-    changed_until = splice.start + max(splice.insert, 1 if splice.delete else 0)
+def _carry_over(
+    old: TokenList, known: list[Known], new: TokenList, splice: Splice, subscribed: tuple[Unit, ...]
+) -> list[Known]:
+    """What the client knows of the new contexts: what it has at the tokens before the splice, and whole contexts
+    behind it. A token that the splice puts in has no values there, even where the same token stood before."""
+    former = {context.start: one for context, one in zip(old.contexts(), known, strict=True)}
     carried: list[Known] = []
-    for context, pair in zip(contexts, pairs, strict=True):
-        ids = tokens.ids[context]
-        if pair is None:
+    for context in new.contexts():
+        ids = new.ids[context]
+        behind = context.start >= splice.start + splice.insert
+        origin = former.get(context.start + splice.delete - splice.insert if behind else context.start)
+        kept = len(ids) if behind else max(0, splice.start - context.start)
+        if origin is None:
             carried.append(Known(ids, {0: subscribed} if subscribed else {}))
-            continue
-        kept = common_prefix(old[pair].ids, ids)
-        if splice.start < context.stop and changed_until > context.start:
-            kept = min(kept, max(0, splice.start - context.start))
-        carried.append(Known(ids, old[pair].cut(kept)))
+        else:
+            carried.append(Known(ids, origin.cut(min(kept, len(ids)))))
     return carried
 
 
