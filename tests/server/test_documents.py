@@ -150,6 +150,27 @@ async def test_an_edit_sends_only_what_it_can_have_changed(fleet: Fleet) -> None
             assert done["computedTokens"] + done["reusedTokens"] == len(document.tokens)
 
 
+async def test_deleting_the_end_of_a_context_leaves_the_next_alone(fleet: Fleet) -> None:
+    async with await Client.open(fleet.url) as client:
+        await client.subscribe(*KEYS)
+        first, middle, last = "The waves " * 26 + ".\n\n", "Few.\n\n", "and the gulls " * 40
+        await client.open_document("one", first + middle + last)
+        await check(fleet, client, "one")
+        document = client.documents["one"]
+        before = [document.tokens[context.start]["from"] for context in document.contexts()]
+        assert len(first + middle) in before, "the text does not break where this test needs it"
+        seen = document.values_received
+        await client.change("one", (len(first), len(first + middle), ""))
+        await check(fleet, client, "one")
+        after = [document.tokens[context.start]["from"] for context in document.contexts()]
+        assert after == [start if start <= len(first) else start - len(middle) for start in before]
+        assert document.values_received == seen
+        await client.change("one", (len(first), len(first), middle))
+        await check(fleet, client, "one")
+        inserted = [t for t in document.tokens if t["from"] >= len(first) and t["to"] <= len(first + middle)]
+        assert document.values_received - seen == len(KEYS) * sum("special" not in token for token in inserted)
+
+
 async def test_opening_again_sends_everything_and_computes_nothing(fleet: Fleet) -> None:
     async with await Client.open(fleet.url) as client:
         await client.subscribe(*KEYS)
