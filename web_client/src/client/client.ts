@@ -137,7 +137,7 @@ export class NeuroscopeClient extends Emitter<ClientEvents> {
     try {
       const model = decode.results["model/load"](await this.#request("model/load", { model: id, workDoneToken: token }, options), "");
       this.#setModel(model);
-      this.subscriptions.modelChanged(model.dropped ?? []);
+      this.subscriptions.modelChanged();
       await this.refreshModels();
       return model;
     } finally {
@@ -281,7 +281,7 @@ export class NeuroscopeClient extends Emitter<ClientEvents> {
   #setModel(model: ModelInfo | null): void {
     const old = this.#model;
     this.#model = model;
-    if (model !== null) this.subscriptions.keepWithin(model.layers, model.neuronsPerLayer);
+    if (model !== null) this.subscriptions.fit(model);
     if (old?.id === model?.id && old?.revision === model?.revision) return;
     if (old !== null) for (const document of this.#documents.values()) document.modelChanged();
     this.emit("model", model);

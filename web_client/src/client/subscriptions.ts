@@ -5,6 +5,9 @@
  * set after them: what is wanted and not there is subscribed, then what is there and not wanted is unsubscribed (in this
  * order, so that a layer stays captured while stepping from one of its neurons to the next). A reconnection is the same
  * loop with another starting set.
+ *
+ * Another model may lack some of them. Those stay wanted, in their place, but are not asked for: they are back with the
+ * next model that has them.
  */
 import type { Neuron } from "../wire";
 import { DisconnectedError, ErrorCode, NeuroscopeError, RequestError } from "./errors";
@@ -14,6 +17,13 @@ import { neuronKey, neuronName, type NeuronRef, neuronRef } from "./neuron";
 export interface SubscriptionLink {
   subscribe(neurons: NeuronRef[]): Promise<Neuron[]>;
   unsubscribe(neurons: NeuronRef[]): Promise<Neuron[]>;
+}
+
+/** The model that the neurons are of, and which of them it said it lacks. */
+export interface ModelShape {
+  readonly layers: number;
+  readonly neuronsPerLayer: number;
+  readonly dropped?: readonly string[] | undefined;
 }
 
 /** One row: a neuron, and what the server told of it (null until it did). */
@@ -27,6 +37,8 @@ export interface SubscriptionEvents {
   change: undefined;
   /** The server does not have this neuron; its row is gone. */
   refused: { readonly key: string; readonly error: Error };
+  /** Another model, or another list of wanted neurons that it lacks. */
+  absent: readonly string[];
 }
 
 interface Waiter {
@@ -36,15 +48,35 @@ interface Waiter {
 
 export class Subscriptions extends Emitter<SubscriptionEvents> {
   #wanted: string[] = [];
+  /** Those of the wanted that the model lacks. */
+  #absent: ReadonlySet<string> = new Set();
+  /** Those that the last model lacked; whether this one has them, its server tells. */
+  #returning: ReadonlySet<string> = new Set();
   #served = new Set<string>();
   readonly #told = new Map<string, Neuron>();
   readonly #waiters = new Map<string, Waiter[]>();
   #link: SubscriptionLink | null = null;
   #running = false;
+  /** Something may have to be done since the loop's last step began. */
+  #asked = false;
 
-  /** Wanted rows, in order. */
+  /** Wanted rows that the model has, in order. */
   get rows(): readonly SubscribedNeuron[] {
-    return this.#wanted.map((key) => ({ key, neuron: this.#told.get(key) ?? null }));
+    return this.#present.map((key) => ({ key, neuron: this.#told.get(key) ?? null }));
+  }
+
+  /** Keys of all wanted neurons, in order, whether the model has them or not. */
+  get wanted(): readonly string[] {
+    return this.#wanted;
+  }
+
+  /** Keys of the wanted neurons that the model lacks, in order. */
+  get absent(): readonly string[] {
+    return this.#wanted.filter((key) => this.#absent.has(key));
+  }
+
+  get #present(): string[] {
+    return this.#wanted.filter((key) => !this.#absent.has(key));
   }
 
   /** What the server told of a neuron; null before it did. */
@@ -54,20 +86,24 @@ export class Subscriptions extends Emitter<SubscriptionEvents> {
 
   /** Rows that have or may get values: the wanted ones and those that the server still sends. */
   get keys(): string[] {
-    return [...new Set([...this.#wanted, ...this.#served])];
+    return [...new Set([...this.#present, ...this.#served])];
   }
 
   /** Whether the server sends exactly what is wanted. */
   get settled(): boolean {
-    return !this.#running && this.#served.size === this.#wanted.length && this.#wanted.every((key) => this.#served.has(key));
+    const present = this.#present;
+    return !this.#running && this.#served.size === present.length && present.every((key) => this.#served.has(key));
   }
 
   /**
-   * Add neurons before row `at` (default: at the end). Resolves when the server sends them or they were removed again,
-   * rejects when it refuses one.
+   * Add neurons before the wanted one `at` (default: at the end). Resolves when the server sends them, they were removed
+   * again or it turned out that the model lacks them; rejects when the server refuses one.
    */
   add(refs: readonly NeuronRef[], at = this.#wanted.length): Promise<void> {
     const keys = [...new Set(refs.map(neuronKey))];
+    const others = (set: ReadonlySet<string>): Set<string> => new Set([...set].filter((key) => !keys.includes(key)));
+    this.#absent = others(this.#absent); // asked for anew
+    this.#returning = others(this.#returning);
     const added = keys.filter((key) => !this.#wanted.includes(key));
     return this.#want([...this.#wanted.slice(0, at), ...added, ...this.#wanted.slice(at)], keys);
   }
@@ -85,12 +121,14 @@ export class Subscriptions extends Emitter<SubscriptionEvents> {
     return this.#want(rows, [next]);
   }
 
-  /** Give the rows another order; `keys` must be the wanted ones. */
+  /** Give the rows another order; `keys` must be theirs. What the model lacks keeps its place. */
   reorder(keys: readonly string[]): void {
-    if (keys.length !== this.#wanted.length || !keys.every((key) => this.#wanted.includes(key))) {
+    const present = this.#present;
+    if (keys.length !== present.length || !keys.every((key) => present.includes(key))) {
       throw new RangeError("reorder() takes exactly the rows that are there");
     }
-    this.#wanted = [...keys];
+    const ordered = keys.values();
+    this.#wanted = this.#wanted.map((key) => (this.#absent.has(key) ? key : ordered.next().value ?? key));
     this.emit("change", undefined);
   }
 
@@ -107,37 +145,41 @@ export class Subscriptions extends Emitter<SubscriptionEvents> {
     this.#served.clear();
   }
 
-  /** Another model: what was told of the neurons is void, and these are not there any more. */
-  modelChanged(dropped: readonly string[]): void {
-    this.#told.clear();
-    for (const key of dropped) {
-      this.#served.delete(key);
-      this.#refuse(key, new NeuroscopeError(`The new model has no ${key}.`));
-    }
+  /** Set those aside that this model lacks, and take those up again that the last one lacked. */
+  fit(model: ModelShape): void {
+    const lacks = (key: string): boolean => {
+      const name = neuronName(key);
+      return (name !== null && (name.layer >= model.layers || name.neuron >= model.neuronsPerLayer)) || model.dropped?.includes(key) === true;
+    };
+    this.#returning = this.#absent;
+    this.#setAside(new Set(this.#wanted.filter(lacks)));
     this.emit("change", undefined);
+  }
+
+  /** Another model: what was told of the neurons is void. */
+  modelChanged(): void {
+    this.#told.clear();
     // Asking again for what is subscribed brings its statistics on the new model.
     this.#served.clear();
+    this.emit("change", undefined);
     void this.#run();
   }
 
-  /** Drop the rows of MLP neurons outside this model. */
-  keepWithin(layers: number, neuronsPerLayer: number): void {
-    for (const key of this.#wanted) {
-      const name = neuronName(key);
-      if (name !== null && (name.layer >= layers || name.neuron >= neuronsPerLayer)) {
-        this.#refuse(key, new NeuroscopeError(`This model has no ${key}.`));
-      }
-    }
-    this.emit("change", undefined);
+  #setAside(absent: ReadonlySet<string>): void {
+    this.#absent = absent;
+    for (const key of absent) this.#release(key);
+    this.emit("absent", this.absent);
+  }
+
+  /** Nobody needs to wait for this neuron any longer. */
+  #release(key: string): void {
+    for (const { resolve } of this.#waiters.get(key) ?? []) resolve();
+    this.#waiters.delete(key);
   }
 
   #want(wanted: string[], awaited: readonly string[]): Promise<void> {
     this.#wanted = wanted;
-    for (const [key, waiters] of this.#waiters) {
-      if (wanted.includes(key)) continue;
-      this.#waiters.delete(key);
-      for (const { resolve } of waiters) resolve();
-    }
+    for (const key of [...this.#waiters.keys()]) if (!wanted.includes(key)) this.#release(key);
     const waiting = awaited
       .filter((key) => !this.#served.has(key))
       .map((key) => new Promise<void>((resolve, reject) => {
@@ -152,12 +194,16 @@ export class Subscriptions extends Emitter<SubscriptionEvents> {
     this.#served = new Set(neurons.map(({ key }) => key));
     for (const neuron of neurons) {
       this.#told.set(neuron.key, neuron);
-      for (const { resolve } of this.#waiters.get(neuron.key) ?? []) resolve();
-      this.#waiters.delete(neuron.key);
+      this.#release(neuron.key);
     }
   }
 
   #refuse(key: string, error: Error): void {
+    const unknown = error instanceof RequestError && error.code === ErrorCode.invalidParams;
+    if (unknown && this.#returning.has(key) && this.#wanted.includes(key)) {
+      this.#setAside(new Set([...this.#absent, key]));
+      return;
+    }
     const waiters = this.#waiters.get(key) ?? [];
     this.#waiters.delete(key);
     const was = this.#wanted.length;
@@ -167,11 +213,14 @@ export class Subscriptions extends Emitter<SubscriptionEvents> {
   }
 
   async #run(): Promise<void> {
+    this.#asked = true;
     if (this.#running) return;
     this.#running = true;
     try {
       for (let link = this.#link; link !== null; link = this.#link) {
-        if (!(await this.#step(link))) break;
+        this.#asked = false;
+        // A wish may come just while a step finds nothing to do.
+        if (!(await this.#step(link)) && !(this.#asked as boolean)) break;
         this.emit("change", undefined);
       }
     } finally {
@@ -182,8 +231,9 @@ export class Subscriptions extends Emitter<SubscriptionEvents> {
 
   /** One request towards what is wanted; false when there is nothing to do. */
   async #step(link: SubscriptionLink): Promise<boolean> {
-    const missing = this.#wanted.filter((key) => !this.#served.has(key));
-    const surplus = [...this.#served].filter((key) => !this.#wanted.includes(key));
+    const present = this.#present;
+    const missing = present.filter((key) => !this.#served.has(key));
+    const surplus = [...this.#served].filter((key) => !present.includes(key));
     try {
       if (missing.length > 0) this.#answered(link, await link.subscribe(missing.map(neuronRef)));
       else if (surplus.length > 0) this.#answered(link, await link.unsubscribe(surplus.map(neuronRef)));

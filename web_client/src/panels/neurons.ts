@@ -41,11 +41,15 @@ export class NeuronsPanel extends Panel {
     .remove { position: absolute; top: 3px; right: 10px; padding: 0; width: 28px; min-height: 28px; font-size: 15px; line-height: 1; }
     .empty { padding: 22px 16px; color: var(--muted); }
     .waiting .here, .waiting .peak { opacity: .55; }
+    .absent-head { display: flex; align-items: center; gap: 8px; padding: 10px 10px 6px 16px; font-size: 12px; color: var(--muted); }
+    .absent-head button { margin-left: auto; min-height: 24px; padding: 0 8px; }
+    li.absent { padding: 7px 44px 7px 16px; color: var(--muted); }
+    li.absent .name { font-weight: 500; text-decoration: line-through; }
   `];
 
   override render(): TemplateResult {
     const { workbench } = this;
-    const { keys } = workbench;
+    const { keys, absent } = workbench;
     return html`
       <header>
         <h2 id="title">${keys.length === 1 ? "1 neuron" : `${keys.length} neurons`}</h2>
@@ -56,9 +60,11 @@ export class NeuronsPanel extends Panel {
         </form>
       </header>
       ${keys.length === 0 ? "" : this.#heads()}
-      ${keys.length === 0 ? html`<p class="empty">Add a neuron to see where it fires: type its layer and number.</p>` : html`
+      ${keys.length === 0 ? html`<p class="empty">Add a neuron to see where it fires: type its layer and number.</p>` : ""}
+      ${keys.length + absent.length === 0 ? "" : html`
         <ul aria-labelledby="title" class=${workbench.late ? "waiting" : ""} data-testid="neurons" @keydown=${this.#key}>
           ${repeat(keys, (key) => key, (key) => this.#row(key))}
+          ${absent.length === 0 ? "" : this.#absent(absent)}
         </ul>`}`;
   }
 
@@ -98,6 +104,18 @@ export class NeuronsPanel extends Panel {
         <button class="remove quiet" data-testid="remove" aria-label="Remove ${key}" title="Remove ${key}"
           @click=${() => { workbench.remove(key); }}>×</button>
       </li>`;
+  }
+
+  /** Those that wait for a model that has them. */
+  #absent(keys: readonly string[]): TemplateResult {
+    const { workbench } = this;
+    return html`
+      <li class="absent-head"><span>Not in this model, back with one that has ${keys.length === 1 ? "it" : "them"}</span>
+        <button data-testid="remove-absent" @click=${() => { workbench.removeAbsent(); }}>Remove</button></li>
+      ${keys.map((key) => html`
+        <li class="absent" data-testid="absent-neuron" data-absent=${key}><span class="name number">${key}</span>
+          <button class="remove quiet" tabindex="-1" aria-label="Remove ${key}" title="Remove ${key}"
+            @click=${() => { workbench.remove(key); }}>×</button></li>`)}`;
   }
 
   /** A click on a strip focuses the row and brings the token under the pointer into view. */

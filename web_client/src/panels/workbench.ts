@@ -31,6 +31,8 @@ const MOST_NOTICES = 3;
 
 export class Workbench extends Emitter<WorkbenchEvents> implements TokenSource {
   #focus: string | null = null;
+  /** The neuron that a person focused; another one stands in while the model lacks it. */
+  #chosen: string | null = null;
   readonly #ranges = new Map<string, TypedRange>();
   #hovered: number | null = null;
   #caret: number | null = null;
@@ -39,6 +41,7 @@ export class Workbench extends Emitter<WorkbenchEvents> implements TokenSource {
   #lastDone: Done | null = null;
   #notices: readonly Notice[] = [];
   #nextNotice = 1;
+  #absentNotice: { readonly id: number; readonly keys: string } | null = null;
   #loading: { readonly model: string; readonly progress: ProgressValue | null; readonly abort: AbortController } | null = null;
   #picture: TokenPicture | null = null;
 
@@ -55,6 +58,7 @@ export class Workbench extends Emitter<WorkbenchEvents> implements TokenSource {
     });
     client.subscriptions.on("change", () => { this.#keepFocus(); this.#watch(); told(); });
     client.subscriptions.on("refused", ({ key, error }) => { this.notify(`${key}: ${error.message}`); });
+    client.subscriptions.on("absent", (keys) => { this.#tellAbsent(keys); });
     for (const event of ["change", "tokens", "values", "done", "problem"] as const) {
       document.on(event, () => { this.#watch(); told(); });
     }
@@ -70,13 +74,20 @@ export class Workbench extends Emitter<WorkbenchEvents> implements TokenSource {
     return this.client.subscriptions.rows.map(({ key }) => key);
   }
 
+  /** Keys of the neurons that are wanted and that this model lacks. */
+  get absent(): readonly string[] {
+    return this.client.subscriptions.absent;
+  }
+
   /** Key of the neuron that colours the text. */
   get focus(): string | null {
     return this.#focus;
   }
 
   setFocus(key: string): void {
-    if (!this.keys.includes(key) || key === this.#focus) return;
+    if (!this.keys.includes(key)) return;
+    this.#chosen = key;
+    if (key === this.#focus) return;
     this.#focus = key;
     this.#changed();
   }
@@ -109,6 +120,11 @@ export class Workbench extends Emitter<WorkbenchEvents> implements TokenSource {
     const next = keys[index + 1] ?? keys[index - 1] ?? null;
     if (this.#focus === key && next !== null) this.setFocus(next);
     this.client.subscriptions.remove([key]);
+  }
+
+  /** Give those up that this model lacks. */
+  removeAbsent(): void {
+    this.client.subscriptions.remove(this.absent);
   }
 
   /** Put another neuron of this model in a row. One that has a row already is just focused; one out of range is not there. */
@@ -228,11 +244,13 @@ export class Workbench extends Emitter<WorkbenchEvents> implements TokenSource {
     return this.#notices;
   }
 
-  notify(text: string): void {
+  /** Say something for a while; returns the notice's id. */
+  notify(text: string): number {
     const notice = { id: this.#nextNotice++, text };
     this.#notices = [...this.#notices.filter((other) => other.text !== text), notice].slice(-MOST_NOTICES);
     setTimeout(() => { this.dismiss(notice.id); }, NOTICE_MS);
     this.#changed();
+    return notice.id;
   }
 
   dismiss(id: number): void {
@@ -251,6 +269,7 @@ export class Workbench extends Emitter<WorkbenchEvents> implements TokenSource {
     const abort = new AbortController();
     const current = (): boolean => this.#loading?.abort === abort;
     this.#loading = { model: id, progress: null, abort };
+    this.#notices = []; // they are of the model as it was
     this.#changed();
     try {
       await this.client.loadModel(id, {
@@ -299,7 +318,17 @@ export class Workbench extends Emitter<WorkbenchEvents> implements TokenSource {
 
   #keepFocus(): void {
     const { keys } = this;
-    if (this.#focus === null || !keys.includes(this.#focus)) this.#focus = keys[0] ?? null;
+    if (this.#chosen !== null && keys.includes(this.#chosen)) this.#focus = this.#chosen;
+    else if (this.#focus === null || !keys.includes(this.#focus)) this.#focus = keys[0] ?? null;
+  }
+
+  /** One notice for all that the model lacks, as long as that is true. */
+  #tellAbsent(absent: readonly string[]): void {
+    const keys = absent.join(", ");
+    if (keys === (this.#absentNotice?.keys ?? "")) return;
+    if (this.#absentNotice !== null) this.dismiss(this.#absentNotice.id);
+    const count = absent.length === 1 ? "1 neuron is" : `${absent.length} neurons are`;
+    this.#absentNotice = keys === "" ? null : { id: this.notify(`${count} not in this model: ${keys}`), keys };
   }
 
   /** Answers come: none is late. */

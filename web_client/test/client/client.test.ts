@@ -208,8 +208,8 @@ describe("a client", () => {
     server().answer("a");
     server().hold.add("model/load").add("models/list");
     const seen: unknown[] = [];
-    const refused: string[] = [];
-    client.subscriptions.on("refused", ({ key }) => refused.push(key));
+    const absent: (readonly string[])[] = [];
+    client.subscriptions.on("absent", (keys) => absent.push(keys));
     const loading = client.loadModel("other", { onProgress: (progress) => seen.push(progress.percentage) });
     const request = server().held[0] as { id: number; params: { model: string; workDoneToken: string } };
     expect(request.params.model).toBe("other");
@@ -225,7 +225,8 @@ describe("a client", () => {
     expect((await loading).id).toBe("other");
     await settle();
     expect(seen).toEqual([50]);
-    expect(refused).toEqual(["L3N60"]);
+    expect(absent).toEqual([["L3N60"]]);
+    expect(client.subscriptions.absent).toEqual(["L3N60"]);
     expect(client.subscriptions.rows.map(({ key }) => key)).toEqual(["L0N1"]);
     expect(document.done).toBe(false);
     expect([...document.activations.values("L0N1")]).toEqual([NaN, NaN, NaN]);
@@ -233,6 +234,50 @@ describe("a client", () => {
     server().answer("a");
     expect(document.done).toBe(true);
     expect(document.activations.complete).toBe(true);
+  });
+
+  it("brings neurons back, in their order, with a model that has them", async () => {
+    const { client, server } = prepared();
+    const document = client.open("a", "one two");
+    client.start();
+    const hook = "blocks.0.hook_resid_post/3";
+    await client.subscriptions.add(["L3N60", "L0N1", "L2N5"]);
+    await settle();
+    const change = async (shape: ModelInfo): Promise<void> => {
+      server().hold.add("model/load").add("models/list");
+      const loading = client.loadModel(shape.id);
+      server().subscribed = server().subscribed.filter((key) => shape.dropped?.includes(key) !== true);
+      server().peer.answer(server().held.pop() as never, shape);
+      await settle();
+      server().peer.answer(server().held.pop() as never, { models: [] });
+      await loading;
+      await settle();
+    };
+    const keys = (): string[] => client.subscriptions.rows.map(({ key }) => key);
+    await change({ ...model, id: "small", layers: 1, dropped: ["L3N60", "L2N5"] });
+    expect(keys()).toEqual(["L0N1"]);
+    expect(client.subscriptions.wanted).toEqual(["L3N60", "L0N1", "L2N5"]);
+    expect(client.subscriptions.absent).toEqual(["L3N60", "L2N5"]);
+    expect(client.subscriptions.settled).toBe(true);
+    expect(server().subscribed).toEqual(["L0N1"]);
+    client.subscriptions.remove(["L2N5"]);
+    await client.subscriptions.add(["L0N2"]);
+    client.subscriptions.reorder(["L0N2", "L0N1"]);
+    await change(model);
+    expect(keys()).toEqual(["L3N60", "L0N2", "L0N1"]);
+    expect(client.subscriptions.absent).toEqual([]);
+    expect([...server().subscribed].sort()).toEqual([...keys()].sort());
+    server().document("a").known.clear();
+    server().answer("a");
+    expect(document.activations.complete).toBe(true);
+    // What only the server can judge is asked for again, and set aside again where it is refused.
+    await client.subscriptions.add(["L3N61"]);
+    await change({ ...model, id: "other", dropped: ["L3N61"] });
+    expect(client.subscriptions.absent).toEqual(["L3N61"]);
+    await change(model);
+    expect(client.subscriptions.absent).toEqual([]);
+    await expect(client.subscriptions.add([hook])).rejects.toThrow();
+    expect(client.subscriptions.wanted).not.toContain(hook);
   });
 
   it("asks for the model that was chosen when the session is a new one", async () => {

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { FakeNetwork, ManualClock, NeuroscopeClient } from "../../src/client";
 import { Workbench } from "../../src/panels/workbench";
-import { activations, ScriptedServer, settle, tokenize } from "../scripted-server";
+import type { ModelInfo } from "../../src/wire";
+import { activations, model, ScriptedServer, settle, tokenize } from "../scripted-server";
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -128,6 +129,34 @@ describe("the workbench", () => {
     expect(offsets).toEqual([7]);
   });
 
+  it("tells once which neurons a model lacks, and takes the focus back with one that has them", async () => {
+    const { workbench, client, server } = await opened(["L3N1", "L0N2", "L2N3"]);
+    workbench.setFocus("L2N3");
+    const change = async (shape: ModelInfo): Promise<void> => {
+      server.hold.add("model/load").add("models/list");
+      const loading = workbench.loadModel(shape.id);
+      server.peer.answer(server.held.pop() as never, shape);
+      await settle();
+      server.peer.answer(server.held.pop() as never, { models: [] });
+      await loading;
+      await settle();
+    };
+    await change({ ...model, id: "small", layers: 1, dropped: ["L3N1", "L2N3"] });
+    expect(workbench.keys).toEqual(["L0N2"]);
+    expect(workbench.focus).toBe("L0N2");
+    expect(workbench.notices.map(({ text }) => text)).toEqual(["2 neurons are not in this model: L3N1, L2N3"]);
+    await change(model);
+    expect(workbench.keys).toEqual(["L3N1", "L0N2", "L2N3"]);
+    expect(workbench.focus).toBe("L2N3");
+    expect(workbench.notices).toEqual([]);
+    expect(client.subscriptions.settled).toBe(true);
+    await change({ ...model, id: "small", layers: 3, dropped: ["L3N1"] });
+    expect(workbench.notices.map(({ text }) => text)).toEqual(["1 neuron is not in this model: L3N1"]);
+    workbench.removeAbsent();
+    await change(model);
+    expect(workbench.keys).toEqual(["L0N2", "L2N3"]);
+  });
+
   it("says once what is refused, and forgets it after a while", async () => {
     const { workbench } = await opened(["L0N1"]);
     await workbench.add("L9N9");
@@ -161,6 +190,6 @@ describe("the workbench", () => {
     workbench.cancelLoading();
     server.peer.refuse(server.held[1] as never, -32800, "The request was cancelled.");
     await cancelled;
-    expect(workbench.notices.length).toBe(1);
+    expect(workbench.notices).toEqual([]); // the one of the first attempt went with the second
   });
 });
