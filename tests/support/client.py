@@ -189,7 +189,12 @@ class Client:
     @classmethod
     async def dial(cls, url: str, **options: Any) -> Client:
         """Connects only. `url` is the server's page."""
-        address = url.replace("http://", "ws://", 1) + "ws"
+        return await cls.dial_address(url + "ws", **options)
+
+    @classmethod
+    async def dial_address(cls, address: str, **options: Any) -> Client:
+        """Connects to an `http:` address as it is."""
+        address = address.replace("http://", "ws://", 1)
         options = {"max_size": None, "compression": None, "open_timeout": PATIENCE, "close_timeout": 5, **options}
         return cls(await connect(address, **options))
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-READY = re.compile(r"Neuroscope ready at (http://127\.0\.0\.1:(\d+)/)\n")
+READY = re.compile(r"Neuroscope ready at (http://127\.0\.0\.1:(\d+)/)(\?token=\S+)?\n")
 
 # Limits have no options on the command line: this runs the same server with other settings.
 _WITH_SETTINGS = """
@@ -31,6 +31,11 @@ settings["limits"] = Limits(**settings["limits"])
 settings = Settings(**settings)
 run(settings, resolve_models(settings.models))
 """
+
+
+class _NoRedirection(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *args: Any, **kwargs: Any) -> None:
+        return None
 
 
 class ServerProcess:
@@ -73,16 +78,19 @@ class ServerProcess:
             self.kill()
             raise AssertionError(f"the server did not get ready; it said {line!r} and\n{log.read_text()}")
         self.url, self.port = match[1], int(match[2])
+        self.query = match[3] or ""
+        """What the printed address has besides: the token, where there is one."""
 
     @property
     def pid(self) -> int:
         return self.process.pid
 
-    def get(self, path: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
-        """Status, headers in lower case and body of a GET."""
+    def get(self, path: str, *, follow: bool = True, **headers: str) -> tuple[int, dict[str, str], bytes]:
+        """Status, headers in lower case and body of a GET, after redirections unless `follow` is false."""
         request = urllib.request.Request(self.url + path.removeprefix("/"), headers=headers)
+        opener = urllib.request.build_opener(*([] if follow else [_NoRedirection]))
         try:
-            with urllib.request.urlopen(request, timeout=30) as response:
+            with opener.open(request, timeout=30) as response:
                 return response.status, {k.lower(): v for k, v in response.headers.items()}, response.read()
         except urllib.error.HTTPError as error:
             with error:
