@@ -32,6 +32,22 @@ export function neuronName(key: string): NeuronName | null {
   return match === null ? null : { layer: Number(match[1]), neuron: Number(match[2]) };
 }
 
+/**
+ * Read what a person types to name several, separated by commas, semicolons or spaces: their keys, each once.
+ * Where a part names none, that part.
+ */
+export function parseNeurons(input: string): string[] | string {
+  const one = parseNeuron(input); // "3 42" and "3,42" are one neuron
+  if (one !== null) return [one];
+  const keys = new Set<string>();
+  for (const part of input.split(/[\s,;]+/).filter((part) => part !== "")) {
+    const key = parseNeuron(part);
+    if (key === null) return part;
+    keys.add(key);
+  }
+  return [...keys];
+}
+
 /** Read what a person types: `L3N42`, `l3n42`, `3/42`, `3 42`, `3.42`; null when it is none of these. */
 export function parseNeuron(input: string): string | null {
   const match = /^\s*(?:L\s*(\d{1,6})\s*N\s*(\d{1,9})|(\d{1,6})\s*[/,.: ]\s*(\d{1,9}))\s*$/i.exec(input);

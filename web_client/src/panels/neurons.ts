@@ -1,7 +1,11 @@
-/** All subscribed neurons: a row each, and the field that adds one. */
-import { css, html, type TemplateResult } from "lit";
+/**
+ * All subscribed neurons: a row each, and the field that adds some.
+ *
+ * The list is one stop of the Tab key: the row in focus. Arrow keys go on from there, Delete removes.
+ */
+import { css, html, nothing, type PropertyDeclarations, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
-import { neuronName, parseNeuron } from "../client";
+import { neuronName, parseNeurons } from "../client";
 import { classOf } from "../colour/palette";
 import { bucketOf } from "../colour/scale";
 import { formatValue, visibleText } from "../editor/format";
@@ -9,12 +13,14 @@ import { Panel } from "./panel";
 import { base, bucketStyles } from "./styles";
 
 export class NeuronsPanel extends Panel {
+  static override properties: PropertyDeclarations = { problem: { state: true } };
   static override styles = [base, bucketStyles, css`
     :host { display: flex; flex-direction: column; min-height: 0; }
-    header { display: flex; align-items: center; gap: 12px; padding: 12px 16px 10px; border-bottom: 1px solid var(--line); }
+    header { display: flex; flex-wrap: wrap; align-items: center; gap: 6px 12px; padding: 12px 16px 10px; border-bottom: 1px solid var(--line); }
     h2 { font-size: 13px; font-weight: 650; margin: 0; white-space: nowrap; }
     form { display: flex; gap: 6px; margin-left: auto; }
     form input { width: 128px; }
+    .problem { flex-basis: 100%; font-size: 12.5px; color: var(--warning); }
     .heads {
       display: flex; gap: 8px; align-items: baseline; padding: 5px 59px 5px 16px; font-size: 12px; color: var(--muted);
       border-bottom: 1px solid var(--line); white-space: nowrap; overflow: hidden;
@@ -47,17 +53,27 @@ export class NeuronsPanel extends Panel {
     li.absent .name { font-weight: 500; text-decoration: line-through; }
   `];
 
+  /** Why what was typed into the field could not be added. */
+  declare problem: string | null;
+
+  constructor() {
+    super();
+    this.problem = null;
+  }
+
   override render(): TemplateResult {
-    const { workbench } = this;
+    const { workbench, problem } = this;
     const { keys, absent } = workbench;
     return html`
       <header>
         <h2 id="title">${keys.length === 1 ? "1 neuron" : `${keys.length} neurons`}</h2>
         <form @submit=${this.#add}>
-          <input name="neuron" data-testid="add-neuron" aria-label="Add a neuron, as L3N42 or 3/42" placeholder="L3N42 or 3/42"
-            autocomplete="off" spellcheck="false" @input=${this.#typing}>
+          <input name="neuron" data-testid="add-neuron" aria-label="Add neurons, as L3N42 or 3/42" placeholder="L3N42 or 3/42"
+            autocomplete="off" spellcheck="false" aria-invalid=${String(problem !== null)}
+            aria-describedby=${problem === null ? nothing : "problem"} @input=${this.#typing}>
           <button data-testid="add-button">Add</button>
         </form>
+        <p id="problem" class="problem" role="alert" data-testid="add-problem" ?hidden=${problem === null}>${problem}</p>
       </header>
       ${keys.length === 0 ? "" : this.#heads()}
       ${keys.length === 0 ? html`<p class="empty">Add a neuron to see where it fires: type its layer and number.</p>` : ""}
@@ -91,8 +107,8 @@ export class NeuronsPanel extends Panel {
     const peak = extent === null ? "" : visibleText(document.tokens.at(extent.maxAt).text);
     return html`
       <li class=${focused ? "focused" : ""} data-testid="neuron-row" data-key=${key}>
-        <button class="row" aria-pressed=${focused} title=${help}
-          @click=${() => { workbench.setFocus(key); }} @focus=${() => { workbench.setFocus(key); }}>
+        <button class="row" aria-pressed=${focused} tabindex=${focused ? "0" : "-1"} title=${help}
+          @click=${() => { workbench.setFocus(key); }}>
           <span class="name number" data-testid="neuron-name">${key}</span>
           ${cursor === null ? html`<span></span>` : html`
             <span class="here number ${shade}" data-testid="value-here">${formatValue(here)}</span>`}
@@ -101,7 +117,7 @@ export class NeuronsPanel extends Panel {
             <span class="number" data-testid="max-value">${formatValue(extent?.max ?? NaN)}</span></span>
         </button>
         <neuro-strip data-testid="strip" .workbench=${workbench} .neuron=${key} @click=${() => { this.#jump(key); }}></neuro-strip>
-        <button class="remove quiet" data-testid="remove" aria-label="Remove ${key}" title="Remove ${key}"
+        <button class="remove quiet" tabindex="-1" data-testid="remove" aria-label="Remove ${key}" title="Remove ${key} (Delete)"
           @click=${() => { workbench.remove(key); }}>×</button>
       </li>`;
   }
@@ -124,25 +140,45 @@ export class NeuronsPanel extends Panel {
     if (this.workbench.hovered !== null) this.workbench.reveal(this.workbench.hovered);
   }
 
-  readonly #typing = (event: Event): void => {
-    (event.target as Element).removeAttribute("aria-invalid");
+  readonly #typing = (): void => {
+    this.problem = null;
   };
 
   readonly #add = (event: SubmitEvent): void => {
     event.preventDefault();
-    const { workbench } = this;
     const input = (event.target as HTMLFormElement).elements.namedItem("neuron") as HTMLInputElement;
-    const key = parseNeuron(input.value);
-    const name = key === null ? null : neuronName(key);
-    const wrong = name === null ? "A neuron is named by layer and number: L3N42, or 3/42." : workbench.outside(name.layer, name.neuron);
-    input.setAttribute("aria-invalid", String(wrong !== null));
-    if (wrong !== null) {
-      workbench.notify(wrong);
-    } else if (key !== null) {
-      input.value = "";
-      void workbench.add(key);
+    const typed = parseNeurons(input.value);
+    if (typeof typed === "string") this.problem = `${typed} is no neuron: name it by layer and number, L3N42 or 3/42.`;
+    else this.problem = this.#outside(typed);
+    if (typeof typed === "string" || this.problem !== null) return;
+    if (typed.length === 0) {
+      this.problem = "Name a neuron by layer and number, L3N42 or 3/42.";
+      return;
     }
+    input.value = "";
+    void this.#await(typed);
   };
+
+  /** Why not all of these are neurons of the model; null when they are. */
+  #outside(keys: readonly string[]): string | null {
+    for (const key of keys) {
+      const name = neuronName(key);
+      const wrong = name === null ? null : this.workbench.outside(name.layer, name.neuron);
+      if (wrong !== null) return keys.length === 1 ? wrong : `${key}: ${wrong}`;
+    }
+    return null;
+  }
+
+  /** Add neurons, bring the last one's row into view, and say what the server refuses. */
+  async #await(keys: readonly string[]): Promise<void> {
+    const added = this.workbench.add(keys);
+    this.requestUpdate();
+    await this.updateComplete;
+    this.renderRoot.querySelector("li.focused")?.scrollIntoView({ block: "nearest" });
+    const refusals = await added;
+    const [first] = refusals;
+    if (first !== undefined) this.problem = refusals.length === 1 ? first : `${first} (and ${refusals.length - 1} more)`;
+  }
 
   readonly #key = (event: KeyboardEvent): void => {
     const { workbench } = this;
@@ -152,7 +188,7 @@ export class NeuronsPanel extends Panel {
     const move = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
     if (step !== 0) workbench.step(row, event.shiftKey ? { layers: step } : { neurons: step });
     else if (move !== 0) workbench.moveFocus(move);
-    else if (event.key === "Delete") workbench.remove(row);
+    else if (event.key === "Delete" || event.key === "Backspace") workbench.remove(row);
     else return;
     event.preventDefault();
     // The keyboard stays with the row in focus, which may be a new element.
@@ -162,6 +198,7 @@ export class NeuronsPanel extends Panel {
   async #keepKeyboard(): Promise<void> {
     this.requestUpdate();
     await this.updateComplete;
-    this.renderRoot.querySelector<HTMLElement>("li.focused .row")?.focus();
+    const row = this.renderRoot.querySelector<HTMLElement>("li.focused .row");
+    (row ?? this.renderRoot.querySelector<HTMLElement>("form input"))?.focus();
   }
 }

@@ -33,6 +33,8 @@ export class Workbench extends Emitter<WorkbenchEvents> implements TokenSource {
   #focus: string | null = null;
   /** The neuron that a person focused; another one stands in while the model lacks it. */
   #chosen: string | null = null;
+  /** Being added: whoever asked for them is told of a refusal. */
+  readonly #adding = new Set<string>();
   readonly #ranges = new Map<string, TypedRange>();
   #hovered: number | null = null;
   #caret: number | null = null;
@@ -57,7 +59,9 @@ export class Workbench extends Emitter<WorkbenchEvents> implements TokenSource {
       else console.info(`neuroscope: ${error.message}`);
     });
     client.subscriptions.on("change", () => { this.#keepFocus(); this.#watch(); told(); });
-    client.subscriptions.on("refused", ({ key, error }) => { this.notify(`${key}: ${error.message}`); });
+    client.subscriptions.on("refused", ({ key, error }) => {
+      if (!this.#adding.has(key)) this.notify(`${key}: ${error.message}`);
+    });
     client.subscriptions.on("absent", (keys) => { this.#tellAbsent(keys); });
     for (const event of ["change", "tokens", "values", "done", "problem"] as const) {
       document.on(event, () => { this.#watch(); told(); });
@@ -107,11 +111,19 @@ export class Workbench extends Emitter<WorkbenchEvents> implements TokenSource {
     return `This model has layers 0 to ${model.layers - 1}, with neurons 0 to ${model.neuronsPerLayer - 1}.`;
   }
 
-  /** Add a neuron and focus it. Refusals appear as notices. */
-  async add(key: string): Promise<void> {
-    const done = this.client.subscriptions.add([key]);
-    this.setFocus(key);
-    await this.#quietly(done);
+  /** Add neurons and focus the last. Resolves to what the server said of those it refused. */
+  async add(keys: readonly string[]): Promise<string[]> {
+    const { subscriptions } = this.client;
+    for (const key of keys) this.#adding.add(key);
+    const added = keys.map((key) => subscriptions.add([key]));
+    this.setFocus(keys.at(-1) ?? "");
+    const refusals: string[] = [];
+    for (const [i, outcome] of (await Promise.allSettled(added)).entries()) {
+      const key = keys[i] as string;
+      this.#adding.delete(key);
+      if (outcome.status === "rejected") refusals.push(`${key}: ${(outcome.reason as Error).message}`);
+    }
+    return refusals;
   }
 
   remove(key: string): void {

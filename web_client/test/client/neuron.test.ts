@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { neuronKey, neuronName, neuronRef, parseNeuron } from "../../src/client";
+import { neuronKey, neuronName, neuronRef, parseNeuron, parseNeurons } from "../../src/client";
 
 describe("a neuron's name", () => {
   it("is one key, however it is given", () => {
@@ -14,6 +14,14 @@ describe("a neuron's name", () => {
     expect(neuronRef("blocks.3.hook_resid_post/7")).toEqual({ hook: "blocks.3.hook_resid_post", index: 7 });
     expect(neuronName("L3N42")).toEqual({ layer: 3, neuron: 42 });
     expect(neuronName("blocks.3.hook_resid_post/7")).toBeNull();
+  });
+
+  it("is read along with others", () => {
+    expect(parseNeurons("L1N5, L2N7")).toEqual(["L1N5", "L2N7"]);
+    expect(parseNeurons(" l1n5 2/7;L1N5,\n3.4 ")).toEqual(["L1N5", "L2N7", "L3N4"]);
+    expect(parseNeurons("3, 42")).toEqual(["L3N42"]);
+    expect(parseNeurons("L1N5, L2, L3N4")).toBe("L2");
+    expect(parseNeurons(" , ")).toEqual([]);
   });
 
   it("is read as people type it", () => {

@@ -32,9 +32,10 @@ describe("the workbench", () => {
   it("focuses the first neuron, then the one that was added", async () => {
     const { workbench } = await opened(["L0N1", "L0N2"]);
     expect(workbench.focus).toBe("L0N1");
-    await workbench.add("L1N5");
+    expect(await workbench.add(["L1N4", "L1N5"])).toEqual([]);
+    expect(workbench.keys).toEqual(["L0N1", "L0N2", "L1N4", "L1N5"]);
     expect(workbench.focus).toBe("L1N5");
-    workbench.moveFocus(-1);
+    workbench.moveFocus(-2);
     expect(workbench.focus).toBe("L0N2");
     workbench.moveFocus(-9);
     expect(workbench.focus).toBe("L0N1");
@@ -157,12 +158,17 @@ describe("the workbench", () => {
     expect(workbench.keys).toEqual(["L0N2", "L2N3"]);
   });
 
-  it("says once what is refused, and forgets it after a while", async () => {
-    const { workbench } = await opened(["L0N1"]);
-    await workbench.add("L9N9");
-    expect(workbench.notices.map(({ text }) => text)).toEqual(["L9N9: There is no neuron L9N9."]);
-    expect(workbench.keys).toEqual(["L0N1"]);
+  it("says once what is refused, to who asked for it where there is one, and forgets it after a while", async () => {
+    const { workbench, client } = await opened(["L0N1"]);
+    expect(await workbench.add(["L9N9", "L0N2", "L9N8"])).toEqual([
+      "L9N9: There is no neuron L9N9.",
+      "L9N8: There is no neuron L9N8.",
+    ]);
+    expect(workbench.notices).toEqual([]);
+    expect(workbench.keys).toEqual(["L0N1", "L0N2"]);
     expect(workbench.focus).toBe("L0N1");
+    await expect(client.subscriptions.add(["L9N9"])).rejects.toThrow();
+    expect(workbench.notices.map(({ text }) => text)).toEqual(["L9N9: There is no neuron L9N9."]);
     workbench.notify("same");
     workbench.notify("same");
     expect(workbench.notices.length).toBe(2);
