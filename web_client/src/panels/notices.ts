@@ -2,6 +2,7 @@
 import { css, html, nothing, type TemplateResult } from "lit";
 import { Panel } from "./panel";
 import { base } from "./styles";
+import type { Notice } from "./workbench";
 
 /** In place of a notice's id: it stays as long as the document has its problem. */
 const PROBLEM = 0;
@@ -14,6 +15,8 @@ export class NoticesPanel extends Panel {
       display: flex; gap: 10px; align-items: start; padding: 8px 6px 8px 14px; border-radius: 8px; font-size: 13px;
       background: var(--text); color: var(--page); box-shadow: 0 6px 24px rgb(0 0 0 / .2);
     }
+    .notice span { overflow-wrap: anywhere; }
+    b { display: block; }
     button { margin-left: auto; }
     button.quiet, button.quiet:hover:not(:disabled) { color: inherit; background: none; padding: 0 8px; min-height: 22px; }
   `];
@@ -21,9 +24,9 @@ export class NoticesPanel extends Panel {
   override render(): TemplateResult {
     const { workbench } = this;
     const { problem } = workbench.document;
-    const notices = problem === null ? workbench.notices : [...workbench.notices, { id: PROBLEM, text: problem.message }];
-    return html`<div class="notices" role="status" aria-live="polite">${notices.map(({ id, text }) => html`
-      <div class="notice" data-testid="notice"><span>${text}</span>
+    const notices = problem === null ? workbench.notices : [...workbench.notices, { id: PROBLEM, text: problem.message } satisfies Notice];
+    return html`<div class="notices" role="status" aria-live="polite">${notices.map(({ id, title, text }: Notice) => html`
+      <div class="notice" data-testid="notice"><span>${title === undefined ? nothing : html`<b>${title}</b>`}${text}</span>
         ${id === PROBLEM ? nothing : html`
           <button class="quiet" aria-label="Dismiss" @click=${() => { workbench.dismiss(id); }}>×</button>`}</div>`)}</div>`;
   }

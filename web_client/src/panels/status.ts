@@ -18,8 +18,10 @@ export class StatusPanel extends Panel {
   `];
 
   override render(): TemplateResult {
-    const { client, document, lastDone, settled } = this.workbench;
-    const { model, state } = client;
+    const { client, document, lastDone, late, settled } = this.workbench;
+    const { model, ready, state } = client;
+    // The time of an older text stands only as long as that of the newest may come any moment.
+    const timed = lastDone !== null && (lastDone.version === document.version || (ready && !settled && !late)) ? lastDone : null;
     return html`
       <footer>
         <span class="state ${state.kind}" role="status" data-testid="connection" data-state=${state.kind}>
@@ -36,9 +38,9 @@ export class StatusPanel extends Panel {
         <span class="end number">
           ${document.problem === null ? nothing : html`<span data-testid="problem">not computed</span>`}
           <span data-testid="token-count">${document.tokens.length} tokens</span>
-          <span data-testid="latency" title=${lastDone === null ? "" : latencyDetail(lastDone)}>
-            ${lastDone?.roundTripMs == null ? "– ms" : `${Math.round(lastDone.roundTripMs)} ms`}</span>
-          <span class="sr" data-testid="settled">${settled ? "settled" : "computing"}</span>
+          <span data-testid="latency" title=${timed === null ? "" : latencyDetail(timed)}>
+            ${timed?.roundTripMs == null ? "– ms" : `${Math.round(timed.roundTripMs)} ms`}</span>
+          <span class="sr" data-testid="settled">${settled ? "settled" : ready ? "computing" : state.kind === "initializing" ? "loading" : "offline"}</span>
         </span>
       </footer>`;
   }

@@ -14,6 +14,8 @@ import type { TokenPicture, TokenSource, TokenValue } from "../editor/source";
 
 export interface Notice {
   readonly id: number;
+  /** What it is about, where the text alone does not say. */
+  readonly title?: string;
   readonly text: string;
 }
 
@@ -257,8 +259,8 @@ export class Workbench extends Emitter<WorkbenchEvents> implements TokenSource {
   }
 
   /** Say something for a while; returns the notice's id. */
-  notify(text: string): number {
-    const notice = { id: this.#nextNotice++, text };
+  notify(text: string, title?: string): number {
+    const notice: Notice = { id: this.#nextNotice++, text, ...(title === undefined ? {} : { title }) };
     this.#notices = [...this.#notices.filter((other) => other.text !== text), notice].slice(-MOST_NOTICES);
     setTimeout(() => { this.dismiss(notice.id); }, NOTICE_MS);
     this.#changed();
@@ -292,7 +294,12 @@ export class Workbench extends Emitter<WorkbenchEvents> implements TokenSource {
         },
       });
     } catch (error) {
-      if (!abort.signal.aborted) this.notify(error instanceof Error ? error.message : String(error));
+      if (!abort.signal.aborted) {
+        const message = error instanceof Error ? error.message : String(error);
+        console.info(`neuroscope: ${message}`);
+        const title = this.client.models.find((model) => model.id === id)?.title ?? id;
+        this.notify(reasonOf(message), `${title} could not be loaded`);
+      }
     } finally {
       if (current()) this.#loading = null;
       this.#changed();
@@ -371,4 +378,15 @@ export class Workbench extends Emitter<WorkbenchEvents> implements TokenSource {
       if (!(error instanceof DisconnectedError)) this.#changed();
     }
   }
+}
+
+const LONGEST_REASON = 140;
+
+/** The first sentence of why a model could not be loaded, without saying again that it could not. */
+function reasonOf(message: string): string {
+  const reason = message.replace(/^.*? could not be loaded: /s, "");
+  const line = reason.split("\n", 1)[0] ?? "";
+  const sentence = /^.*?[.!?](?=\s|$)/.exec(line)?.[0] ?? line;
+  const short = sentence.length > LONGEST_REASON ? `${sentence.slice(0, LONGEST_REASON - 1).trimEnd()}…` : sentence;
+  return short.charAt(0).toUpperCase() + short.slice(1);
 }

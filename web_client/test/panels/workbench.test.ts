@@ -187,10 +187,10 @@ describe("the workbench", () => {
       value: { kind: "report", percentage: 30 },
     });
     expect(workbench.loading?.progress?.percentage).toBe(30);
-    server.peer.refuse(request, -32011, "The model could not be loaded.");
+    server.peer.refuse(request, -32011, "The model 'big' could not be loaded: it has no weights. Traceback:\n  line 1\n  line 2.");
     await loading;
     expect(workbench.loading).toBeNull();
-    expect(workbench.notices.map(({ text }) => text)).toEqual(["The model could not be loaded."]);
+    expect(workbench.notices).toEqual([{ id: 1, title: "big could not be loaded", text: "It has no weights." }]);
     expect(workbench.client.model?.id).toBe("tiny");
     const cancelled = workbench.loadModel("big");
     workbench.cancelLoading();
