@@ -458,8 +458,9 @@ def test_results_of_a_lost_worker_are_asked_for_again(driver: Driver) -> None:
     top = driver.ask("neurons/top", uri="a", token=0, k=1)
     driver.engine = Engine(driver.model.runner, 1 << 40)  # the worker with its engine is gone
     driver.perform(driver.session.engine_lost())
-    driver.settle()
     assert driver.answer(top) == -32603
+    driver.perform(driver.session.engine_replaced())
+    driver.settle()
     driver.check("The keeper counted 12 waves")
 
 
@@ -571,3 +572,31 @@ def test_a_deletion_right_at_the_start_of_a_context_leaves_no_values_known() -> 
     splice = document.take_tokens(new, 2, (unit,))
     assert (splice.start, splice.delete, splice.insert) == (0, 1, 0)
     assert document.known[0].lengths == {0: (unit,)}
+
+
+def test_the_model_asked_for_last_is_the_one_that_the_session_gets(loaded: Load) -> None:
+    driver = Driver(loaded("gpt2"), offered=("gpt2", "neo", "other"))
+    first = driver.ask("model/load", model="other")
+    second = driver.ask("model/load", model="neo")
+    assert driver.answer(first) == -32800
+    assert driver.given_up == [first]
+    driver.perform(driver.session.model_loaded(second, ServedModel.of("neo", loaded("gpt-neo").facts)))
+    driver.perform(driver.session.model_loaded(first, ServedModel.of("other", loaded("gpt2").facts)))
+    assert driver.session.model.id == "neo"
+
+
+def test_top_neurons_are_not_sought_with_the_tokens_of_another_model(loaded: Load) -> None:
+    driver = Driver(loaded("gpt2"), offered=("gpt2", "neo"))
+    driver.open("The keeper counted")
+    driver.settle()
+    request = driver.ask("model/load", model="neo")
+    driver.perform(driver.session.model_loaded(request, ServedModel.of("neo", loaded("gpt-neo").facts)))
+    assert driver.call("neurons/top", uri="a", token=0, k=1) == -32800
+
+
+def test_a_text_that_was_opened_anew_need_not_be_tokenized(driver: Driver) -> None:
+    driver.open("abc")
+    work = driver.work[0]
+    driver.open("abcd", version=2)
+    assert not driver.session.waits_for(work.uri, work.ticket)
+    assert driver.session.waits_for(driver.work[1].uri, driver.work[1].ticket)

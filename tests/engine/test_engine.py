@@ -529,3 +529,42 @@ def test_on_a_gpu(tmp_path: Path, random: np.random.Generator) -> None:
     client.ask(random.integers(0, model.facts.vocabulary, 60), some_units(model, random, 6), 0)
     client.settle()
     assert client.error(model) <= 1e-3
+
+
+def test_little_memory_makes_nobody_compute_everything_again_and_again(
+    loaded: Load, random: np.random.Generator
+) -> None:
+    model = loaded("gpt2")
+    full = model.facts.context_tokens
+    engine = Engine(model.runner, cache_bytes=1)
+    units = (("blocks.2.hook_resid_post", 1),)  # the bridge takes one document a pass
+    for number in range(3):
+        targets = tuple(
+            ContextTarget(random.integers(0, model.facts.vocabulary, full), (Need(0, units),)) for _ in range(3)
+        )
+        engine.submit(Evaluate((f"session {number}", "d"), 1, targets, time.monotonic()))
+    finished = []
+    while not engine.idle:
+        finished += [result for result in engine.step() if isinstance(result, Finished)]
+    assert len(finished) == 3
+    assert all(done.computed_tokens <= 2 * 3 * full for done in finished)
+
+
+def test_a_long_probe_is_computed_in_chunks(
+    loaded: Load, random: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = loaded("llama")
+    monkeypatch.setattr("ws_server.engine.engine.LARGEST_CHUNK", 16)
+    engine = Engine(model.runner, PLENTY)
+    ids = random.integers(0, model.facts.vocabulary, 60)
+    engine.submit(Probe(("s", "d"), 1, 5, ids, (0, 2), 3, by_ratio=False))
+    reports = []
+    while not engine.idle:
+        reports.append(engine.reported_step())
+    assert [report.forward_pass.tokens for report in reports if report.forward_pass] == [16, 16, 16, 12]
+    (probed,) = reports[-1].results
+    assert isinstance(probed, Probed)
+    top = probed.top[0]
+    assert top.value == pytest.approx(
+        float(model.full_pass(ids)[neuron_hook(top.layer)][-1, top.neuron]), abs=TOLERANCE
+    )

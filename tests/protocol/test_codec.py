@@ -69,6 +69,7 @@ def test_any_frame_is_decoded(frame: str | bytes) -> None:
         ('{"jsonrpc": "2.0", "id": NaN, "method": "\\ud800"}', ParseError, None),
         ("7", InvalidRequest, None),
         ("[]", InvalidRequest, None),
+        ("[" + "1," * 100 + "1]", InvalidRequest, None),
         ('{"method": "models/list", "id": 1}', InvalidRequest, 1),
         (call(id=[1], method="models/list"), InvalidRequest, None),
         (call(id=True, method="models/list"), InvalidRequest, None),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -37,7 +37,7 @@ from .commands import (
 )
 from .contexts import pair_contexts
 from .runner import Piece, Runner
-from .scheduler import MOST_TOGETHER, FairShare, chunk_size, room_for_others
+from .scheduler import LARGEST_CHUNK, MOST_TOGETHER, FairShare, chunk_size, room_for_others
 
 _log = logging.getLogger(__name__)
 
@@ -89,6 +89,8 @@ class _Document:
     forward_seconds: float = 0.0
     last_used: float = 0.0
     nbytes: int = 0
+    spare: ContextCache | None = None
+    """For probes of texts that are no longer those of the contexts."""
 
 
 class Engine:
@@ -108,6 +110,8 @@ class Engine:
         self._documents: dict[Key, _Document] = {}
         self._share = FairShare()
         self._last_pass: PassReport | None = None
+        self._short = False
+        """Whether the budget does not hold what the evaluations under way need."""
 
     @property
     def idle(self) -> bool:
@@ -152,12 +156,23 @@ class Engine:
         results = [result for key, document in waiting.items() for result in self._tell(key, document)]
         if results:
             return results
-        session = self._share.next(key[0] for key in waiting)
-        first = next(key for key in waiting if key[0] == session)
+        first = self._whose_turn(waiting)
         if waiting[first].probes:
             return self._probe(first, waiting[first])
+        if self._short:
+            return self._evaluate([first])
         others = (key for key, document in waiting.items() if key != first and not document.probes)
         return self._evaluate([first, *others])
+
+    def _whose_turn(self, waiting: Mapping[Key, _Document]) -> Key:
+        if self._short:
+            # There is no memory for several at once: the one that was served last is brought to its end.
+            last = max(waiting, key=lambda key: waiting[key].last_used)
+            if waiting[last].chunks:
+                return last
+            self._short = False
+        session = self._share.next(key[0] for key in waiting)
+        return next(key for key in waiting if key[0] == session)
 
     def reported_step(self) -> StepReport:
         """`step`, with what an operator wants to know of it."""
@@ -251,31 +266,43 @@ class Engine:
     # -------------------------------------------------------------------------------- probes
 
     def _probe(self, key: Key, document: _Document) -> list[Result]:
-        probe = document.probes.popleft()
+        """One pass towards the answer of a probe, and the answer if it was the last."""
+        probe = document.probes[0]
         begun = time.monotonic()
         try:
-            return [Probed(key, probe.ticket, self._top(probe, self._cache_of(probe, document)))]
+            cache = self._cache_of(probe, document)
+            hooks = frozenset(neuron_hook(layer) for layer in probe.layers)
+            have, count = cache.captured(hooks), len(probe.ids)
+            if have < count:
+                stop = min(count, have + LARGEST_CHUNK) if self._runner.reuses_prefix else count
+                computed = self._runner.extend([Piece(cache, stop, hooks)])
+                self._last_pass = PassReport(1, sum(computed), time.monotonic() - begun)
+                if stop < count:
+                    return []
+            document.probes.popleft()
+            return [Probed(key, probe.ticket, self._top(probe, cache))]
         except Exception as error:
             _log.exception("A search for top neurons failed.")
+            document.probes.remove(probe)
             return [Failed(key, _failure(error), ticket=probe.ticket)]
         finally:
+            if not document.probes:
+                document.spare = None
             self._share.charge(key[0], time.monotonic() - begun)
             document.last_used = begun
             self._keep_within_budget([key])
 
     def _cache_of(self, probe: Probe, document: _Document) -> ContextCache:
-        """A cache that holds the rows that a probe is about."""
+        """A cache of the probe's tokens: that of its context, mostly. Where the text has moved on, one of its own, so
+        that neither takes back what was computed for the other."""
         if probe.context < len(document.contexts):
             cache = document.contexts[probe.context].cache
-        else:
-            cache = self._runner.new_cache()
-        # Usually a prefix of what the cache holds; where the text has moved on, the cache goes back to what is common.
-        if not np.array_equal(cache.ids[: len(probe.ids)], probe.ids):
-            cache.align(probe.ids)
-        hooks = frozenset(neuron_hook(layer) for layer in probe.layers)
-        if cache.captured(hooks) < len(probe.ids):
-            self._runner.extend([Piece(cache, len(probe.ids), hooks)])
-        return cache
+            if np.array_equal(cache.ids[: len(probe.ids)], probe.ids):
+                return cache
+        if document.spare is None:
+            document.spare = self._runner.new_cache()
+        document.spare.align(probe.ids)
+        return document.spare
 
     def _top(self, probe: Probe, cache: ContextCache) -> tuple[TopUnit, ...]:
         values = np.stack(
@@ -317,9 +344,12 @@ class Engine:
         excess = self.nbytes - self._cache_bytes
         if excess <= 0:
             return
-        for document in sorted(self._documents.values(), key=lambda document: document.last_used):
-            if excess <= 0 or document in worked_on:
+        # Who is in the midst of an evaluation comes last: taking what it needs next would only make it compute again.
+        others = (document for document in self._documents.values() if document not in worked_on)
+        for document in sorted(others, key=lambda document: (not document.finished, document.last_used)):
+            if excess <= 0:
                 return
+            self._short = self._short or not document.finished
             for context in document.contexts:
                 context.cache = self._runner.new_cache()
                 context.cache.align(context.target.ids)

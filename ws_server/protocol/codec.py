@@ -19,6 +19,9 @@ from pydantic import ValidationError
 from ..errors import InvalidParams, InvalidRequest, MethodNotFound, ParseError, RequestError
 from .messages import METHODS, ActivationEncoding, Base64Values, FloatMatrix, Params, RequestId
 
+MOST_IN_BATCH = 100
+"""Messages of one batch; their answers are kept until the last of them is there."""
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -72,8 +75,8 @@ def decode(text: str | bytes) -> Frame:
         return Frame([Fault(ParseError(f"The frame is not JSON: {error}."))])
     if not isinstance(value, list):
         return Frame([_message(value)])
-    if not value:
-        return Frame([Fault(InvalidRequest("A batch must hold at least one message."))])
+    if not 1 <= len(value) <= MOST_IN_BATCH:
+        return Frame([Fault(InvalidRequest(f"A batch must hold 1 to {MOST_IN_BATCH} messages."))])
     return Frame([_message(item) for item in value], batch=True)
 
 

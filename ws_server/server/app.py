@@ -57,7 +57,14 @@ class Server:
         self._failure: StartupError | None = None
         self._connections = 0
         options = LoadOptions(settings.device, settings.dtype, settings.context_tokens, settings.cache_bytes)
-        self.models = Models(specs, options, self.sessions.computed, self.sessions.engine_lost, self.metrics)
+        self.models = Models(
+            specs,
+            options,
+            self.sessions.computed,
+            self.sessions.engine_lost,
+            self.sessions.engine_replaced,
+            self.metrics,
+        )
         self._site = Site(
             {
                 "/healthz": ("application/json", lambda: (200, b'{"status":"ok"}\n')),
@@ -131,7 +138,8 @@ class Server:
             return self._site.answer(path, request.headers.get("If-None-Match"))
         if "Upgrade" not in request.headers:
             return respond(426, b"This is a websocket.\n", extra={"Upgrade": "websocket"})
-        if self.sessions.full:
+        # One more than there is place for: it may be the client of a half-open connection that comes to resume.
+        if self.sessions.full and self._connections > self.settings.limits.sessions:
             return respond(503, b"This server has no place for another session.\n", extra={"Retry-After": "10"})
         return None
 

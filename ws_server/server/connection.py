@@ -66,10 +66,9 @@ class Connection:
             if not isinstance(text, str):
                 await self._socket.close(CloseCode.UNSUPPORTED_DATA, "only text frames are understood")
                 return
-            if not await self._within_rate():
+            if not await self._take(codec.decode(text)):
                 await self._socket.close(CloseCode.POLICY_VIOLATION, "too many messages")
                 return
-            await self._take(codec.decode(text))
 
     async def _within_rate(self) -> bool:
         """Waits, without reading, until the client is within its rate; False if it never is."""
@@ -78,14 +77,22 @@ class Connection:
             await asyncio.sleep(delay)
         return self._allowance.exceeded_for < self._server.settings.flood_seconds
 
-    async def _take(self, frame: Frame) -> None:
+    async def _take(self, frame: Frame) -> bool:
+        """Acts on each message as fast as its client may ask; False if the client never keeps to that."""
         if frame.batch:
             # An erroneous message of a batch is answered too, notifications are not.
             self.outbox.expect_batch(
                 [m.id for m in frame.messages if isinstance(m, Request) or (isinstance(m, Fault) and not m.method)]
             )
         for message in frame.messages:
+            if not await self._within_rate():
+                return False
+            if not frame.batch:  # a batch's answers are sent together at its end: waiting for room would not end
+                await self.outbox.room()
+            if self.host is not None:
+                await self.host.room()
             await self._dispatch(message)
+        return True
 
     async def _dispatch(self, message: Message) -> None:
         if not isinstance(message, Fault):

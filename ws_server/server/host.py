@@ -31,6 +31,9 @@ from .outbox import Outbox
 
 _log = logging.getLogger(__name__)
 
+_MOST_WAITING = 8
+"""Texts of one session that wait to be tokenized; with more its connection is not read."""
+
 
 class Host:
     """Carries out what a session wants done. All methods run on the event loop."""
@@ -43,6 +46,15 @@ class Host:
         self._metrics = metrics
         self._tasks: set[asyncio.Task[None]] = set()
         self._loads: dict[RequestId, asyncio.Task[None]] = {}
+        self._turn = asyncio.Lock()
+        self._tokenizing = 0
+        self._tokenized = asyncio.Event()
+
+    async def room(self) -> None:
+        """Waits until little enough is left to tokenize that more may be asked for."""
+        while self._tokenizing >= _MOST_WAITING:
+            self._tokenized.clear()
+            await self._tokenized.wait()
 
     def receive(self, message: Message) -> None:
         self.perform(self.session.receive(message))
@@ -59,6 +71,7 @@ class Host:
                     if self.outbox is not None:
                         self.outbox.notify(effect.method, effect.params)
                 case Tokenize():
+                    self._tokenizing += 1
                     self._start(self._tokenize(effect))
                 case Compute():
                     self._models[effect.model].submit(effect.command)
@@ -67,11 +80,6 @@ class Host:
                 case GiveUpLoading():
                     if (task := self._loads.pop(effect.id, None)) is not None:
                         task.cancel()
-
-    def engine_lost(self, model_id: str) -> None:
-        """The worker of a model has died; if it is ours, a new one is waited for and everything asked again."""
-        if self.session.model.id == model_id:
-            self._start(self._recover(model_id))
 
     def end(self) -> None:
         """The session is over."""
@@ -96,15 +104,21 @@ class Host:
             _log.error("A task of session %s failed.", self.session.id[:6], exc_info=error)
 
     async def _tokenize(self, work: Tokenize) -> None:
-        begun = time.perf_counter()
         try:
-            tokens = await asyncio.get_running_loop().run_in_executor(
-                self._executor, work.tokenizer.tokenize, work.text, work.encoding
-            )
+            async with self._turn:  # one session takes one thread at a time, however many documents it opens
+                if not self.session.waits_for(work.uri, work.ticket):
+                    return
+                begun = time.perf_counter()
+                tokens = await asyncio.get_running_loop().run_in_executor(
+                    self._executor, work.tokenizer.tokenize, work.text, work.encoding
+                )
         except Exception:
             _log.exception("Tokenizing failed.")
             self.perform(self.session.tokenizing_failed(work.uri, work.ticket))
             return
+        finally:
+            self._tokenizing -= 1
+            self._tokenized.set()
         seconds = time.perf_counter() - begun
         self._metrics.tokenized(seconds, work.merged)
         self.perform(self.session.tokenized(work.uri, work.ticket, tokens, seconds))
@@ -124,16 +138,8 @@ class Host:
             reporter.end("Ready")
             self.perform(self.session.model_loaded(work.id, served))
         finally:
-            self._loads.pop(work.id, None)
-
-    async def _recover(self, model_id: str) -> None:
-        try:
-            await self._models[model_id].load()
-        except RequestError as error:
-            _log.error("%s", error)
-            return
-        if self.session.model.id == model_id:
-            self.perform(self.session.engine_lost())
+            if self._loads.get(work.id) is asyncio.current_task():
+                del self._loads[work.id]
 
 
 class ProgressReporter:

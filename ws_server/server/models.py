@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Sequence
 
 from ..engine.catalog import LoadOptions, ModelSpec
@@ -18,6 +19,11 @@ _log = logging.getLogger(__name__)
 
 OnProgress = Callable[[LoadProgress], None]
 
+_SHORT_LIFE = 60.0
+"""Seconds; a worker that dies sooner after it was ready counts as a failed start."""
+_LONGEST_PAUSE = 30.0
+"""Seconds between the death of a worker and the start of the next, at most."""
+
 
 class Model:
     """One model that clients can choose: not loaded, loading, or served by a worker."""
@@ -28,6 +34,7 @@ class Model:
         options: LoadOptions,
         on_result: Callable[[Result], None],
         on_lost: Callable[[str], None],
+        on_replaced: Callable[[str], None],
         metrics: Metrics,
     ) -> None:
         self.spec = spec
@@ -35,11 +42,16 @@ class Model:
         self._options = options
         self._on_result = on_result
         self._on_lost = on_lost
+        self._on_replaced = on_replaced
         self._metrics = metrics
         self._worker: Worker | None = None
         self._loading: asyncio.Future[ServedModel] | None = None
         self._progress = LoadProgress(0, "Starting")
         self._listeners: list[OnProgress] = []
+        self._restart: asyncio.TimerHandle | None = None
+        self._replacing = False
+        self._served_since = 0.0
+        self._strikes = 0
 
     async def load(self, on_progress: OnProgress | None = None) -> ServedModel:
         """The model, loaded now if it is not yet; callers that come meanwhile wait for the same load.
@@ -49,21 +61,19 @@ class Model:
         """
         if self.served is not None:
             return self.served
-        if self._loading is None:
-            self._start()
-        assert self._loading is not None
+        loading = self._loading if self._loading is not None else self._start()
         if on_progress is not None:
             on_progress(self._progress)
             self._listeners.append(on_progress)
         try:
-            return await asyncio.shield(self._loading)
+            return await asyncio.shield(loading)
         finally:
             if on_progress is not None:
                 self._listeners.remove(on_progress)
 
     def submit(self, command: Command) -> None:
-        """Hands a command to the worker. While there is none it is dropped: nothing is computed for anyone
-        then, and sessions ask again when there is one."""
+        """Hands a command to the worker. While there is none it is dropped: nothing is computed for anyone then, and
+        sessions ask again when it has been replaced."""
         if self._worker is not None:
             self._worker.submit(command)
 
@@ -80,16 +90,25 @@ class Model:
         return summary
 
     def end(self) -> None:
+        if self._restart is not None:
+            self._restart.cancel()
         if self._worker is not None:
             worker, self._worker = self._worker, None
             worker.end()
 
-    def _start(self) -> None:
+    def _start(self) -> asyncio.Future[ServedModel]:
+        self._restart = None
         self._progress = LoadProgress(0, "Starting")
-        self._loading = asyncio.get_running_loop().create_future()
-        self._loading.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may be waiting
-        worker = Worker(self.spec, self._options, self._receive, lambda: self._ended(worker))
-        self._worker = worker
+        loading: asyncio.Future[ServedModel] = asyncio.get_running_loop().create_future()
+        loading.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may be waiting
+        self._loading = loading
+        try:
+            worker = Worker(self.spec, self._options, self._receive, lambda: self._ended(worker))
+        except OSError as error:
+            self._settle(ModelLoadFailed(f"No process could be started for {self.spec.title}: {error.strerror}."))
+        else:
+            self._worker = worker
+        return loading
 
     def _receive(self, message: LoadingNews | StepReport) -> None:
         match message:
@@ -102,8 +121,7 @@ class Model:
                 for listener in self._listeners:
                     listener(message)
             case LoadedModel():
-                self.served = ServedModel.of(self.spec.id, message)
-                self._settle(self.served)
+                self._serve(message)
             case LoadFailed():
                 self._settle(ModelLoadFailed(message.message, model=self.spec.id))
 
@@ -116,16 +134,37 @@ class Model:
         else:
             loading.set_exception(outcome)
 
+    def _serve(self, loaded: LoadedModel) -> None:
+        try:
+            self.served = ServedModel.of(self.spec.id, loaded)
+        except Exception:
+            _log.exception("The tokenizer of %s cannot be used.", self.spec.id)
+            self._settle(ModelLoadFailed(f"The tokenizer of {self.spec.title} cannot be used.", model=self.spec.id))
+            return
+        self._served_since = time.monotonic()
+        self._settle(self.served)
+        if self._replacing:
+            self._replacing = False
+            self._on_replaced(self.spec.id)
+
     def _ended(self, worker: Worker) -> None:
         if worker is not self._worker:
             return  # ended by us
         self._worker = None
-        if self.served is None:
-            self._settle(ModelLoadFailed(f"The process that loads {self.spec.title} has died.", model=self.spec.id))
-            return
-        _log.error("The worker of %s has died; starting another.", self.spec.id)
-        self.served = None
-        self._on_lost(self.spec.id)
+        self._settle(ModelLoadFailed(f"The process that loads {self.spec.title} has died.", model=self.spec.id))
+        if self.served is not None:
+            self.served = None
+            self._replacing = True
+            lived = time.monotonic() - self._served_since
+            self._strikes = self._strikes + 1 if lived < _SHORT_LIFE else 0
+            self._on_lost(self.spec.id)
+        elif self._replacing:
+            self._strikes += 1
+        if self._replacing:
+            # What one client asks for may be what kills it: each early death makes the next start wait longer.
+            delay = min(_LONGEST_PAUSE, 2.0**self._strikes - 1)
+            _log.error("The worker of %s has died; another is started in %.0f s.", self.spec.id, delay)
+            self._restart = asyncio.get_running_loop().call_later(delay, self._start)
 
 
 class Models:
@@ -137,9 +176,10 @@ class Models:
         options: LoadOptions,
         on_result: Callable[[Result], None],
         on_lost: Callable[[str], None],
+        on_replaced: Callable[[str], None],
         metrics: Metrics,
     ) -> None:
-        self._models = {spec.id: Model(spec, options, on_result, on_lost, metrics) for spec in specs}
+        self._models = {spec.id: Model(spec, options, on_result, on_lost, on_replaced, metrics) for spec in specs}
         self.default = self._models[specs[0].id]
 
     def __getitem__(self, model_id: str) -> Model:

@@ -1,8 +1,8 @@
 """What is to be sent on one connection, in order.
 
-Messages are put in without waiting and sent by one task. It is bounded by what fills it: while more than
-`HIGH_WATER` bytes wait, the session merges its client's edits instead of answering each (`on_full`,
-`on_drained`), so at most one version of each document is ever on its way.
+Messages are put in without waiting and sent by one task. It is bounded by what fills it: while more than `HIGH_WATER`
+bytes wait, the connection is not read (`room`), and the session merges its client's edits instead of answering each
+(`on_full`, `on_drained`), so at most one version of each document is ever on its way.
 """
 
 from __future__ import annotations
@@ -40,6 +40,8 @@ class Outbox:
         self._bytes = 0
         self._full = False
         self._wake = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
         self._batches: list[_Batch] = []
 
     def expect_batch(self, ids: list[RequestId]) -> None:
@@ -59,6 +61,10 @@ class Outbox:
                 return
         self._put(codec.encode(response))
 
+    async def room(self) -> None:
+        """Waits until the client has read enough for more to be asked for."""
+        await self._room.wait()
+
     def notify(self, method: str, params: Any) -> None:
         self._put(codec.encode(codec.notification(method, params)))
 
@@ -68,6 +74,7 @@ class Outbox:
         self._wake.set()
         if not self._full and self._bytes > HIGH_WATER:
             self._full = True
+            self._room.clear()
             self._on_full()
 
     async def run(self) -> None:
@@ -79,6 +86,7 @@ class Outbox:
                 self._bytes -= len(frame)
                 if self._full and self._bytes < LOW_WATER:
                     self._full = False
+                    self._room.set()
                     self._on_drained()
             self._wake.clear()
             await self._wake.wait()

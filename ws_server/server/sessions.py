@@ -107,8 +107,16 @@ class Sessions:
             host.perform(host.session.computed(result))
 
     def engine_lost(self, model_id: str) -> None:
+        """The worker of a model has died."""
         for host in self._hosts.values():
-            host.engine_lost(model_id)
+            if host.session.model.id == model_id:
+                host.perform(host.session.engine_lost())
+
+    def engine_replaced(self, model_id: str) -> None:
+        """There is a worker again, with nothing computed."""
+        for host in self._hosts.values():
+            if host.session.model.id == model_id:
+                host.perform(host.session.engine_replaced())
 
     def _end(self, session_id: str) -> None:
         if (timer := self._expiry.pop(session_id, None)) is not None:

@@ -54,8 +54,8 @@ class Worker:
 
     def end(self) -> None:
         """Ends the process at once; it holds nothing that is worth keeping."""
-        self._outbox.put(None)
-        self._process.kill()
+        with suppress(ValueError):  # it has gone by itself
+            self._process.kill()
 
     def _receive(self, connection: Connection, on_message: Callable[[Any], None], on_end: Callable[[], None]) -> None:
         try:
@@ -64,6 +64,9 @@ class Worker:
         except (EOFError, OSError):
             pass
         self._process.join()
+        self._outbox.put(None)
+        connection.close()
+        self._process.close()
         self._call(on_end)
 
     def _call(self, function: Callable[..., None], *arguments: Any) -> None:

@@ -288,7 +288,7 @@ class Session:
         document.tokenizing = None
         document.tokenize_seconds = seconds
         if len(tokens) > self.limits.document_tokens:
-            return [*self._too_many_tokens(uri, document), *self._advance(uri, document)]
+            return self._too_many_tokens(uri, document)
         effects: Effects = [
             Reply(request_id, {"uri": uri, "version": version, "tokenCount": len(tokens)})
             for request_id in document.opening
@@ -298,6 +298,11 @@ class Session:
         message = splice_message(uri, version, tokens, splice, self.model.tokenizer.text_of)
         effects.append(Notify("document/tokens", message))
         return [*effects, *self._evaluate(uri, document), *self._advance(uri, document)]
+
+    def waits_for(self, uri: str, ticket: int) -> bool:
+        """Whether a `Tokenize` is still of use."""
+        document = self._documents.get(uri)
+        return document is not None and document.tokenizing is not None and document.tokenizing.ticket == ticket
 
     def tokenizing_failed(self, uri: str, ticket: int) -> Effects:
         """A `Tokenize` broke, by a fault of ours or of the tokenizer's."""
@@ -393,15 +398,21 @@ class Session:
         return [Notify("activations/done", done)]
 
     def engine_lost(self) -> Effects:
-        """The model's worker has died and a new one has taken its place, with nothing computed."""
-        effects: Effects = [
-            Refuse(top.id, InternalError("The model's worker was replaced; ask again.")) for top in self._tops.values()
+        """The model's worker has died; another will take its place."""
+        refusals: Effects = [
+            Refuse(top.id, InternalError("The model's worker was lost; ask again.")) for top in self._tops.values()
         ]
         self._tops.clear()
-        for uri, document in self._documents.items():
-            if document.serial >= 0:
-                effects += self._evaluate(uri, document)
-        return effects
+        return refusals
+
+    def engine_replaced(self) -> Effects:
+        """The model has a worker again, with nothing computed: whatever the client still lacks is asked for anew."""
+        return [
+            effect
+            for uri, document in self._documents.items()
+            if document.serial >= 0
+            for effect in self._evaluate(uri, document)
+        ]
 
     # -------------------------------------------------------------------------------- neurons
 
@@ -444,6 +455,8 @@ class Session:
         document = self._documents.get(params.uri)
         if document is None:
             raise UnknownDocument(f"No document {params.uri!r} is open.", uri=params.uri)
+        if document.replace_all:
+            raise RequestCancelled("The document is being read anew for another model; ask again.")
         if params.token >= len(document.sent):
             raise InvalidParams(
                 f"Token {params.token} does not exist: the document has {len(document.sent)} tokens.",
@@ -491,8 +504,12 @@ class Session:
             raise UnknownModel(
                 f"There is no model {params.model!r} here; there are {', '.join(names)}.", member="model"
             )
-        self._loading[request_id] = params.model
-        return [LoadModel(request_id, params.model, params.work_done_token)]
+        effects: Effects = []
+        for pending in self._loading:  # what was asked for last is what the session gets
+            effects.append(GiveUpLoading(pending))
+            effects.append(Refuse(pending, RequestCancelled("Another model was asked for.")))
+        self._loading = {request_id: params.model}
+        return [*effects, LoadModel(request_id, params.model, params.work_done_token)]
 
     def model_loaded(self, request_id: RequestId, model: ServedModel) -> Effects:
         """A `LoadModel` is done: the session goes over to that model."""
