@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+_PAUSE = 0.001
+"""Seconds; a message that comes sooner than this after it was asked for was there already."""
+
 
 class Connection:
     """A client's connection from its first frame to its last."""
@@ -62,7 +65,10 @@ class Connection:
 
     async def _read(self) -> None:
         while True:
+            asked = time.monotonic()
             text = await self._socket.recv()
+            if time.monotonic() - asked > _PAUSE:
+                self._allowance.paused()
             if not isinstance(text, str):
                 await self._socket.close(CloseCode.UNSUPPORTED_DATA, "only text frames are understood")
                 return
@@ -170,7 +176,11 @@ class _Allowance:
         self._at: float | None = None
         self._exceeded_since: float | None = None
         self.exceeded_for = 0.0
-        """Seconds since the client was last well within its rate."""
+        """Seconds since the client was last well within its rate, or waited for an answer."""
+
+    def paused(self) -> None:
+        """The client had nothing more to say for a moment: it waits for answers, so slowing it down is enough."""
+        self._exceeded_since, self.exceeded_for = None, 0.0
 
     def take(self, now: float) -> float:
         """Counts one message; returns how long to wait before acting on it."""
