@@ -3,7 +3,8 @@
  *
  * The scale diverges at zero: -STEPS is the strongest blue, 0 the page itself, +STEPS the strongest red. Both sides have
  * the same reach unless a person typed another one, so that equal sizes look equally strong. The reach never follows the
- * text of the moment: it comes from the neuron's statistics, else from the widest value seen, which only grows.
+ * text of the moment: it comes from the neuron's statistics, else from the widest value seen, which only grows. Of the
+ * statistics it takes a high quantile, because beside the one largest value of a corpus nearly all others would be pale.
  */
 
 /** Buckets on each side of zero. */
@@ -26,13 +27,35 @@ export interface TypedRange {
 
 export const automatic: TypedRange = { min: null, max: null };
 
+/** Of a neuron's activations over a corpus: the extremes, and values by level, such as "0.999". */
+export interface Spread {
+  readonly min: number;
+  readonly max: number;
+  readonly quantiles: Readonly<Record<string, number>>;
+}
+
+const LEAST_LEVEL = 0.999;
+
 /**
- * The scale of a neuron.
+ * How far the colours of a neuron reach, and the level of the quantile that this is; null where it is the extremes.
  *
- * `known` are its extremes over a corpus, where there are statistics; `widest` is the widest value seen so far.
+ * The level is the lowest one given from 0.999 on. Its counterpart below, where given, counts if it is further from zero.
  */
-export function scaleOf(known: { readonly min: number; readonly max: number } | null, widest: number, typed: TypedRange): Scale {
-  const reach = known === null ? widest : Math.max(Math.abs(known.min), Math.abs(known.max));
+export function reachOf({ min, max, quantiles }: Spread): { readonly reach: number; readonly level: number | null } {
+  const rising = Object.entries(quantiles).map(([level, value]) => [Number(level), value] as const).sort(([a], [b]) => a - b);
+  const high = rising.find(([level]) => level >= LEAST_LEVEL && level < 1);
+  if (high !== undefined) {
+    const [level, value] = high;
+    const low = rising.find(([other]) => Math.abs(other - (1 - level)) < 1e-9)?.[1] ?? 0;
+    const reach = Math.max(Math.abs(value), Math.abs(low));
+    if (reach > 0 && Number.isFinite(reach)) return { reach, level };
+  }
+  return { reach: Math.max(Math.abs(min), Math.abs(max)), level: null };
+}
+
+/** The scale of a neuron. `known` is its spread over a corpus, where there are statistics; `widest` the widest value seen. */
+export function scaleOf(known: Spread | null, widest: number, typed: TypedRange): Scale {
+  const reach = known === null ? widest : reachOf(known).reach;
   const usable = reach > 0 && Number.isFinite(reach) ? reach : 1;
   return { min: typed.min ?? -usable, max: typed.max ?? usable };
 }

@@ -3,7 +3,7 @@ import { css, html, type TemplateResult } from "lit";
 import { keyed } from "lit/directives/keyed.js";
 import { neuronName, type NeuronStatistics } from "../client";
 import { buckets, classOf } from "../colour/palette";
-import { parseBound } from "../colour/scale";
+import { parseBound, reachOf } from "../colour/scale";
 import { formatValue, visibleText } from "../editor/format";
 import { Panel } from "./panel";
 import { base, bucketStyles } from "./styles";
@@ -54,7 +54,7 @@ export class FocusPanel extends Panel {
     const typed = workbench.typedRange(key);
     const extent = workbench.document.activations.extent(key);
     const statistics = workbench.client.subscriptions.neuron(key)?.statistics ?? null;
-    const origin = typed.min !== null || typed.max !== null ? "typed" : statistics === null ? "widest seen" : "from statistics";
+    const origin = typed.min !== null || typed.max !== null ? "typed" : originOf(statistics);
     return html`
       <div class="rows" data-testid="focus" data-key=${key}>
         <div class="group" role="group" aria-label="Neuron that colours the text">
@@ -131,6 +131,13 @@ export class FocusPanel extends Panel {
       <input class="bound number" data-testid="range-${side}" inputmode="text" autocomplete="off"
         placeholder=${formatValue(workbench.scale(key)[side])} .value=${String(typed[side] ?? "")} @change=${change}></label>`;
   }
+}
+
+/** Where the automatic range comes from. */
+function originOf(statistics: NeuronStatistics | null): string {
+  if (statistics === null) return "widest seen";
+  const { level } = reachOf(statistics);
+  return level === null ? "extremes of held-out text" : `${Number((level * 100).toFixed(4))} % of held-out text`;
 }
 
 /** What is known of the neuron over the corpus, in a sentence. */

@@ -1,16 +1,28 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { automatic, bucketOf, bucketsOf, NO_VALUE, parseBound, scaleOf, STEPS } from "../../src/colour/scale";
+import { automatic, bucketOf, bucketsOf, NO_VALUE, parseBound, reachOf, scaleOf, STEPS } from "../../src/colour/scale";
 
 describe("the colour scale", () => {
   it("comes from statistics, else from the widest value, and gives way to what is typed", () => {
-    expect(scaleOf({ min: -0.2, max: 4 }, 9, automatic)).toEqual({ min: -4, max: 4 });
-    expect(scaleOf({ min: -6, max: 4 }, 0, automatic)).toEqual({ min: -6, max: 6 });
+    const known = { min: -0.2, max: 4, quantiles: {} };
+    expect(scaleOf(known, 9, automatic)).toEqual({ min: -4, max: 4 });
+    expect(scaleOf({ ...known, min: -6 }, 0, automatic)).toEqual({ min: -6, max: 6 });
     expect(scaleOf(null, 2.5, automatic)).toEqual({ min: -2.5, max: 2.5 });
     expect(scaleOf(null, 0, automatic)).toEqual({ min: -1, max: 1 });
     expect(scaleOf(null, NaN, automatic)).toEqual({ min: -1, max: 1 });
-    expect(scaleOf({ min: -0.2, max: 4 }, 0, { min: -0.2, max: null })).toEqual({ min: -0.2, max: 4 });
-    expect(scaleOf({ min: -0.2, max: 4 }, 0, { min: null, max: 1 })).toEqual({ min: -4, max: 1 });
+    expect(scaleOf(known, 0, { min: -0.2, max: null })).toEqual({ min: -0.2, max: 4 });
+    expect(scaleOf(known, 0, { min: null, max: 1 })).toEqual({ min: -4, max: 1 });
+  });
+
+  it("reaches as far as a high quantile where one is given, else to the extremes", () => {
+    const spread = { min: -5, max: 9 };
+    const quantiles = { "0.001": -0.2, "0.01": -0.1, "0.99": 2, "0.999": 3, "0.9999": 6 };
+    expect(reachOf({ ...spread, quantiles })).toEqual({ reach: 3, level: 0.999 });
+    expect(reachOf({ ...spread, quantiles: { ...quantiles, "0.001": -4 } })).toEqual({ reach: 4, level: 0.999 });
+    expect(reachOf({ ...spread, quantiles: { "0.9999": 6 } })).toEqual({ reach: 6, level: 0.9999 });
+    expect(reachOf({ ...spread, quantiles: { "0.5": 1, "0.99": 2, "1": 9 } })).toEqual({ reach: 9, level: null });
+    expect(reachOf({ ...spread, quantiles: { "0.001": 0, "0.999": 0 } })).toEqual({ reach: 9, level: null });
+    expect(scaleOf({ ...spread, quantiles }, 99, automatic)).toEqual({ min: -3, max: 3 });
   });
 
   it("is white at zero, strongest at its ends, blue below and red above, and never falls", () => {
