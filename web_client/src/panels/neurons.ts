@@ -56,9 +56,18 @@ export class NeuronsPanel extends Panel {
   /** Why what was typed into the field could not be added. */
   declare problem: string | null;
 
+  #model: string | null = null;
+
   constructor() {
     super();
     this.problem = null;
+  }
+
+  /** What was wrong with one model may be right with the next. */
+  protected override willUpdate(): void {
+    const id = this.workbench.client.model?.id ?? null;
+    if (id !== this.#model) this.problem = null;
+    this.#model = id;
   }
 
   override render(): TemplateResult {
