@@ -84,3 +84,34 @@ def test_changing_the_model(page: Page, server_of_two: ServerProcess, references
     neuroscope.editor.press("ControlOrMeta+End")
     page.keyboard.type(" And 7 more.")
     neuroscope.shows(TEXT + " And 7 more.")
+
+
+def test_neurons_that_a_model_lacks_come_back(
+    page: Page, server_of_two: ServerProcess, references: dict[str, Reference]
+) -> None:
+    neuroscope = NeuroscopePage(page, references["gpt2"]).open(server_of_two.url)
+    neuroscope.write(TEXT)
+    opened = neuroscope.shows(TEXT).neurons
+    page.get_by_test_id("add-neuron").fill("L1N100, L2N7")
+    page.get_by_test_id("add-neuron").press("Enter")
+    neuroscope.shows(TEXT, neurons=[*opened, "L1N100", "L2N7"])
+    neuroscope.row("L1N100").get_by_test_id("neuron-name").click()
+    gpt2, llama = (
+        page.get_by_test_id("model-picker")
+        .locator("option")
+        .evaluate_all("(options) => options.map(({ value }) => value)")
+    )
+
+    page.get_by_test_id("model-picker").select_option(llama)
+    expect(page.get_by_test_id("model-id")).to_have_text(llama)
+    neuroscope.reference = references["llama"]
+    assert neuroscope.shows(TEXT, neurons=[*opened, "L2N7"]).focus != "L1N100"
+    expect(page.get_by_test_id("absent-neuron")).to_contain_text("L1N100")
+    expect(page.get_by_test_id("notice")).to_contain_text("1 neuron is not in this model: L1N100")
+
+    page.get_by_test_id("model-picker").select_option(gpt2)
+    expect(page.get_by_test_id("model-id")).to_have_text(gpt2)
+    neuroscope.reference = references["gpt2"]
+    assert neuroscope.shows(TEXT, neurons=[*opened, "L1N100", "L2N7"]).focus == "L1N100"
+    expect(page.get_by_test_id("absent-neuron")).to_have_count(0)
+    expect(page.get_by_test_id("notice")).to_have_count(0)

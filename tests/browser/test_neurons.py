@@ -9,6 +9,7 @@ from importlib.resources import as_file, files
 import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, expect
+from safetensors import safe_open
 from safetensors.numpy import load_file
 
 from tests.browser.neuroscope_page import NeuroscopePage, Shown
@@ -79,12 +80,45 @@ def test_adding_by_name(written: NeuroscopePage, typed: str, key: str) -> None:
 
 
 @pytest.mark.parametrize("typed", ["L99N0", "L0N999999", "neuron"])
-def test_what_is_no_neuron_gets_a_notice_and_changes_nothing(written: NeuroscopePage, typed: str) -> None:
+def test_what_is_no_neuron_is_told_at_the_field_and_changes_nothing(written: NeuroscopePage, typed: str) -> None:
     before = written.read()
     add(written, typed)
-    expect(written.page.get_by_test_id("notice")).to_be_visible()
+    field, problem = (written.page.get_by_test_id(name) for name in ("add-neuron", "add-problem"))
+    expect(problem).to_be_visible()
+    expect(field).to_have_attribute("aria-invalid", "true")
+    expect(field).to_have_accessible_description(problem.inner_text())
+    expect(written.page.get_by_test_id("notice")).to_have_count(0)
     after = written.shows(TEXT)
     assert (after.neurons, after.focus, after.values) == (before.neurons, before.focus, before.values)
+    field.press("End")
+    field.press("Backspace")
+    expect(problem).to_be_hidden()
+    expect(field).to_have_attribute("aria-invalid", "false")
+
+
+def test_adding_several_at_once(written: NeuroscopePage) -> None:
+    many = [f"L1N{neuron}" for neuron in range(100, 112)]
+    add(written, "L3N5, 2/7 " + " ".join(many))
+    shown = written.shows(TEXT, neurons=["L0N7", "L1N42", "L2N3", "L3N5", "L2N7", *many])
+    assert shown.focus == many[-1]
+    expect(written.row(many[-1])).to_be_in_viewport()
+
+
+def test_the_tab_key_passes_the_rows_and_leaves_the_focus(written: NeuroscopePage) -> None:
+    written.page.get_by_test_id("add-button").focus()
+    written.page.keyboard.press("Tab")
+    expect(written.row("L0N7").locator(".row")).to_be_focused()
+    written.page.keyboard.press("Tab")
+    for key in ("L0N7", "L1N42", "L2N3"):
+        expect(written.row(key).locator(":focus")).to_have_count(0)
+    assert written.shows(TEXT).focus == "L0N7"
+    written.page.keyboard.press("Shift+Tab")
+    written.page.keyboard.press("ArrowDown")
+    expect(written.row("L1N42").locator(".row")).to_be_focused()
+    assert written.shows(TEXT).focus == "L1N42"
+    written.page.keyboard.press("Backspace")
+    written.shows(TEXT, neurons=["L0N7", "L2N3"])
+    expect(written.row("L2N3").locator(".row")).to_be_focused()
 
 
 def test_adding_while_a_text_is_typed(written: NeuroscopePage) -> None:
@@ -166,11 +200,15 @@ def test_header_and_rows_tell_the_extremes_of_the_text(written: NeuroscopePage) 
 def test_the_scale_is_the_neurons_and_not_the_texts(written: NeuroscopePage) -> None:
     with as_file(files("ws_server") / "demo_model" / "statistics.safetensors") as path:
         statistics = load_file(path)
+        with safe_open(path, "numpy") as file:
+            given = json.loads(file.metadata()["levels"])
+    levels = [given.index(0.001), given.index(0.999)]
     shown = written.shows(TEXT)
     for key, scale in shown.scales.items():
         layer, neuron = (int(n) for n in key.removeprefix("L").split("N"))
-        reach = max(abs(float(statistics["min"][layer, neuron])), abs(float(statistics["max"][layer, neuron])))
+        reach = float(np.abs(statistics["quantiles"][layer, neuron][levels]).max())
         assert scale == {"min": pytest.approx(-reach), "max": pytest.approx(reach)}
+    expect(written.page.get_by_test_id("range-origin")).to_have_text("99.9 % of held-out text")
     written.write("1815 1815 1815")
     assert written.shows("1815 1815 1815").scales == shown.scales
 
