@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import os
 import secrets
 import signal
+import sys
+import threading
 import webbrowser
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -30,6 +33,7 @@ from .site import Site, respond
 
 _log = logging.getLogger(__name__)
 
+_TOKENIZER_THREADS = "tokenize"
 SUBPROTOCOL = Subprotocol("neuroscope.v1")
 _OPEN_TO_ALL = {"/healthz", "/readyz"}
 """What is answered without a token: it tells nothing but that the server runs."""
@@ -47,7 +51,7 @@ class Server:
         self.settings = settings
         self.metrics = Metrics()
         self._specs = specs
-        self._executor = ThreadPoolExecutor(max_workers=2, thread_name_prefix="tokenize")
+        self._executor = ThreadPoolExecutor(max_workers=2, thread_name_prefix=_TOKENIZER_THREADS)
         self.sessions = Sessions(settings, lambda: self.models, self._executor, self.metrics)
         self.token = settings.token
         if self.token is None and not is_loopback(settings.host):
@@ -188,6 +192,19 @@ def run(settings: Settings, specs: Sequence[ModelSpec]) -> None:
         await Server(settings, specs).run(announce)
 
     asyncio.run(main())
+    _abandon_tokenizing()
+
+
+def _abandon_tokenizing() -> None:
+    """The interpreter would wait for the text that a thread is in the middle of: seconds for a long one, nothing can
+    interrupt it, and nobody wants its tokens any more."""
+    for thread in threading.enumerate():
+        if thread.name.startswith(_TOKENIZER_THREADS):
+            thread.join(0.1)
+            if thread.is_alive():
+                sys.stdout.flush()
+                sys.stderr.flush()
+                os._exit(0)
 
 
 def _select_subprotocol(connection: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
