@@ -54,8 +54,7 @@ class Worker:
 
     def end(self) -> None:
         """Ends the process at once; it holds nothing that is worth keeping."""
-        with suppress(ValueError):  # it has gone by itself
-            self._process.kill()
+        self._process.kill()
 
     def _receive(self, connection: Connection, on_message: Callable[[Any], None], on_end: Callable[[], None]) -> None:
         try:
@@ -63,10 +62,9 @@ class Worker:
                 self._call(on_message, connection.recv())
         except (EOFError, OSError):
             pass
-        self._process.join()
+        self._process.join()  # and no close(): at the interpreter's end multiprocessing may be joining it, too
         self._outbox.put(None)
         connection.close()
-        self._process.close()
         self._call(on_end)
 
     def _call(self, function: Callable[..., None], *arguments: Any) -> None:
