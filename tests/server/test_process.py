@@ -65,10 +65,12 @@ async def test_from_start_to_end(server: ServerProcess) -> None:
     assert not loads_torch(server.pid)
     assert any(loads_torch(pid) for pid in server.workers())
 
-    # Ctrl-C with connections in all states, and a pass at work.
+    # Ctrl-C with connections in all states, a pass at work, and a text that takes many seconds to tokenize.
     busy, idle, silent = await Client.open(server.url), await Client.open(server.url), await Client.dial(server.url)
     await busy.subscribe("L2N0")
     await busy.open_document("one", "the waves and the gulls " * 3000)
+    await busy.send(busy.opening("two", "😀" * 1_000_000))
+    await busy.request("models/list")
     workers = server.workers()
     seconds = await asyncio.to_thread(server.interrupt)
     assert seconds < ENDED_SECONDS * NOISE

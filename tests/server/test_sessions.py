@@ -19,20 +19,24 @@ ROUNDS = 10 if THOROUGH else 1
 PROSE = "The keeper counted the waves, and the girl counted the gulls.\n"
 
 
+GROUPS = [OFFERED[first : first + 3] for first in range(0, len(OFFERED), 3)]
+
+
 @pytest.mark.timeout(400 * ROUNDS)
-async def test_many_typists_with_different_models(fleet: Fleet) -> None:
-    """All type at once: documents of the same names, neurons of the same names, other models, other encodings."""
+@pytest.mark.parametrize("group", GROUPS, ids="+".join)
+async def test_many_typists(fleet: Fleet, group: tuple[str, ...]) -> None:
+    """All type at once, several on each model: documents and neurons of the same names, other texts and encodings."""
 
     async def typist(number: int) -> None:
         encodings = {"positionEncodings": ["utf-32"]} if number % 2 else {"activationEncodings": ["base64"]}
         async with await Client.open(fleet.url, **encodings) as client:
-            model = OFFERED[number % len(OFFERED)]
+            model = group[number % len(group)]
             await client.load(model)
             editor = Editor(seed=100 + number, encoding=client.position_encoding, size=300)
             await client.subscribe("L0N0", f"L1N{number}", "L2N20" if client.model["layers"] > 2 else "L1N20")
             await client.open_document("one", PROSE * number)
             await client.open_document("two", models.TEXT)
-            for step in range(40 * ROUNDS):
+            for step in range(30 * ROUNDS):
                 uri = editor.random.choice(("one", "two"))
                 await client.change(uri, *editor.changes(client.documents[uri].text))
                 if step % 8 == 7:
@@ -44,7 +48,7 @@ async def test_many_typists_with_different_models(fleet: Fleet) -> None:
                 fleet.reference(model).check(document, client.subscribed)
             assert client.resyncs == client.errors == []
 
-    await asyncio.gather(*(typist(number) for number in range(8)))
+    await asyncio.gather(*(typist(number) for number in range(3 * len(group))))
 
 
 async def test_typing_goes_on_beside_a_huge_paste(fleet: Fleet) -> None:
