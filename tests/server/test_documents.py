@@ -205,6 +205,29 @@ async def test_opening_while_the_former_text_is_at_work(fleet: Fleet) -> None:
             await check(fleet, client, "one")
 
 
+async def test_requests_that_are_cancelled(fleet: Fleet) -> None:
+    """Each is answered once, with what it asked for or with -32800, and the document can be opened as ever."""
+    async with await Client.open(fleet.url) as client:
+        await client.subscribe(*KEYS)
+        cancelled = 0
+        for round_ in range(20):
+            opening = client.opening("one", PROSE * 60, version=2 * round_)
+            top = client.call("neurons/top", {"uri": "two", "token": 0, "k": 1})
+            await client.open_document("two", PROSE)
+            for request in (opening, top):
+                await client.send(request)
+                await client.notify("$/cancelRequest", {"id": request["id"]})
+            for request in (opening, top):
+                try:
+                    await client.answer(request)
+                except RequestFailed as failure:
+                    cancelled += failure.code == -32800
+            await client.open_document("one", PROSE + str(round_), version=2 * round_ + 1)
+            await check(fleet, client, "one")
+        assert cancelled > 0
+        assert client.errors == []
+
+
 async def test_versions_need_not_be_consecutive(fleet: Fleet) -> None:
     async with await Client.open(fleet.url) as client:
         await client.subscribe("L0N1")
