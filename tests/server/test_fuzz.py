@@ -69,43 +69,28 @@ async def test_spoiled_messages(fleet: Fleet, seed: int) -> None:
         await neighbour.open_document("a", "not to be disturbed")
         async with connect(fleet.url.replace("http", "ws", 1) + "ws", max_size=None, compression=None) as socket:
 
-            def take(frame: str | bytes) -> bool:
-                """Counts the answers of a frame; whether the last one is among them."""
-                value = json.loads(frame)
-                last = False
-                for message in value if isinstance(value, list) else [value]:
-                    assert message["jsonrpc"] == "2.0"
-                    if "method" not in message and isinstance(message["id"], str):
-                        answered[message["id"]] = answered.get(message["id"], 0) + 1
-                        assert message.get("error", {}).get("code") != -32603, message
-                        last = last or message["id"] == "last"
-                return last
+            async def read_until(*identities: str) -> None:
+                while not answered.keys() >= set(identities):
+                    value = json.loads(await asyncio.wait_for(socket.recv(), PATIENCE))
+                    for message in value if isinstance(value, list) else [value]:
+                        assert message["jsonrpc"] == "2.0"
+                        if "method" not in message and isinstance(message["id"], str):
+                            answered[message["id"]] = answered.get(message["id"], 0) + 1
+                            assert message.get("error", {}).get("code") != -32603, message
 
-            async def read() -> None:
-                while not take(await socket.recv()):
-                    pass
-
-            reading = asyncio.ensure_future(read())
-            hello = {"jsonrpc": "2.0", "id": "hello", **TEMPLATES[0]}
-            await socket.send(json.dumps(hello))
-            frames = 0
-            while frames < MESSAGES // 2:
+            await socket.send(json.dumps({"jsonrpc": "2.0", "id": "hello", **TEMPLATES[0]}))
+            for number in range(MESSAGES // 2):
                 messages = [_message(random, expected) for _ in range(random.choice((1, 1, 1, 1, 3)))]
                 frame = json.dumps(messages if len(messages) > 1 else messages[0])
                 if random.random() < 0.02:  # cut off, so it asks for nothing
-                    identity = {m["id"] for m in messages if isinstance(m, dict) and isinstance(m.get("id"), str)}
-                    expected -= identity
+                    expected -= {m["id"] for m in messages if isinstance(m, dict) and isinstance(m.get("id"), str)}
                     frame = frame[: random.randrange(len(frame))]
                 await socket.send(frame)
-                frames += 1
-                if frames % 200 == 0:
-                    await neighbour.change("a", (0, 1, "N" if frames % 400 else "n"))
-            last = {"jsonrpc": "2.0", "id": "last", "method": "models/list"}
-            await socket.send(json.dumps(last))
-            await asyncio.wait_for(reading, PATIENCE)
-            # What takes longer than the last message: documents and models on their way.
-            while not expected <= answered.keys():
-                take(await asyncio.wait_for(socket.recv(), PATIENCE))
+                if number % 200 == 199:
+                    await socket.send(json.dumps({"jsonrpc": "2.0", "id": f"pause {number}", "method": "models/list"}))
+                    await read_until(f"pause {number}")
+                    await neighbour.change("a", (0, 1, "N" if number % 400 < 200 else "n"))
+            await read_until(*expected)
         await neighbour.settled()
         fleet.reference().check(neighbour.documents["a"], neighbour.subscribed)
     assert {name: answered[name] for name in expected if answered[name] != 1} == {}
