@@ -9,7 +9,6 @@ from contextlib import AsyncExitStack, contextmanager, suppress
 from typing import Any
 
 import pytest
-from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from tests.server.conftest import NARROW, Fleet
@@ -193,12 +192,14 @@ async def test_sessions(narrow: Fleet) -> None:
     """A full house is told at the door; a place that becomes free is given."""
     async with AsyncExitStack() as stack:
         clients = [await _let_in(narrow, stack) for _ in range(NARROW["sessions"])]
-        async with connect(
-            narrow.url.replace("http", "ws") + "ws"
-        ):  # one more may knock, for it may hold the token of a session that is here
+        # One more may knock, for it may hold the token of a session that is here.
+        async with await Client.dial(narrow.url) as stranger:
             with pytest.raises(InvalidStatus) as full:
                 await Client.dial(narrow.url)
             assert full.value.response.status_code == 503
+            with pytest.raises(RequestFailed) as overloaded:
+                await stranger.initialize()
+            assert overloaded.value.code == -32014
         assert narrow.server.get("/healthz")[0] == 200
         resume = {member: clients[0].initialized[member] for member in ("session", "resumeToken")}
         await clients[0].close()
@@ -226,15 +227,19 @@ async def test_a_full_house_lets_its_own_back_in(narrow: Fleet) -> None:
 
 async def _let_in(narrow: Fleet, stack: AsyncExitStack, **params: Any) -> Client:
     """A client as soon as there is a place: the server may notice a little later that a connection has gone."""
-    client = None
     deadline = asyncio.get_running_loop().time() + PATIENCE
-    while client is None:
+    while True:
+        assert asyncio.get_running_loop().time() < deadline
         with suppress(InvalidStatus):
             client = await Client.dial(narrow.url)
-        assert asyncio.get_running_loop().time() < deadline
-    await stack.enter_async_context(client)
-    await client.initialize(**params)
-    return client
+            try:
+                await client.initialize(**params)
+            except RequestFailed as failure:
+                await client.close()
+                if failure.code != -32014:
+                    raise
+            else:
+                return await stack.enter_async_context(client)
 
 
 async def test_a_huge_paste_is_refused_and_nobody_else_waits(fleet: Fleet) -> None:
