@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ipaddress
 import logging
 import os
 import re
@@ -39,6 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _serve(options: argparse.Namespace) -> int:
     from .server.app import run
 
+    if options.tls_key is not None and options.tls_cert is None:
+        raise StartupError("--tls-key is the private key of a certificate, which --tls-cert has to name.")
     specs = resolve_models(tuple(options.model))
     settings = Settings(
         models=tuple(options.model),
@@ -49,7 +52,13 @@ def _serve(options: argparse.Namespace) -> int:
         open_browser=options.open,
         compression=options.compression,
         allowed_origins=tuple(options.allow_origin),
+        allowed_hosts=tuple(options.allow_host),
+        embedders=tuple(options.allow_embed),
         token=_read_token(options.token_file),
+        tls_certificate=options.tls_cert,
+        tls_key=options.tls_key,
+        base_path=options.base_path,
+        trusted_proxies=tuple(options.trusted_proxy),
         context_tokens=options.context_tokens,
         cache_bytes=options.cache_memory * 1024**2 if options.cache_memory is not None else None,
     )
@@ -63,10 +72,10 @@ def _read_token(file: Path | None) -> str | None:
             token = file.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError):
             raise StartupError(f"The token file {str(file)!r} cannot be read.") from None
-    elif not (token := os.environ.get("NEUROSCOPE_TOKEN", "")):
+    elif not (token := os.environ.pop("NEUROSCOPE_TOKEN", "")):  # the workers need not know it
         return None
-    if re.fullmatch(r"[A-Za-z0-9_-]{8,}", token) is None:
-        raise StartupError("A token must be at least 8 letters, digits, '-' or '_', and nothing else.")
+    if re.fullmatch(r"[A-Za-z0-9_-]{16,}", token) is None:
+        raise StartupError("A token must be at least 16 letters, digits, '-' or '_', and nothing else.")
     return token
 
 
@@ -143,20 +152,7 @@ def _parser() -> argparse.ArgumentParser:
         help="budget for computed state of one model; unset: a quarter of the machine's memory",
     )
     serve.add_argument("--compression", action="store_true", help="compress messages; worth it only on slow networks")
-    serve.add_argument(
-        "--allow-origin",
-        action="append",
-        default=[],
-        metavar="ORIGIN",
-        help="let pages of this origin connect, such as https://lab.example; may be given several times",
-    )
-
-    serve.add_argument(
-        "--token-file",
-        type=Path,
-        metavar="FILE",
-        help="ask for the token in this file; unset: $NEUROSCOPE_TOKEN, or a new one where other machines can connect",
-    )
+    _add_access_options(serve)
 
     bench = commands.add_parser(
         "bench",
@@ -175,6 +171,86 @@ def _parser() -> argparse.ArgumentParser:
     models = commands.add_parser("models", help="list the models that need no download")
     models.set_defaults(run=_models)
     return parser
+
+
+def _add_access_options(serve: argparse.ArgumentParser) -> None:
+    access = serve.add_argument_group("who may enter", "Each option with several values may be given several times.")
+    access.add_argument(
+        "--token-file",
+        type=Path,
+        metavar="FILE",
+        help="ask for the token in this file; unset: $NEUROSCOPE_TOKEN, or a new one where other machines can connect",
+    )
+    access.add_argument(
+        "--allow-origin",
+        action="append",
+        default=[],
+        type=_origin,
+        metavar="ORIGIN",
+        help="let pages of this origin connect, such as https://lab.example; * for all",
+    )
+    access.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        type=_host_name,
+        metavar="NAME",
+        help="answer to this name, too; the server knows its addresses, --host, and the names of --allow-origin",
+    )
+    access.add_argument(
+        "--allow-embed",
+        action="append",
+        default=[],
+        type=_origin,
+        metavar="ORIGIN",
+        help="let pages of this origin show the page in a frame; * for all",
+    )
+    access.add_argument(
+        "--tls-cert", type=Path, metavar="FILE", help="PEM file of a certificate: serve https: and wss:"
+    )
+    access.add_argument("--tls-key", type=Path, metavar="FILE", help="its private key; unset: in the same file")
+    access.add_argument(
+        "--base-path",
+        type=_base_path,
+        default=_DEFAULTS.base_path,
+        metavar="PATH",
+        help="where a reverse proxy has put the server, such as /neuroscope, if it passes the path on as it is",
+    )
+    access.add_argument(
+        "--trusted-proxy",
+        action="append",
+        default=[],
+        type=_network,
+        metavar="ADDRESS",
+        help="believe the X-Forwarded-For and X-Forwarded-Proto of this address or network; asks for a token",
+    )
+
+
+def _origin(text: str) -> str:
+    if text != "*" and re.fullmatch(r"https?://(\[[0-9a-fA-F:.]+\]|[\w.-]+)(:\d+)?/?", text, re.ASCII) is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no origin, which is like https://lab.example or http://lab:8080")
+    return text.rstrip("/")
+
+
+def _host_name(text: str) -> str:
+    if re.fullmatch(r"[\w.-]+", text, re.ASCII) is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no name of a machine, which is like lab.example")
+    return text
+
+
+def _base_path(text: str) -> str:
+    path = text.strip("/")
+    if path and re.fullmatch(r"(?!\.{1,2}(/|$))[\w.~-]+(/(?!\.{1,2}(/|$))[\w.~-]+)*", path, re.ASCII) is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no path, which is like /neuroscope or /lab/neuroscope")
+    return f"/{path}" if path else ""
+
+
+def _network(text: str) -> str:
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no address or network, like 127.0.0.1 or 10.0.0.0/8") from None
+    return text
 
 
 def _port(text: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +44,20 @@ class Settings:
     """permessage-deflate; costs more time than it saves on loopback."""
     allowed_origins: tuple[str, ...] = ()
     """Origins besides the server's own whose pages may connect."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Names of the server besides `localhost`, `host` and, where other machines can reach it, this machine's."""
+    embedders: tuple[str, ...] = ()
+    """Origins whose pages may show ours in a frame; `*` stands for all."""
     token: str | None = None
-    """The secret that clients need; on an address that other machines can reach, one is made if none is given."""
+    """The secret that clients need; where other machines can connect, one is made if none is given."""
+    tls_certificate: Path | None = None
+    """PEM file of the server's certificate; with it, the server speaks nothing but TLS."""
+    tls_key: Path | None = None
+    """PEM file of its private key; None where that is in the same file."""
+    base_path: str = ""
+    """Where a reverse proxy has put the server, such as `/neuroscope`; no slash at the end."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses or networks whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed."""
     resume_seconds: float = 60.0
     """How long a dropped connection's session is kept."""
     flood_seconds: float = 60.0

@@ -88,7 +88,8 @@ def test_the_token_in_each_place() -> None:
         request("/?token=%ed%a0%80"),
         request(Authorization="Bearer "),
         request(Authorization="Basic abc"),
-        request(Cookie="neuroscope_token=nothing"),
+        request(Cookie="neuroscope=nothing"),
+        request(Cookie=f"{Access('127.0.0.1', (), TOKEN).cookie().partition('=')[0]}={TOKEN}"),
         request(Cookie="=;;,"),
     ],
 )

@@ -13,7 +13,7 @@ from tests.support import models
 from tests.support.client import Client
 from tests.support.server import ServerProcess, run_command
 
-TOKEN = "a-long-Secret_7"
+TOKEN = "a-long-enough-Secret_7"
 
 
 @pytest.fixture(scope="module")

@@ -4,20 +4,23 @@ A page of another site can open a websocket to any address, and a name that it o
 ours (DNS rebinding). So a request has to name us by an address or by a name that is ours, and a page has to come
 from us or from an origin that the operator listed.
 
-On an address that other machines can reach, a secret is needed as well: in the link that the operator was given, as
+Where others than this machine can connect, a secret is needed as well: in the link that the operator was given, as
 `?token=`, which is exchanged for a cookie; or, for programs, in the same place or as `Authorization: Bearer`.
 """
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import ipaddress
-from http.cookies import CookieError, SimpleCookie
+import secrets
+import socket
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 from websockets.http11 import Request
 
-COOKIE = "neuroscope_token"
+_SCHEMES = ("https", "http")
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class Refusal(Exception):
@@ -36,29 +39,42 @@ class Access:
         host: what the server is bound to.
         allowed_origins: origins besides its own, such as `https://lab.example`; `*` allows all.
         token: the secret that is needed; None where none is.
+        allowed_hosts: further names of the server.
     """
 
-    def __init__(self, host: str, allowed_origins: tuple[str, ...], token: str | None) -> None:
+    def __init__(
+        self, host: str, allowed_origins: tuple[str, ...], token: str | None, allowed_hosts: tuple[str, ...] = ()
+    ) -> None:
         self._token = token
+        self._once: str | None = None
         self._origins = {origin.rstrip("/").lower() for origin in allowed_origins}
-        self._names = {"localhost", host.lower()}
+        self._names = {"localhost", host.lower(), *(name.lower() for name in allowed_hosts)}
         self._names |= {name for origin in self._origins if (name := urlsplit(origin).hostname) is not None}
+        if not is_loopback(host):
+            name = socket.gethostname().lower()
+            self._names |= {name, name.partition(".")[0], f"{name.partition('.')[0]}.local"}
+        # A browser does not tell servers on one machine apart by their ports, and so neither would their cookies.
+        self._cookie_name = f"neuroscope_{self._derived('name')[:8]}"
+        self._cookie_value = self._derived("cookie")
 
-    def check_source(self, request: Request, *, opens_socket: bool) -> None:
+    def check_source(self, request: Request, *, opens_socket: bool, secure: bool = False) -> None:
         """Looks at `Host`, and at `Origin` where a page could use our cookies or our place in the network.
+
+        Args:
+            secure: whether the request is known to have been encrypted; its page has to have been, too.
 
         Raises:
             Refusal: 403.
         """
         host = request.headers.get("Host")
         name = _hostname(host)
-        if name is None or not (name in self._names or _is_address(name)):
-            raise Refusal(403, "The Host header does not name this server.")
+        if host is None or name is None or not (name in self._names or _is_address(name)):
+            raise Refusal(403, "The Host header does not name this server; see --allow-host.")
         origin = request.headers.get("Origin")
         if not opens_socket or origin is None or "*" in self._origins or origin.lower() in self._origins:
             return
-        parts = urlsplit(origin)
-        if parts.scheme not in ("http", "https") or host is None or parts.netloc.lower() != host.lower():
+        place = _place(origin)
+        if place is None or place not in [_place(f"{scheme}://{host}") for scheme in _SCHEMES[: 1 if secure else 2]]:
             raise Refusal(403, "Pages of this origin may not connect; see --allow-origin.")
 
     def check_token(self, request: Request) -> bool:
@@ -73,20 +89,47 @@ class Access:
         if self._token is None:
             return False
         in_address = parse_qs(urlsplit(request.path).query).get("token", [""])[0]
-        if self._is_token(in_address):
+        if _same(in_address, self._token) or self._is_ticket(in_address):
             return True
         bearer = request.headers.get("Authorization", "")
-        if self._is_token(bearer.removeprefix("Bearer ")) or self._is_token(_cookie(request)):
+        if _same(bearer.removeprefix("Bearer "), self._token) or _same(self._cookie(request), self._cookie_value):
             return False
         raise Refusal(401, "This server asks for its token; open the link that it printed when it started.")
 
-    def cookie(self) -> str:
-        """The header value that keeps the token in a browser, out of reach of scripts and of other sites."""
-        return f"{COOKIE}={self._token}; Path=/; HttpOnly; SameSite=Strict"
+    def cookie(self, path: str = "/", *, secure: bool = False) -> str:
+        """The header value that lets a browser in again: out of reach of scripts and of other sites, and of no use
+        as a link.
 
-    def _is_token(self, text: str) -> bool:
-        assert self._token is not None
-        return hmac.compare_digest(text.encode("utf-8", "surrogateescape"), self._token.encode())
+        Args:
+            path: below which the server is.
+            secure: whether the browser must send it over encrypted connections only.
+        """
+        attributes = f"Path={path}; HttpOnly; SameSite=Strict" + ("; Secure" if secure else "")
+        return f"{self._cookie_name}={self._cookie_value}; {attributes}"
+
+    def ticket(self) -> str | None:
+        """What stands for the token in an address, once; None where no token is needed. Others on this machine can see
+        with which address a browser was started."""
+        self._once = secrets.token_urlsafe(24) if self._token is not None else None
+        return self._once
+
+    def _is_ticket(self, text: str) -> bool:
+        if self._once is None or not _same(text, self._once):
+            return False
+        self._once = None
+        return True
+
+    def _derived(self, purpose: str) -> str:
+        return hmac.new((self._token or "").encode(), purpose.encode(), hashlib.sha256).hexdigest()
+
+    def _cookie(self, request: Request) -> str:
+        # Others on this machine may have set cookies that no standard parser reads past.
+        for header in request.headers.get_all("Cookie"):
+            for pair in header.split(";"):
+                name, _, value = pair.strip().partition("=")
+                if name == self._cookie_name:
+                    return value
+        return ""
 
 
 def without_token(path: str) -> str:
@@ -107,12 +150,21 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _cookie(request: Request) -> str:
+def _same(text: str, secret: str) -> bool:
+    """In a time that tells nothing of where they differ."""
+    return hmac.compare_digest(text.encode("utf-8", "surrogateescape"), secret.encode())
+
+
+def _place(url: str) -> tuple[str, str | None, int | None] | None:
+    """Scheme, name and port of an origin; None where it is none of a page."""
     try:
-        morsel = SimpleCookie(request.headers.get("Cookie", "")).get(COOKIE)
-    except CookieError:
-        return ""
-    return morsel.value if morsel is not None else ""
+        parts = urlsplit(url.lower())
+        port = parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in _DEFAULT_PORTS or parts.hostname is None or parts.path or parts.query or parts.fragment:
+        return None
+    return parts.scheme, parts.hostname, port if port is not None else _DEFAULT_PORTS[parts.scheme]
 
 
 def _hostname(host: str | None) -> str | None:

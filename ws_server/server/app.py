@@ -8,6 +8,7 @@ import logging
 import os
 import secrets
 import signal
+import socket
 import sys
 import threading
 import webbrowser
@@ -24,19 +25,20 @@ from ..config import Settings
 from ..engine.catalog import LoadOptions, ModelSpec
 from ..errors import ModelLoadFailed, StartupError
 from ..protocol.openrpc import openrpc_document
-from .access import Access, Refusal, is_loopback, without_token
+from .access import Access, is_loopback
 from .connection import Connection
+from .door import Door
+from .forwarded import Proxies, Visitor
 from .metrics import Metrics
 from .models import Models
 from .sessions import Sessions
 from .site import Site, respond
+from .tls import Certificate
 
 _log = logging.getLogger(__name__)
 
 _TOKENIZER_THREADS = "tokenize"
 SUBPROTOCOL = Subprotocol("neuroscope.v1")
-_OPEN_TO_ALL = {"/healthz", "/readyz"}
-"""What is answered without a token: it tells nothing but that the server runs."""
 
 
 class Server:
@@ -54,9 +56,13 @@ class Server:
         self._executor = ThreadPoolExecutor(max_workers=2, thread_name_prefix=_TOKENIZER_THREADS)
         self.sessions = Sessions(settings, lambda: self.models, self._executor, self.metrics)
         self.token = settings.token
-        if self.token is None and not is_loopback(settings.host):
+        self._proxies = Proxies(settings.trusted_proxies)
+        if self.token is None and (self._proxies or not is_loopback(settings.host)):
             self.token = secrets.token_urlsafe(24)
-        self._access = Access(settings.host, settings.allowed_origins, self.token)
+        self._access = Access(settings.host, settings.allowed_origins, self.token, settings.allowed_hosts)
+        self._certificate: Certificate | None = None
+        if settings.tls_certificate is not None:
+            self._certificate = Certificate(settings.tls_certificate, settings.tls_key)
         self._stop = asyncio.Event()
         self._failure: StartupError | None = None
         self._connections = 0
@@ -69,7 +75,7 @@ class Server:
             self.sessions.engine_replaced,
             self.metrics,
         )
-        self._site = Site(
+        site = Site(
             {
                 "/healthz": ("application/json", lambda: (200, b'{"status":"ok"}\n')),
                 "/readyz": ("application/json", self._readiness),
@@ -78,13 +84,14 @@ class Server:
             },
             _opening(specs[0]),
         )
+        self._door = Door(settings, self._access, site)
         self.metrics.observe(lambda: len(self.sessions), lambda: self._connections)
 
     async def run(self, on_ready: Callable[[str], None]) -> None:
         """Serves until `stop` or a signal.
 
         Args:
-            on_ready: called with the page's address as soon as it can be fetched.
+            on_ready: called with the page's address as soon as it can be fetched; the token is no part of it.
 
         Raises:
             StartupError: the address cannot be bound, or the default model cannot be had.
@@ -95,17 +102,19 @@ class Server:
                 self.settings.host,
                 self.settings.port,
                 process_request=self._process_request,
+                process_response=self._process_response,
                 select_subprotocol=_select_subprotocol,
                 compression="deflate" if self.settings.compression else None,
                 max_size=self.settings.limits.frame_bytes,
                 server_header=None,
                 close_timeout=self.settings.shutdown_seconds,
+                ssl=self._certificate.context if self._certificate is not None else None,
             )
         except OSError as error:
             raise StartupError(_why_not_bound(error, self.settings)) from None
         self._handle_signals()
         host, port = listener.sockets[0].getsockname()[:2]
-        on_ready(_address(self.settings.host, host, port) + (f"?token={self.token}" if self.token else ""))
+        on_ready(self._address(host, port))
         default = asyncio.ensure_future(self._load_default())
         try:
             await self._stop.wait()
@@ -125,32 +134,36 @@ class Server:
         """Ends `run`; may be called more than once."""
         self._stop.set()
 
+    def ticket(self) -> str | None:
+        """What lets one browser in, once, in the token's place; None where no token is needed."""
+        return self._access.ticket()
+
     # -------------------------------------------------------------------------------- requests
 
+    def visitor(self, connection: ServerConnection) -> Visitor:
+        """Whom a connection is from, once its request has been read."""
+        peer = connection.remote_address
+        assert connection.request is not None
+        address = str(peer[0]) if peer else ""
+        return self._proxies.visitor(address, self._certificate is not None, connection.request.headers)
+
     def _process_request(self, connection: ServerConnection, request: Request) -> Response | None:
-        path = request.path.partition("?")[0]
-        try:
-            self._access.check_source(request, opens_socket=path == "/ws")
-            to_cookie = path not in _OPEN_TO_ALL and self._access.check_token(request)
-        except Refusal as refusal:
-            return respond(refusal.status, f"{refusal.message}\n".encode())
-        if path != "/ws":
-            if to_cookie:
-                # The secret leaves the address, and with it the browser's history and what people copy from it.
-                extra = {"Location": without_token(request.path), "Set-Cookie": self._access.cookie()}
-                return respond(303, b"", extra=extra)
-            return self._site.answer(path, request.headers.get("If-None-Match"))
-        if "Upgrade" not in request.headers:
-            return respond(426, b"This is a websocket.\n", extra={"Upgrade": "websocket"})
+        response = self._door.answer(request, self.visitor(connection))
+        if response is not None:
+            return response
         # One more than there is place for: it may be the client of a half-open connection that comes to resume.
         if self.sessions.full and self._connections > self.settings.limits.sessions:
             return respond(503, b"This server has no place for another session.\n", extra={"Retry-After": "10"})
         return None
 
-    async def _serve_socket(self, socket: ServerConnection) -> None:
+    def _process_response(self, connection: ServerConnection, request: Request, response: Response) -> None:
+        """Comes for each, ours and the library's own."""
+        self._door.stamp(request, response.headers)
+
+    async def _serve_socket(self, connection: ServerConnection) -> None:
         self._connections += 1
         try:
-            await Connection(socket, self).run()
+            await Connection(connection, self).run()
         finally:
             self._connections -= 1
 
@@ -159,6 +172,13 @@ class Server:
         return (200, b'{"status":"ready"}\n') if ready else (503, b'{"status":"loading"}\n')
 
     # -------------------------------------------------------------------------------- lifecycle
+
+    def _address(self, bound: str, port: int) -> str:
+        """The page's address without its query, as a browser on this machine reaches it."""
+        scheme, name = ("http", "127.0.0.1") if self._certificate is None else ("https", socket.gethostname())
+        if bound not in ("0.0.0.0", "::"):
+            name = self.settings.host
+        return f"{scheme}://{f'[{name}]' if ':' in name else name}:{port}{self.settings.base_path}/"
 
     async def _load_default(self) -> None:
         try:
@@ -169,11 +189,19 @@ class Server:
 
     def _handle_signals(self) -> None:
         loop = asyncio.get_running_loop()
-        for name in (signal.SIGINT, signal.SIGTERM):
-            try:
+        try:
+            for name in (signal.SIGINT, signal.SIGTERM):
                 loop.add_signal_handler(name, self.stop)
-            except (NotImplementedError, RuntimeError):
-                return  # Windows, or not the main thread: Ctrl-C arrives as KeyboardInterrupt, or not at all
+            if self._certificate is not None:
+                loop.add_signal_handler(signal.SIGHUP, self._renew, self._certificate)
+        except (NotImplementedError, RuntimeError):
+            return  # Windows, or not the main thread: Ctrl-C arrives as KeyboardInterrupt, or not at all
+
+    def _renew(self, certificate: Certificate) -> None:
+        try:
+            certificate.renew()
+        except StartupError as error:
+            _log.error("The certificate stays as it was. %s", error)
 
 
 def run(settings: Settings, specs: Sequence[ModelSpec]) -> None:
@@ -183,13 +211,16 @@ def run(settings: Settings, specs: Sequence[ModelSpec]) -> None:
         StartupError: the server cannot run as asked.
     """
 
-    def announce(address: str) -> None:
-        print(f"Neuroscope ready at {address}", flush=True)
-        if settings.open_browser:
-            asyncio.get_running_loop().run_in_executor(None, webbrowser.open, address)
-
     async def main() -> None:
-        await Server(settings, specs).run(announce)
+        server = Server(settings, specs)
+
+        def announce(address: str) -> None:
+            print(f"Neuroscope ready at {address}{_query(server.token)}", flush=True)
+            if settings.open_browser:
+                link = address + _query(server.ticket())
+                asyncio.get_running_loop().run_in_executor(None, webbrowser.open, link)
+
+        await server.run(announce)
 
     asyncio.run(main())
     _abandon_tokenizing()
@@ -211,15 +242,14 @@ def _select_subprotocol(connection: ServerConnection, offered: Sequence[Subproto
     return SUBPROTOCOL if SUBPROTOCOL in offered else None
 
 
+def _query(token: str | None) -> str:
+    return f"?token={token}" if token is not None else ""
+
+
 def _opening(spec: ModelSpec) -> bytes:
     if spec.folder is not None and (path := spec.folder / "opening.json").is_file():
         return path.read_bytes()
     return b"null"
-
-
-def _address(asked: str, bound: str, port: int) -> str:
-    name = "127.0.0.1" if bound in ("0.0.0.0", "::") else asked
-    return f"http://[{name}]:{port}/" if ":" in name else f"http://{name}:{port}/"
 
 
 def _why_not_bound(error: OSError, settings: Settings) -> str:

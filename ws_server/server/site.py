@@ -18,17 +18,6 @@ from websockets.http11 import Response
 
 STATIC_FOLDER = Path(__file__).parent.parent / "static"
 
-_SECURITY_HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; "
-        "connect-src 'self' ws: wss:; manifest-src 'self'; base-uri 'none'; form-action 'none'; "
-        "frame-ancestors 'self'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-}
-
 _NOT_BUILT = b"""<!doctype html><meta charset="utf-8"><title>Neuroscope</title>
 <p>The server runs, but this installation holds no web client: it was installed without its build step.
 Install the package with <code>pip install .</code>, or run <code>npm run build</code> in <code>web_client/</code>.
@@ -67,6 +56,10 @@ class Site:
         self._table = _read(folder)
         self._table["/opening.json"] = Resource.of(opening, "application/json")
 
+    def is_part_of_the_client(self, path: str) -> bool:
+        """Whether a path names a file of the web client besides its page: the same wherever it is installed."""
+        return path in self._table and path not in ("/", "/index.html", "/opening.json")
+
     def answer(self, path: str, if_none_match: str | None) -> Response:
         """The response to `GET path`."""
         if path in self._live:
@@ -88,14 +81,13 @@ def respond(
     content_type: str = "text/plain; charset=utf-8",
     extra: dict[str, str] | None = None,
 ) -> Response:
-    """A complete response with the headers that every one of ours has."""
+    """A complete response, but for the headers that `Door` gives to all."""
     headers = Headers(
         {
             "Date": email.utils.formatdate(usegmt=True),
             "Connection": "close",
             "Content-Length": str(len(body)),
             "Content-Type": content_type,
-            **_SECURITY_HEADERS,
             **(extra or {}),
         }
     )

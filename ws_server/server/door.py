@@ -1,0 +1,103 @@
+"""Every request passes here: whether it is answered, from which table, and with which headers.
+
+The rules are `Access`'s, the answers `Site`'s; what is put together here is where the server is (`--base-path`), how a
+secret leaves the address, and what browsers are told to forbid our page.
+"""
+
+from __future__ import annotations
+
+import re
+
+from websockets.datastructures import Headers
+from websockets.http11 import Request, Response
+
+from ..config import Settings
+from .access import Access, Refusal, without_token
+from .forwarded import Visitor
+from .site import Site, respond
+
+_OPEN_TO_ALL = {"/healthz", "/readyz"}
+"""What is answered without a token: it tells nothing but how the server is."""
+
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; "
+    "manifest-src 'self'; base-uri 'none'; form-action 'none'; "
+    # Strings become markup nowhere but in the templates of the page's own library.
+    "require-trusted-types-for 'script'; trusted-types lit-html; "
+)
+
+_FIXED_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+class Door:
+    """Lets requests in.
+
+    Args:
+        settings: which names, origins and paths are the server's.
+        access: the rule.
+        site: what is behind it, besides the websocket.
+    """
+
+    def __init__(self, settings: Settings, access: Access, site: Site) -> None:
+        self._base = settings.base_path
+        self._access = access
+        self._site = site
+        self._embedders = settings.embedders
+
+    def answer(self, request: Request, visitor: Visitor) -> Response | None:
+        """The response to a request; None where it may open a websocket."""
+        path = self._below(request.path.partition("?")[0])
+        opens_socket = path == "/ws"
+        try:
+            self._access.check_source(request, opens_socket=opens_socket, secure=visitor.secure)
+            is_open = path in _OPEN_TO_ALL or self._site.is_part_of_the_client(path)
+            in_address = not is_open and self._access.check_token(request)
+        except Refusal as refusal:
+            return respond(refusal.status, f"{refusal.message}\n".encode(), extra={"Cache-Control": "no-store"})
+        if opens_socket:
+            if "Upgrade" in request.headers:
+                return None
+            return respond(426, b"This is a websocket.\n", extra={"Upgrade": "websocket"})
+        if path == "":
+            return respond(308, b"", extra={"Location": _into(request.path)})
+        if in_address and not self._is_embedded(request):
+            # The secret leaves the address, and with it the browser's history and what people copy from it.
+            cookie = self._access.cookie(f"{self._base}/", secure=visitor.secure)
+            extra = {"Location": without_token(request.path), "Set-Cookie": cookie, "Cache-Control": "no-store"}
+            return respond(303, b"", extra=extra)
+        return self._site.answer(path, request.headers.get("If-None-Match"))
+
+    def stamp(self, request: Request, headers: Headers) -> None:
+        """Adds to any response what it tells browsers to forbid."""
+        ancestors = " ".join(["'self'", *self._embedders]) if self._embedders else "'none'"
+        policy = f"{_POLICY}connect-src {_connections(request)}; frame-ancestors {ancestors}"
+        for name, value in {**_FIXED_HEADERS, "Content-Security-Policy": policy}.items():
+            headers[name] = value
+        if not self._embedders:
+            headers["X-Frame-Options"] = "DENY"
+
+    def _below(self, path: str) -> str:
+        """What of a path is below ours: empty for ours without its slash, `/.` for one that is not."""
+        if path.startswith(f"{self._base}/"):
+            return path[len(self._base) :]
+        return "" if path == self._base else "/."
+
+    def _is_embedded(self, request: Request) -> bool:
+        """Whether a page of another site may show ours, and asks for it: browsers send it none of our cookies."""
+        return bool(self._embedders) and request.headers.get("Sec-Fetch-Dest") in ("iframe", "frame")
+
+
+def _into(path: str) -> str:
+    folder, question, query = path.partition("?")
+    return f"./{folder.rsplit('/', 1)[-1]}/{question}{query}"
+
+
+def _connections(request: Request) -> str:
+    """Where the page may connect to. Not every browser takes `'self'` to name websockets as well."""
+    host = request.headers.get("Host", "")
+    return f"'self' ws://{host} wss://{host}" if re.fullmatch(r"[\w.\-:\[\]]+", host, re.ASCII) else "'self'"

@@ -1,0 +1,73 @@
+"""Who really asks, where reverse proxies stand in between.
+
+A proxy connects in its clients' place and names them in `X-Forwarded-For`, each proxy adding the one that it saw at the
+right; `X-Forwarded-Proto` tells how the last of them was reached. Anybody can write such headers, so they are believed
+only as far as the operator trusts those who wrote them.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+
+from websockets.datastructures import Headers
+
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Where a request comes from: the address, and whether it was encrypted all the way that we know of."""
+
+    address: str
+    secure: bool
+
+
+class Proxies:
+    """The proxies that are trusted.
+
+    Args:
+        trusted: addresses or networks, such as `127.0.0.1` or `10.0.0.0/8`.
+
+    Raises:
+        ValueError: one is neither.
+    """
+
+    def __init__(self, trusted: tuple[str, ...]) -> None:
+        self._networks = [ipaddress.ip_network(text, strict=False) for text in trusted]
+
+    def __bool__(self) -> bool:
+        return bool(self._networks)
+
+    def visitor(self, peer: str, secure: bool, headers: Headers) -> Visitor:
+        """Whom a request is from.
+
+        Args:
+            peer: the address that the connection comes from.
+            secure: whether that connection is encrypted.
+            headers: what the request says of itself.
+        """
+        address = _address(peer)
+        if address is None or not self._trusts(address):
+            return Visitor(str(address) if address is not None else peer, secure)
+        chain = [name.strip() for header in headers.get_all("X-Forwarded-For") for name in header.split(",")]
+        while chain and self._trusts(address) and (before := _address(chain.pop())) is not None:
+            address = before
+        protocol = ",".join(headers.get_all("X-Forwarded-Proto")).rpartition(",")[2].strip().lower()
+        return Visitor(str(address), protocol in ("https", "wss") if protocol else secure)
+
+    def _trusts(self, address: _Address) -> bool:
+        return any(address in network for network in self._networks)
+
+
+def _address(text: str) -> _Address | None:
+    """The address in `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1` or `[2001:db8::1]:80`."""
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
