@@ -22,10 +22,12 @@ export default tseslint.config(
     files: ["**/*.mjs", "**/*.js"],
     languageOptions: { globals: { console: "readonly", process: "readonly", URL: "readonly" } },
   },
-  // The rooms import one way: wire - client - colour - editor - panels - app.
-  rooms("src/client/**", ["**/colour/**", "**/editor/**", "**/panels/**", "**/app/**", "lit", "lit/**", "@codemirror/**"]),
-  rooms("src/colour/**", ["**/client/**", "**/editor/**", "**/panels/**", "**/app/**", "lit", "lit/**", "@codemirror/**"]),
-  rooms("src/editor/**", ["**/panels/**", "**/app/**", "lit", "lit/**"]),
+  // The rooms import one way: wire - client - colour - editor - workbench - exports - panels - app.
+  rooms("src/client/**", ["**/colour/**", "**/editor/**", "**/workbench/**", "**/exports/**", "**/panels/**", "**/app/**", "lit", "lit/**", "@codemirror/**"]),
+  rooms("src/colour/**", ["**/client/**", "**/editor/**", "**/workbench/**", "**/exports/**", "**/panels/**", "**/app/**", "lit", "lit/**", "@codemirror/**"]),
+  rooms("src/workbench/**", ["**/exports/**", "**/panels/**", "**/app/**", "lit", "lit/**", "@codemirror/**"]),
+  rooms("src/exports/**", ["**/panels/**", "**/app/**", "lit", "lit/**", "@codemirror/**"]),
+  rooms("src/editor/**", ["**/workbench/**", "**/exports/**", "**/panels/**", "**/app/**", "lit", "lit/**"]),
 );
 
 function rooms(files, group) {

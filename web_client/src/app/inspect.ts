@@ -15,7 +15,7 @@
  *     neuroscope.lastDone       the last `activations/done` that answered a change, with roundTripMs
  */
 import { bucketOf } from "../colour/scale";
-import type { Workbench } from "../panels/workbench";
+import type { Workbench } from "../workbench";
 
 export function inspector(workbench: Workbench) {
   const { client, document } = workbench;
@@ -24,8 +24,8 @@ export function inspector(workbench: Workbench) {
     get version() { return document.version; },
     get text() { return document.text; },
     get tokens() { return document.tokens.infos.map((_, i) => document.tokens.at(i)); },
-    get neurons() { return [...workbench.keys]; },
-    get focus() { return workbench.focus; },
+    get neurons() { return [...workbench.rows.keys]; },
+    get focus() { return workbench.rows.focus; },
     values: (key: string) => Array.from(document.activations.values(key), (value) => (Number.isNaN(value) ? null : value)),
     scale: (key: string) => workbench.scale(key),
     bucket: (key: string, token: number) => bucketOf(workbench.value(key, token), workbench.scale(key)),

@@ -4,7 +4,7 @@ import { definePanels } from "../panels";
 import { inspector } from "./inspect";
 import { fetchOpening, someNeurons } from "./opening";
 import { Page } from "./page";
-import { Workbench } from "../panels/workbench";
+import { Workbench } from "../workbench";
 
 /** An address beside the page, whatever path it is served under; an access token in the page's address goes along. */
 function beside(name: string): URL {
@@ -27,7 +27,7 @@ async function start(): Promise<void> {
     const choose = (model: ModelInfo | null): void => {
       if (model === null) return;
       stop();
-      if (workbench.keys.length === 0) client.subscriptions.add(someNeurons(model)).catch(() => undefined);
+      if (workbench.rows.keys.length === 0) client.subscriptions.add(someNeurons(model)).catch(() => undefined);
     };
     const stop = client.on("model", choose);
     choose(client.model); // it may have been told while the opening was fetched

@@ -1,22 +1,36 @@
 /** The page: its panels, side by side or, on a narrow screen, one under the other. */
 import { css, html, type TemplateResult } from "lit";
+import { keysOf } from "../workbench";
 import { Panel } from "../panels/panel";
 import { base } from "../panels/styles";
+
+const MAC = /mac|iphone|ipad/i.test(navigator.platform);
 
 export class Page extends Panel {
   static override styles = [base, css`
     :host { display: grid; grid-template: auto 1fr auto / minmax(0, 1fr); height: 100dvh; }
     main { display: grid; grid-template-columns: minmax(0, 1fr) clamp(340px, 31vw, 480px); min-height: 0; }
     .text { display: flex; flex-direction: column; min-height: 0; min-width: 0; background: var(--page); }
-    neuro-editor { flex: 1; }
-    neuro-neurons { border-left: 1px solid var(--line); background: var(--side); }
+    .editors { flex: 1; display: flex; min-height: 0; }
+    neuro-editor { flex: 1; min-width: 0; }
+    neuro-side { border-left: 1px solid var(--line); background: var(--side); }
     @media (max-width: 820px) {
       :host { height: auto; min-height: 100dvh; }
       main { grid-template-columns: minmax(0, 1fr); }
-      neuro-editor { height: 46dvh; flex: none; }
-      neuro-neurons { border-left: none; border-top: 1px solid var(--line); }
+      .editors { height: 46dvh; flex: none; }
+      neuro-side { border-left: none; border-top: 1px solid var(--line); }
     }
   `];
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    addEventListener("keydown", this.#key);
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    removeEventListener("keydown", this.#key);
+  }
 
   override render(): TemplateResult {
     const { workbench } = this;
@@ -25,11 +39,23 @@ export class Page extends Panel {
       <main>
         <section class="text" aria-label="Text">
           <neuro-focus .workbench=${workbench}></neuro-focus>
-          <neuro-editor .workbench=${workbench}></neuro-editor>
+          <div class="editors">
+            <neuro-editor .workbench=${workbench}></neuro-editor>
+          </div>
+          <!-- the dock: what is shown under the text -->
         </section>
-        <neuro-neurons .workbench=${workbench} role="region" aria-label="Neurons"></neuro-neurons>
+        <neuro-side .workbench=${workbench} role="region" aria-label="Neurons"></neuro-side>
       </main>
       <neuro-status .workbench=${workbench}></neuro-status>
       <neuro-notices .workbench=${workbench}></neuro-notices>`;
   }
+
+  /** Shortcuts of the commands. What a field or the editor made use of is theirs, and so are plain characters typed into one. */
+  readonly #key = (event: KeyboardEvent): void => {
+    if (event.defaultPrevented || event.isComposing) return;
+    const typing = event.composedPath().some((target) => target instanceof HTMLElement
+      && (target.isContentEditable || target instanceof HTMLInputElement || target instanceof HTMLSelectElement));
+    if (typing && event.key.length === 1 && !event.ctrlKey && !event.metaKey && !event.altKey) return;
+    if (this.workbench.commands.press(keysOf(event, MAC))) event.preventDefault();
+  };
 }

@@ -10,6 +10,11 @@ export class Emitter<Events extends object> {
     return () => { listeners.delete(listener); };
   }
 
+  /** Whether anybody listens to `name`. */
+  protected listens(name: keyof Events): boolean {
+    return (this.#listeners.get(name)?.size ?? 0) > 0;
+  }
+
   /** Call every listener of `name`, in the order in which they came. */
   protected emit<Name extends keyof Events>(name: Name, payload: Events[Name]): void {
     for (const listener of [...(this.#listeners.get(name) ?? [])]) {

@@ -1,7 +1,7 @@
 /**
  * From an activation to a colour bucket.
  *
- * The scale diverges at zero: -STEPS is the strongest blue, 0 the page itself, +STEPS the strongest red. Both sides have
+ * The scale diverges at zero: -STEPS is the strongest slate, 0 the page itself, +STEPS the strongest of the neuron's hue. Both sides have
  * the same reach unless a person typed another one, so that equal sizes look equally strong. The reach never follows the
  * text of the moment: it comes from the neuron's statistics, else from the widest value seen, which only grows. Of the
  * statistics it takes a high quantile, because beside the one largest value of a corpus nearly all others would be pale.

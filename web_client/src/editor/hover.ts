@@ -1,7 +1,7 @@
 /** The token under the pointer: told to the source, and explained in a tooltip. The caret's token is told too. */
 import { type Extension, StateEffect, StateField } from "@codemirror/state";
 import { type EditorView, showTooltip, type Tooltip, type TooltipView, ViewPlugin, type ViewUpdate } from "@codemirror/view";
-import { classOf } from "../colour/palette";
+import { classOf, hueClass } from "../colour/palette";
 import { formatValue, visibleText } from "./format";
 import { pictureField } from "./picture";
 import type { TokenSource } from "./source";
@@ -69,8 +69,8 @@ function tooltipContent(source: TokenSource, view: EditorView, index: number): H
     element("span", "neuro-tooltip-text", visibleText(token.text)),
     element("span", "neuro-tooltip-facts", `token ${index} · id ${token.id} · ${place}`),
   );
-  const rows = source.valuesAt(index).map(({ key, value, bucket, focused }) => {
-    const row = element("div", focused ? "neuro-tooltip-row neuro-focused" : "neuro-tooltip-row", "");
+  const rows = source.valuesAt(index).map(({ key, hue, value, bucket, focused }) => {
+    const row = element("div", `neuro-tooltip-row ${hueClass(hue)} ${focused ? "neuro-focused" : ""}`, "");
     row.append(
       element("span", `neuro-swatch ${classOf(bucket)}`, ""),
       element("span", "neuro-tooltip-key", key),

@@ -7,13 +7,13 @@ import type { Extension } from "@codemirror/state";
 import type { NeuroscopeDocument } from "../client/document";
 import { tokenHover } from "./hover";
 import { tokenMarks } from "./marks";
-import { followSource, pictureField } from "./picture";
+import { followSource, pictureField, pictureHue } from "./picture";
 import type { TokenSource } from "./source";
 import { syncDocument } from "./sync";
 import { tokenTheme } from "./theme";
 
 export function neuroscope(document: NeuroscopeDocument, source: TokenSource): Extension {
-  return [pictureField, syncDocument(document), followSource(source), tokenMarks, tokenHover(source), tokenTheme];
+  return [pictureField, pictureHue, syncDocument(document), followSource(source), tokenMarks, tokenHover(source), tokenTheme];
 }
 
 export { formatValue, visibleText } from "./format";

@@ -5,13 +5,14 @@
  */
 import { StateEffect, StateField } from "@codemirror/state";
 import { EditorView, ViewPlugin } from "@codemirror/view";
+import { hueClass } from "../colour/palette";
 import { TokenList } from "../client/tokens";
 import { changesOf } from "./sync";
 import type { TokenPicture, TokenSource } from "./source";
 
 const showPicture = StateEffect.define<TokenPicture>();
 
-const noPicture: TokenPicture = { tokens: TokenList.empty, buckets: new Int8Array(0), faded: null, marked: null };
+const noPicture: TokenPicture = { tokens: TokenList.empty, buckets: new Int8Array(0), hue: 0, stripes: [], faded: null, marked: null };
 
 export const pictureField = StateField.define<TokenPicture>({
   create: () => noPicture,
@@ -21,6 +22,9 @@ export const pictureField = StateField.define<TokenPicture>({
     return picture;
   },
 });
+
+/** The editor wears the hue of the neuron in focus. */
+export const pictureHue = EditorView.editorAttributes.compute([pictureField], (state) => ({ class: hueClass(state.field(pictureField).hue) }));
 
 /** Bring the source's pictures into the editor. */
 export function followSource(source: TokenSource) {

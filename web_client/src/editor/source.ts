@@ -1,11 +1,25 @@
 /** What the editor extension shows, and what it tells in return. Implemented by the page, or by any other frontend. */
 import type { TokenList } from "../client/tokens";
 
+/** How many neurons are drawn as stripes, at most. */
+export const MOST_STRIPES = 8;
+
+/** One neuron that is drawn beside the one in focus, as a stripe under the tokens. */
+export interface Stripe {
+  readonly key: string;
+  readonly hue: number;
+  readonly buckets: Int8Array;
+}
+
 /** One picture of the tokens; arrays are indexed by token. */
 export interface TokenPicture {
   readonly tokens: TokenList;
-  /** Colour bucket (see colour/scale). */
+  /** Colour buckets of the neuron in focus (see colour/scale). */
   readonly buckets: Int8Array;
+  /** Hue of the neuron in focus (see colour/palette). */
+  readonly hue: number;
+  /** The others, from the top stripe down; at most `MOST_STRIPES`. */
+  readonly stripes: readonly Stripe[];
   /** 1 where the colour belongs to an older text and is drawn faded; null when none is to be. */
   readonly faded: Uint8Array | null;
   /** A token to mark, as the one that a pointer elsewhere is on. */
@@ -15,6 +29,7 @@ export interface TokenPicture {
 /** One line of a token's tooltip. */
 export interface TokenValue {
   readonly key: string;
+  readonly hue: number;
   /** NaN when there is none yet. */
   readonly value: number;
   readonly bucket: number;

@@ -1,8 +1,10 @@
 /** The editor's look. Colours come from custom properties of the page, with defaults for an editor that stands alone. */
 import { EditorView } from "@codemirror/view";
-import { adaptiveColourOf, buckets, classOf } from "../colour/palette";
+import { buckets, classOf, HUES, hueClass, hueProperties, washOf } from "../colour/palette";
 
-const bucketRules = Object.fromEntries(buckets.map((bucket) => [`.${classOf(bucket)}`, { backgroundColor: adaptiveColourOf(bucket) }]));
+const bucketRules = Object.fromEntries(buckets.map((bucket) => [`.${classOf(bucket)}`, { backgroundColor: washOf(bucket) }]));
+// The editor itself wears the hue of the neuron in focus, a tooltip's row that of its own neuron.
+const hueRules = Object.fromEntries(Array.from({ length: HUES }, (_, hue) => [`&.${hueClass(hue)}, .${hueClass(hue)}`, hueProperties(hue)]));
 
 const hairline = "1px solid var(--line, GrayText)";
 const frame = "inset 0 0 0 1px var(--token-edge, rgb(128 128 128 / .4))";
@@ -23,6 +25,7 @@ export const tokenTheme = EditorView.theme({
   ".neuro-token": { boxShadow: "inset -1px 0 var(--token-edge, light-dark(rgb(0 0 0 / .16), rgb(255 255 255 / .2)))", padding: "3px 0" },
   ".neuro-faded": { "--neuro-fade": ".4" },
   ".neuro-marked": { outline: "2px solid var(--accent, Highlight)", outlineOffset: "-1px", borderRadius: "2px" },
+  ...hueRules,
   ...bucketRules,
 
   ".neuro-sign": { userSelect: "none", color: "var(--muted, GrayText)", cursor: "default" },

@@ -15,7 +15,7 @@ export class EditorPanel extends Panel {
     .cm-editor { flex: 1; min-width: 0; height: auto; max-height: 100%; }
   `];
   #view: EditorView | null = null;
-  #stopReveal: (() => void) | null = null;
+  #stops: readonly (() => void)[] = [];
 
   override render(): TemplateResult {
     return html`<div class="host" data-testid="editor"></div>`;
@@ -48,15 +48,20 @@ export class EditorPanel extends Panel {
       }),
     });
     this.#view = view;
-    this.#stopReveal = workbench.on("reveal", (offset) => {
-      view.dispatch({ selection: EditorSelection.cursor(offset), effects: EditorView.scrollIntoView(offset, { y: "center" }) });
-    });
+    this.#stops = [
+      workbench.on("reveal", (offset) => {
+        view.dispatch({ selection: EditorSelection.cursor(offset), effects: EditorView.scrollIntoView(offset, { y: "center" }) });
+      }),
+      workbench.on("replace", (text) => {
+        view.dispatch({ changes: { from: 0, to: view.state.doc.length, insert: text }, userEvent: "input.paste" });
+      }),
+    ];
     if (matchMedia("(pointer: fine)").matches) view.focus(); // on a touch screen the keyboard would cover half of the page
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
-    this.#stopReveal?.();
+    for (const stop of this.#stops) stop();
     this.#view?.destroy();
   }
 }

@@ -2,7 +2,7 @@
 import { css, html, type TemplateResult } from "lit";
 import { keyed } from "lit/directives/keyed.js";
 import { neuronName, type NeuronStatistics } from "../client";
-import { buckets, classOf } from "../colour/palette";
+import { buckets, classOf, hueClass } from "../colour/palette";
 import { parseBound, reachOf } from "../colour/scale";
 import { formatValue, visibleText } from "../editor/format";
 import { Panel } from "./panel";
@@ -48,10 +48,10 @@ export class FocusPanel extends Panel {
 
   override render(): TemplateResult {
     const { workbench } = this;
-    const key = workbench.focus;
+    const key = workbench.rows.focus;
     if (key === null) return html`<p class="none" data-testid="focus-none">No neuron in focus. Add one, as L0N0.</p>`;
     const name = neuronName(key);
-    const typed = workbench.typedRange(key);
+    const typed = workbench.rows.range(key);
     const extent = workbench.document.activations.extent(key);
     const statistics = workbench.client.subscriptions.neuron(key)?.statistics ?? null;
     const origin = typed.min !== null || typed.max !== null ? "typed" : originOf(statistics);
@@ -59,20 +59,20 @@ export class FocusPanel extends Panel {
       <div class="rows" data-testid="focus" data-key=${key}>
         <div class="group" role="group" aria-label="Neuron that colours the text">
           ${name === null ? html`<span class="mono">${key}</span>` : html`
-            ${this.#place("Layer", name.layer, "layer", (step) => { workbench.step(key, { layers: step }); })}
-            ${this.#place("Neuron", name.neuron, "neuron", (step) => { workbench.step(key, { neurons: step }); })}
+            ${this.#place("Layer", name.layer, "layer", (step) => { workbench.rows.step(key, { layers: step }); })}
+            ${this.#place("Neuron", name.neuron, "neuron", (step) => { workbench.rows.step(key, { neurons: step }); })}
             <div class="steps">
               <button data-testid="step-down" aria-label="Previous neuron" title="Previous neuron (↓ in the field)"
-                @click=${() => { workbench.step(key, { neurons: -1 }); }}>‹</button>
+                @click=${() => { workbench.rows.step(key, { neurons: -1 }); }}>‹</button>
               <button data-testid="step-up" aria-label="Next neuron" title="Next neuron (↑ in the field)"
-                @click=${() => { workbench.step(key, { neurons: 1 }); }}>›</button>
+                @click=${() => { workbench.rows.step(key, { neurons: 1 }); }}>›</button>
             </div>`}
         </div>
         ${keyed(key, html`<div class="group scale" role="group" aria-label="Colour range">
           ${this.#bound(key, "min")}
           <div class="label">
             <span>colour range · <span data-testid="range-origin" title=${statisticsText(statistics)}>${origin}</span></span>
-            <div class="legend" aria-hidden="true">${buckets.map((bucket) => html`<span class=${classOf(bucket)}></span>`)}</div>
+            <div class="legend ${hueClass(workbench.rows.get(key)?.hue ?? 0)}" aria-hidden="true">${buckets.map((bucket) => html`<span class=${classOf(bucket)}></span>`)}</div>
           </div>
           ${this.#bound(key, "max")}
         </div>`)}
@@ -102,14 +102,14 @@ export class FocusPanel extends Panel {
   readonly #go = (): void => {
     const { workbench } = this;
     const [layer, neuron] = this.renderRoot.querySelectorAll<HTMLInputElement>(".place");
-    const name = workbench.focus === null ? null : neuronName(workbench.focus);
-    if (layer === undefined || neuron === undefined || workbench.focus === null || name === null) return;
+    const name = workbench.rows.focus === null ? null : neuronName(workbench.rows.focus);
+    if (layer === undefined || neuron === undefined || workbench.rows.focus === null || name === null) return;
     const wanted = { layer: readNatural(layer.value), neuron: readNatural(neuron.value) };
-    const wrong = workbench.outside(wanted.layer, wanted.neuron);
+    const wrong = workbench.rows.outside(wanted.layer, wanted.neuron);
     if (wrong === null) {
-      void workbench.replace(workbench.focus, wanted.layer, wanted.neuron);
+      workbench.rows.replace(workbench.rows.focus, wanted.layer, wanted.neuron);
     } else {
-      workbench.notify(wrong);
+      workbench.notices.notify(wrong);
       layer.value = String(name.layer);
       neuron.value = String(name.neuron);
     }
@@ -118,14 +118,14 @@ export class FocusPanel extends Panel {
   /** A field for one end of the colour range; empty is automatic, and shows which value that is. */
   #bound(key: string, side: "min" | "max"): TemplateResult {
     const { workbench } = this;
-    const typed = workbench.typedRange(key);
+    const typed = workbench.rows.range(key);
     const change = (event: Event): void => {
       const input = event.target as HTMLInputElement;
       const bound = parseBound(input.value, side);
       const bad = Number.isNaN(bound);
       input.setAttribute("aria-invalid", String(bad));
-      if (bad) workbench.notify(`${side} is a number, 0 or ${side === "max" ? "more" : "less"}; empty is automatic.`);
-      else workbench.setTypedRange(key, { ...typed, [side]: bound });
+      if (bad) workbench.notices.notify(`${side} is a number, 0 or ${side === "max" ? "more" : "less"}; empty is automatic.`);
+      else workbench.rows.setRange(key, { ...typed, [side]: bound });
     };
     return html`<label>${side}
       <input class="bound number" data-testid="range-${side}" inputmode="text" autocomplete="off"

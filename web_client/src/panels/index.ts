@@ -3,6 +3,7 @@ import { EditorPanel } from "./editor";
 import { FocusPanel } from "./focus";
 import { NeuronsPanel } from "./neurons";
 import { NoticesPanel } from "./notices";
+import { SidePanel } from "./side";
 import { StatusPanel } from "./status";
 import { Strip } from "./strip";
 import { TopPanel } from "./top";
@@ -12,6 +13,7 @@ export function definePanels(): void {
   customElements.define("neuro-focus", FocusPanel);
   customElements.define("neuro-editor", EditorPanel);
   customElements.define("neuro-strip", Strip);
+  customElements.define("neuro-side", SidePanel);
   customElements.define("neuro-neurons", NeuronsPanel);
   customElements.define("neuro-status", StatusPanel);
   customElements.define("neuro-notices", NoticesPanel);

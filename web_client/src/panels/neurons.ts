@@ -6,7 +6,7 @@
 import { css, html, nothing, type PropertyDeclarations, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 import { neuronName, parseNeurons } from "../client";
-import { classOf } from "../colour/palette";
+import { classOf, hueClass } from "../colour/palette";
 import { bucketOf } from "../colour/scale";
 import { formatValue, visibleText } from "../editor/format";
 import { Panel } from "./panel";
@@ -30,7 +30,8 @@ export class NeuronsPanel extends Panel {
     ul { list-style: none; margin: 0; padding: 0 0 16px; overflow-y: auto; flex: 1; scrollbar-gutter: stable; }
     li { position: relative; border-bottom: 1px solid var(--line); }
     li.focused { background: var(--selected); }
-    li.focused::before { content: ""; position: absolute; inset: 0 auto 0 0; width: 3px; background: var(--accent); }
+    li::before { content: ""; position: absolute; inset: 0 auto 0 0; width: 3px; background: var(--neuro-ink); }
+    li.focused::before { width: 6px; }
     .row {
       display: grid; grid-template-columns: minmax(78px, auto) 62px 1fr; align-items: baseline; gap: 1px 10px;
       width: 100%; text-align: left; border: none; border-radius: 0; background: none; padding: 7px 44px 0 16px; min-height: 0;
@@ -72,7 +73,7 @@ export class NeuronsPanel extends Panel {
 
   override render(): TemplateResult {
     const { workbench, problem } = this;
-    const { keys, absent } = workbench;
+    const { keys, absent } = workbench.rows;
     return html`
       <header>
         <h2 id="title">${keys.length === 1 ? "1 neuron" : `${keys.length} neurons`}</h2>
@@ -108,16 +109,16 @@ export class NeuronsPanel extends Panel {
   #row(key: string): TemplateResult {
     const { workbench } = this;
     const { cursor, document } = workbench;
-    const focused = key === workbench.focus;
+    const focused = key === workbench.rows.focus;
     const extent = document.activations.extent(key);
     const here = cursor === null ? NaN : workbench.value(key, cursor);
     const shade = classOf(bucketOf(here, workbench.scale(key)));
     const help = `Colour the text by ${key} (← → neighbours, Shift for layers, ↑ ↓ rows, Delete removes)`;
     const peak = extent === null ? "" : visibleText(document.tokens.at(extent.maxAt).text);
     return html`
-      <li class=${focused ? "focused" : ""} data-testid="neuron-row" data-key=${key}>
+      <li class="${hueClass(workbench.rows.get(key)?.hue ?? 0)} ${focused ? "focused" : ""}" data-testid="neuron-row" data-key=${key}>
         <button class="row" aria-pressed=${focused} tabindex=${focused ? "0" : "-1"} title=${help}
-          @click=${() => { workbench.setFocus(key); }}>
+          @click=${() => { workbench.rows.setFocus(key); }}>
           <span class="name number" data-testid="neuron-name">${key}</span>
           ${cursor === null ? html`<span></span>` : html`
             <span class="here number ${shade}" data-testid="value-here">${formatValue(here)}</span>`}
@@ -127,7 +128,7 @@ export class NeuronsPanel extends Panel {
         </button>
         <neuro-strip data-testid="strip" .workbench=${workbench} .neuron=${key} @click=${() => { this.#jump(key); }}></neuro-strip>
         <button class="remove quiet" tabindex="-1" data-testid="remove" aria-label="Remove ${key}" title="Remove ${key} (Delete)"
-          @click=${() => { workbench.remove(key); }}>×</button>
+          @click=${() => { workbench.rows.remove(key); }}>×</button>
       </li>`;
   }
 
@@ -136,16 +137,16 @@ export class NeuronsPanel extends Panel {
     const { workbench } = this;
     return html`
       <li class="absent-head"><span>Not in this model, back with one that has ${keys.length === 1 ? "it" : "them"}</span>
-        <button data-testid="remove-absent" @click=${() => { workbench.removeAbsent(); }}>Remove</button></li>
+        <button data-testid="remove-absent" @click=${() => { workbench.rows.removeAbsent(); }}>Remove</button></li>
       ${keys.map((key) => html`
         <li class="absent" data-testid="absent-neuron" data-absent=${key}><span class="name number">${key}</span>
           <button class="remove quiet" tabindex="-1" aria-label="Remove ${key}" title="Remove ${key}"
-            @click=${() => { workbench.remove(key); }}>×</button></li>`)}`;
+            @click=${() => { workbench.rows.remove(key); }}>×</button></li>`)}`;
   }
 
   /** A click on a strip focuses the row and brings the token under the pointer into view. */
   #jump(key: string): void {
-    this.workbench.setFocus(key);
+    this.workbench.rows.setFocus(key);
     if (this.workbench.hovered !== null) this.workbench.reveal(this.workbench.hovered);
   }
 
@@ -172,7 +173,7 @@ export class NeuronsPanel extends Panel {
   #outside(keys: readonly string[]): string | null {
     for (const key of keys) {
       const name = neuronName(key);
-      const wrong = name === null ? null : this.workbench.outside(name.layer, name.neuron);
+      const wrong = name === null ? null : this.workbench.rows.outside(name.layer, name.neuron);
       if (wrong !== null) return keys.length === 1 ? wrong : `${key}: ${wrong}`;
     }
     return null;
@@ -180,7 +181,7 @@ export class NeuronsPanel extends Panel {
 
   /** Add neurons, bring the last one's row into view, and say what the server refuses. */
   async #await(keys: readonly string[]): Promise<void> {
-    const added = this.workbench.add(keys);
+    const added = this.workbench.rows.add(keys);
     this.requestUpdate();
     await this.updateComplete;
     this.renderRoot.querySelector("li.focused")?.scrollIntoView({ block: "nearest" });
@@ -195,9 +196,9 @@ export class NeuronsPanel extends Panel {
     if (row === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
     const step = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
     const move = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
-    if (step !== 0) workbench.step(row, event.shiftKey ? { layers: step } : { neurons: step });
-    else if (move !== 0) workbench.moveFocus(move);
-    else if (event.key === "Delete" || event.key === "Backspace") workbench.remove(row);
+    if (step !== 0) workbench.rows.step(row, event.shiftKey ? { layers: step } : { neurons: step });
+    else if (move !== 0) workbench.rows.moveFocus(move);
+    else if (event.key === "Delete" || event.key === "Backspace") workbench.rows.remove(row);
     else return;
     event.preventDefault();
     // The keyboard stays with the row in focus, which may be a new element.

@@ -2,7 +2,7 @@
 import { css, html, nothing, type TemplateResult } from "lit";
 import { Panel } from "./panel";
 import { base } from "./styles";
-import type { Notice } from "./workbench";
+import type { Notice } from "../workbench";
 
 /** In place of a notice's id: it stays as long as the document has its problem. */
 const PROBLEM = 0;
@@ -17,17 +17,20 @@ export class NoticesPanel extends Panel {
     }
     .notice span { overflow-wrap: anywhere; }
     b { display: block; }
-    button { margin-left: auto; }
+    button { margin-left: auto; background: none; border-color: currentcolor; min-height: 22px; padding: 0 8px; }
+    button + button { margin-left: 0; }
     button.quiet, button.quiet:hover:not(:disabled) { color: inherit; background: none; padding: 0 8px; min-height: 22px; }
   `];
 
   override render(): TemplateResult {
     const { workbench } = this;
     const { problem } = workbench.document;
-    const notices = problem === null ? workbench.notices : [...workbench.notices, { id: PROBLEM, text: problem.message } satisfies Notice];
-    return html`<div class="notices" role="status" aria-live="polite">${notices.map(({ id, title, text }: Notice) => html`
+    const notices = problem === null ? workbench.notices.list : [...workbench.notices.list, { id: PROBLEM, text: problem.message } satisfies Notice];
+    return html`<div class="notices" role="status" aria-live="polite">${notices.map(({ id, title, text, action }: Notice) => html`
       <div class="notice" data-testid="notice"><span>${title === undefined ? nothing : html`<b>${title}</b>`}${text}</span>
+        ${action === undefined ? nothing : html`
+          <button data-testid="notice-action" @click=${() => { action.run(); workbench.notices.dismiss(id); }}>${action.title}</button>`}
         ${id === PROBLEM ? nothing : html`
-          <button class="quiet" aria-label="Dismiss" @click=${() => { workbench.dismiss(id); }}>×</button>`}</div>`)}</div>`;
+          <button class="quiet" aria-label="Dismiss" @click=${() => { workbench.notices.dismiss(id); }}>×</button>`}</div>`)}</div>`;
   }
 }

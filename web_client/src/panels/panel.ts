@@ -1,6 +1,6 @@
 /** Ties a panel to the workbench: it renders again, at most once a frame, when something is different. */
 import { LitElement, type PropertyDeclarations } from "lit";
-import type { Workbench } from "./workbench";
+import type { Workbench } from "../workbench";
 
 /** A panel of the page. */
 export abstract class Panel extends LitElement {

@@ -1,12 +1,12 @@
-/** One neuron's activations over the tokens: bars from zero, red up and blue down, on a canvas. */
+/** One neuron's activations over the tokens: bars from zero, on a canvas. */
 import { css, html, type TemplateResult } from "lit";
 import type { PropertyDeclarations } from "lit";
 import { Freshness } from "../client";
-import { ends, type Theme } from "../colour/palette";
+import { css as colourOf, inkOf, slate, type Theme } from "../colour/palette";
 import { Panel } from "./panel";
 import { base } from "./styles";
 
-/** What of the height the side below zero gets at least, so that blue can be seen at all. */
+/** What of the height the side below zero gets at least, so that it can be seen at all. */
 const LEAST_BELOW = 0.14;
 
 export class Strip extends Panel {
@@ -93,8 +93,8 @@ export class Strip extends Panel {
     }
     context.fillStyle = style.outlineColor;
     context.fillRect(0, zero, width, Math.max(1, Math.round(density / 2)));
-    const positive = `rgb(${ends[theme].positive.join(" ")})`;
-    const negative = `rgb(${ends[theme].negative.join(" ")})`;
+    const positive = colourOf(inkOf(workbench.rows.get(neuron)?.hue ?? 0, theme));
+    const negative = colourOf(slate[theme]);
     const paths = new Map<string, Path2D>(); // one fill a colour, however many bars
     const bars = Math.min(values.length, Math.floor(width / density));
     for (let bar = 0; bar < bars; bar++) {

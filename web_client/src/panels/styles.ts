@@ -1,6 +1,6 @@
 /** Styles that several panels share. Custom properties come from the page's style sheet. */
 import { css, unsafeCSS } from "lit";
-import { adaptiveColourOf, buckets, classOf } from "../colour/palette";
+import { buckets, classOf, HUES, hueClass, hueProperties, washOf } from "../colour/palette";
 
 export const base = css`
   :host { display: block; }
@@ -25,6 +25,12 @@ export const base = css`
   .sr { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 `;
 
-export const bucketStyles = unsafeCSS(
-  buckets.map((bucket) => `.${classOf(bucket)} { background-color: ${adaptiveColourOf(bucket)}; }`).join("\n"),
-);
+/** Classes of hues and of buckets: an element of class `neuro-hue-3` gives its hue to the buckets in it. */
+export const bucketStyles = unsafeCSS([
+  ...Array.from({ length: HUES }, (_, hue) => `.${hueClass(hue)} { ${declarations(hueProperties(hue))} }`),
+  ...buckets.map((bucket) => `.${classOf(bucket)} { background-color: ${washOf(bucket)}; }`),
+].join("\n"));
+
+function declarations(properties: Record<string, string>): string {
+  return Object.entries(properties).map(([name, value]) => `${name}: ${value};`).join(" ");
+}

@@ -1,0 +1,303 @@
+/**
+ * The neurons of the page, a row each: their order, their look, and which of them is in focus.
+ *
+ * Which neurons there are is `Subscriptions`' business; here is what a person gives them. Pinned rows stand first. A row keeps
+ * its hue and its pin when it steps to a neighbouring neuron; a typed range belongs to the neuron.
+ */
+import { DisconnectedError, neuronKey, neuronName, type NeuroscopeClient } from "../client";
+import { Emitter } from "../client/emitter";
+import { HUES } from "../colour/palette";
+import { automatic, type TypedRange } from "../colour/scale";
+
+export interface Row {
+  readonly key: string;
+  /** Number of the row's hue (see colour/palette). */
+  readonly hue: number;
+  /** Stands first, and stays when the others are replaced. */
+  readonly pinned: boolean;
+  /** Is not drawn in the text and the heatmap. */
+  readonly hidden: boolean;
+  readonly range: TypedRange;
+}
+
+interface Look {
+  readonly hue: number;
+  readonly pinned: boolean;
+  readonly hidden: boolean;
+}
+
+interface Removed {
+  readonly rows: readonly { readonly key: string; readonly look: Look; readonly at: number }[];
+  readonly focus: string | null;
+}
+
+export interface RowsEvents {
+  /** Other rows, another order, look or focus. */
+  change: undefined;
+}
+
+const MOST_UNDONE = 50;
+
+export class Rows extends Emitter<RowsEvents> {
+  readonly #client: NeuroscopeClient;
+  readonly #looks = new Map<string, Look>();
+  readonly #ranges = new Map<string, TypedRange>();
+  #removed: readonly Removed[] = [];
+  #focus: string | null = null;
+  /** The neuron that a person focused; another one stands in while the model lacks it. */
+  #chosen: string | null = null;
+  #list: readonly Row[] | null = null;
+  /** Being added: whoever asked for them is told of a refusal. */
+  readonly #adding = new Set<string>();
+
+  constructor(client: NeuroscopeClient) {
+    super();
+    this.#client = client;
+    client.subscriptions.on("change", () => {
+      this.#list = null;
+      this.#keepFocus();
+      this.emit("change", undefined);
+    });
+    this.#keepFocus();
+  }
+
+  /** The rows that the model has, in order. */
+  get list(): readonly Row[] {
+    this.#list ??= this.#client.subscriptions.rows.map(({ key }) => ({ key, ...this.#lookOf(key), range: this.range(key) }));
+    return this.#list;
+  }
+
+  /** Keys of the rows, in order. */
+  get keys(): readonly string[] {
+    return this.list.map(({ key }) => key);
+  }
+
+  /** The row of a neuron; null when it has none. */
+  get(key: string): Row | null {
+    return this.list.find((row) => row.key === key) ?? null;
+  }
+
+  /** Keys of the neurons that are wanted and that this model lacks. */
+  get absent(): readonly string[] {
+    return this.#client.subscriptions.absent;
+  }
+
+  // ------------------------------------------------------------------ focus
+
+  /** Key of the neuron that colours the text. */
+  get focus(): string | null {
+    return this.#focus;
+  }
+
+  setFocus(key: string): void {
+    if (!this.keys.includes(key)) return;
+    this.#chosen = key;
+    if (key === this.#focus) return;
+    this.#focus = key;
+    this.#changed();
+  }
+
+  /** Focus the row `step` rows further. */
+  moveFocus(step: number): void {
+    const { keys } = this;
+    const next = keys[Math.max(0, Math.min(keys.length - 1, keys.indexOf(this.#focus ?? "") + step))];
+    if (next !== undefined) this.setFocus(next);
+  }
+
+  // ------------------------------------------------------------------ which neurons
+
+  /** Whether a refusal of this neuron is told to whoever adds it. */
+  isAdding(key: string): boolean {
+    return this.#adding.has(key);
+  }
+
+  /** Why the model has no such neuron, in words; null when it has, or is not known yet. */
+  outside(layer: number, neuron: number): string | null {
+    const { model } = this.#client;
+    const within = (value: number, count: number): boolean => Number.isInteger(value) && value >= 0 && value < count;
+    if (model === null || (within(layer, model.layers) && within(neuron, model.neuronsPerLayer))) return null;
+    return `This model has layers 0 to ${model.layers - 1}, with neurons 0 to ${model.neuronsPerLayer - 1}.`;
+  }
+
+  /** Add neurons and focus the last. Resolves to what the server said of those it refused. */
+  async add(keys: readonly string[]): Promise<string[]> {
+    const { subscriptions } = this.#client;
+    for (const key of keys) this.#adding.add(key);
+    const added = keys.map((key) => subscriptions.add([key]));
+    this.setFocus(keys.at(-1) ?? "");
+    const refusals: string[] = [];
+    for (const [i, outcome] of (await Promise.allSettled(added)).entries()) {
+      const key = keys[i] as string;
+      this.#adding.delete(key);
+      if (outcome.status === "rejected") refusals.push(`${key}: ${(outcome.reason as Error).message}`);
+    }
+    return refusals;
+  }
+
+  remove(key: string): void {
+    this.removeAll([key]);
+  }
+
+  /** Take rows away, so that one `undoRemove` brings them back. */
+  removeAll(keys: readonly string[]): void {
+    const before = this.keys;
+    const wanted = this.#client.subscriptions.wanted;
+    const rows = wanted.flatMap((key, at) => (keys.includes(key) ? [{ key, look: this.#lookOf(key), at }] : []));
+    if (rows.length === 0) return;
+    this.#removed = [...this.#removed, { rows, focus: this.#focus }].slice(-MOST_UNDONE);
+    if (this.#focus !== null && keys.includes(this.#focus)) {
+      const index = before.indexOf(this.#focus);
+      const left = (key: string): boolean => !keys.includes(key);
+      const next = before.slice(index).find(left) ?? before.slice(0, index).findLast(left);
+      if (next !== undefined) this.setFocus(next);
+    }
+    for (const { key } of rows) this.#looks.delete(key);
+    this.#client.subscriptions.remove(rows.map(({ key }) => key));
+  }
+
+  /** Give those up that this model lacks. */
+  removeAbsent(): void {
+    this.removeAll(this.absent);
+  }
+
+  /** Keys that `undoRemove` would bring back; none when there is nothing to undo. */
+  get removed(): readonly string[] {
+    return this.#removed.at(-1)?.rows.map(({ key }) => key) ?? [];
+  }
+
+  /** Bring back what was removed last, where it was and as it looked. */
+  undoRemove(): void {
+    const last = this.#removed.at(-1);
+    if (last === undefined) return;
+    this.#removed = this.#removed.slice(0, -1);
+    for (const { key, look, at } of last.rows) {
+      if (!this.#client.subscriptions.wanted.includes(key)) this.#looks.set(key, look);
+      this.#quietly(this.#client.subscriptions.add([key], Math.min(at, this.#client.subscriptions.wanted.length)));
+    }
+    if (last.focus !== null) this.setFocus(last.focus);
+  }
+
+  /** Put another neuron of this model in a row. One that has a row already is just focused; one out of range is not there. */
+  replace(key: string, layer: number, neuron: number): void {
+    if (this.outside(layer, neuron) !== null) return;
+    const next = neuronKey({ layer, neuron });
+    if (this.keys.includes(next)) {
+      this.setFocus(next);
+      return;
+    }
+    const focused = this.#focus === key;
+    this.#looks.set(next, this.#lookOf(key));
+    this.#looks.delete(key);
+    const done = this.#client.subscriptions.replace(key, next);
+    if (focused) this.setFocus(next);
+    this.#quietly(done);
+  }
+
+  /**
+   * Step a row to a neighbouring neuron, or to the same neuron of a neighbouring layer; over those that have a row of
+   * their own.
+   */
+  step(key: string, { neurons = 0, layers = 0 }: { neurons?: number; layers?: number }): void {
+    const name = neuronName(key);
+    if (name === null || (neurons === 0 && layers === 0)) return;
+    let { layer, neuron } = name;
+    do {
+      layer += layers;
+      neuron += neurons;
+    } while (this.keys.includes(neuronKey({ layer, neuron })));
+    this.replace(key, layer, neuron);
+  }
+
+  // ------------------------------------------------------------------ order and look
+
+  /** Put a row at `index` of the list; pinned rows stay before the others. */
+  move(key: string, index: number): void {
+    const row = this.get(key);
+    if (row === null) return;
+    const others = this.list.filter((other) => other.key !== key);
+    const pinned = others.filter((other) => other.pinned).length;
+    const at = row.pinned ? Math.min(index, pinned) : Math.max(index, pinned);
+    this.#order([...others.slice(0, Math.max(0, at)), row, ...others.slice(Math.max(0, at))].map((other) => other.key));
+  }
+
+  /** Give the rows another order; pinned rows stay before the others. */
+  sort(keys: readonly string[]): void {
+    const place = (key: string): number => (this.get(key)?.pinned === true ? 0 : 1);
+    this.#order([...keys].sort((a, b) => place(a) - place(b)));
+  }
+
+  /** Pin a row to the end of the pinned ones, or let it go to the start of the others. */
+  pin(key: string, pinned: boolean): void {
+    const row = this.get(key);
+    if (row === null || row.pinned === pinned) return;
+    this.#look(key, { pinned });
+    this.move(key, this.list.filter((other) => other.key !== key && other.pinned).length);
+  }
+
+  /** Whether a row is drawn in the text and the heatmap. */
+  hide(key: string, hidden: boolean): void {
+    if (this.get(key) !== null) this.#look(key, { hidden });
+  }
+
+  /** Give a neuron a certain look, before or after it has a row. */
+  dress(key: string, look: Partial<Look>): void {
+    this.#look(key, look);
+  }
+
+  range(key: string): TypedRange {
+    return this.#ranges.get(key) ?? automatic;
+  }
+
+  setRange(key: string, range: TypedRange): void {
+    if (range.min === null && range.max === null) this.#ranges.delete(key);
+    else this.#ranges.set(key, range);
+    this.#changed();
+  }
+
+  // ------------------------------------------------------------------ inside
+
+  #lookOf(key: string): Look {
+    const known = this.#looks.get(key);
+    if (known !== undefined) return known;
+    const look = { hue: this.#freeHue(), pinned: false, hidden: false };
+    this.#looks.set(key, look);
+    return look;
+  }
+
+  /** The hue that the fewest rows wear; of several the first. */
+  #freeHue(): number {
+    const worn = new Array<number>(HUES).fill(0);
+    for (const key of this.#client.subscriptions.wanted) {
+      const look = this.#looks.get(key);
+      if (look !== undefined) worn[look.hue] = (worn[look.hue] ?? 0) + 1;
+    }
+    return worn.indexOf(Math.min(...worn));
+  }
+
+  #look(key: string, look: Partial<Look>): void {
+    this.#looks.set(key, { ...this.#lookOf(key), ...look });
+    this.#changed();
+  }
+
+  #order(keys: readonly string[]): void {
+    this.#client.subscriptions.reorder(keys);
+  }
+
+  #keepFocus(): void {
+    const { keys } = this;
+    if (this.#chosen !== null && keys.includes(this.#chosen)) this.#focus = this.#chosen;
+    else if (this.#focus === null || !keys.includes(this.#focus)) this.#focus = keys[0] ?? null;
+  }
+
+  #changed(): void {
+    this.#list = null;
+    this.emit("change", undefined);
+  }
+
+  /** A refusal has its notice already; a lost connection brings the rows back by itself. */
+  #quietly(done: Promise<void>): void {
+    done.catch((error: unknown) => {
+      if (!(error instanceof DisconnectedError)) this.#changed();
+    });
+  }
+}

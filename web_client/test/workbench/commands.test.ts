@@ -1,0 +1,40 @@
+import { describe, expect, it } from "vitest";
+import { type Command, Commands, keysOf } from "../../src/workbench";
+
+const command = (id: string, more: Partial<Command> = {}): Command => ({ id, title: id, group: "Test", run: () => undefined, ...more });
+
+describe("commands", () => {
+  it("run by id and by shortcut, when they can", () => {
+    const commands = new Commands();
+    const ran: string[] = [];
+    let open = false;
+    const stop = commands.add(
+      command("a", { keys: "Mod-k", run: () => ran.push("a") }),
+      command("b", { keys: "?", enabled: () => open, run: () => ran.push("b") }),
+    );
+    expect([commands.run("a"), commands.press("Mod-k"), commands.press("?"), commands.run("c")]).toEqual([true, true, false, false]);
+    open = true;
+    expect(commands.press("?")).toBe(true);
+    expect(ran).toEqual(["a", "a", "b"]);
+    stop();
+    expect(commands.list).toEqual([]);
+  });
+
+  it("keep ids and shortcuts apart", () => {
+    const commands = new Commands();
+    commands.add(command("a", { keys: "Mod-k" }), command("b"));
+    expect(() => commands.add(command("a"))).toThrow("clashes with a");
+    expect(() => commands.add(command("c", { keys: "Mod-k" }))).toThrow("clashes with a");
+    expect(commands.list.map(({ id }) => id)).toEqual(["a", "b"]);
+  });
+});
+
+it("names key presses as shortcuts are written", () => {
+  const press = { key: "k", ctrlKey: false, metaKey: false, altKey: false, shiftKey: false };
+  expect(keysOf({ ...press, ctrlKey: true }, false)).toBe("Mod-k");
+  expect(keysOf({ ...press, metaKey: true }, true)).toBe("Mod-k");
+  expect(keysOf({ ...press, ctrlKey: true }, true)).toBe("Ctrl-k");
+  expect(keysOf({ ...press, key: "K", ctrlKey: true, shiftKey: true }, false)).toBe("Mod-Shift-k");
+  expect(keysOf({ ...press, key: "ArrowUp", altKey: true }, false)).toBe("Alt-ArrowUp");
+  expect(keysOf({ ...press, key: "?", shiftKey: true }, false)).toBe("?");
+});

@@ -1,0 +1,273 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { FakeNetwork, ManualClock, NeuroscopeClient } from "../../src/client";
+import { restore, stateOf, Workbench } from "../../src/workbench";
+import type { ModelInfo } from "../../src/wire";
+import { activations, model, ScriptedServer, settle, tokenize } from "../scripted-server";
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+async function opened(neurons: string[], content = "one two three") {
+  const network = new FakeNetwork();
+  const servers: ScriptedServer[] = [];
+  network.onConnect = (peer) => {
+    servers.push(new ScriptedServer(peer));
+  };
+  const client = new NeuroscopeClient({ connect: network.connector, clock: new ManualClock() });
+  const workbench = new Workbench(client, client.open("text", content));
+  client.start();
+  await settle();
+  await client.subscriptions.add(neurons);
+  await settle();
+  const server = servers[0] as ScriptedServer;
+  server.answer("text");
+  return { workbench, client, server };
+}
+
+describe("the workbench", () => {
+  it("focuses the first neuron, then the one that was added", async () => {
+    const { workbench } = await opened(["L0N1", "L0N2"]);
+    expect(workbench.rows.focus).toBe("L0N1");
+    expect(await workbench.rows.add(["L1N4", "L1N5"])).toEqual([]);
+    expect(workbench.rows.keys).toEqual(["L0N1", "L0N2", "L1N4", "L1N5"]);
+    expect(workbench.rows.focus).toBe("L1N5");
+    workbench.rows.moveFocus(-2);
+    expect(workbench.rows.focus).toBe("L0N2");
+    workbench.rows.moveFocus(-9);
+    expect(workbench.rows.focus).toBe("L0N1");
+    workbench.rows.setFocus("L3N3"); // not subscribed
+    expect(workbench.rows.focus).toBe("L0N1");
+  });
+
+  it("takes the focus to the next row when its row is removed", async () => {
+    const { workbench } = await opened(["L0N1", "L0N2", "L0N3"]);
+    workbench.rows.setFocus("L0N2");
+    workbench.rows.remove("L0N2");
+    expect(workbench.rows.focus).toBe("L0N3");
+    workbench.rows.remove("L0N3");
+    expect(workbench.rows.focus).toBe("L0N1");
+    workbench.rows.remove("L0N1");
+    expect(workbench.rows.focus).toBeNull();
+    expect([...workbench.picture.buckets]).toEqual([-128, -128, -128, -128]);
+  });
+
+  it("steps a row to its neighbours, over those that have rows, and not out of the model", async () => {
+    const { workbench } = await opened(["L0N1", "L2N0", "L0N2"]);
+    workbench.rows.step("L0N1", { neurons: 1 });
+    expect(workbench.rows.keys).toEqual(["L0N3", "L2N0", "L0N2"]);
+    expect(workbench.rows.focus).toBe("L0N3");
+    workbench.rows.step("L2N0", { neurons: -1 });
+    workbench.rows.step("L2N0", { layers: 1 });
+    expect(workbench.rows.keys).toEqual(["L0N3", "L3N0", "L0N2"]);
+    expect(workbench.rows.focus).toBe("L0N3"); // another row's step leaves the focus
+    workbench.rows.step("L3N0", { layers: 1 });
+    expect(workbench.rows.keys).toEqual(["L0N3", "L3N0", "L0N2"]);
+    workbench.rows.replace("L0N3", 0, 2);
+    expect(workbench.rows.keys).toEqual(["L0N3", "L3N0", "L0N2"]);
+    expect(workbench.rows.focus).toBe("L0N2");
+  });
+
+  it("colours by the widest value seen, until a range is typed", async () => {
+    const { workbench } = await opened(["L0N1"]);
+    const values = activations("L0N1", tokenize("one two three"));
+    const widest = Math.max(...values.slice(1).map(Math.abs));
+    expect(workbench.scale("L0N1")).toEqual({ min: -widest, max: widest });
+    workbench.rows.setRange("L0N1", { min: null, max: 0.5 });
+    expect(workbench.scale("L0N1")).toEqual({ min: -widest, max: 0.5 });
+    workbench.rows.setRange("L0N1", { min: null, max: null });
+    expect(workbench.scale("L0N1")).toEqual({ min: -widest, max: widest });
+    expect(workbench.valuesAt(2)).toEqual([
+      { key: "L0N1", hue: 0, value: values[2], bucket: workbench.picture.buckets[2], focused: true },
+    ]);
+  });
+
+  it("is settled when all of the newest text has come, and fades what is late", async () => {
+    const { workbench, server } = await opened(["L0N1"]);
+    expect(workbench.settled).toBe(true);
+    expect(workbench.picture.faded).toBeNull();
+    workbench.document.change([{ from: 5, to: 5, insert: "x" }]);
+    expect(workbench.settled).toBe(false);
+    vi.advanceTimersByTime(399);
+    expect(workbench.picture.faded).toBeNull();
+    vi.advanceTimersByTime(1);
+    expect([...(workbench.picture.faded ?? [])]).toEqual([0, 0, 1, 1]);
+    server.answer("text");
+    expect(workbench.settled).toBe(true);
+    expect(workbench.picture.faded).toBeNull();
+  });
+
+  it("does not call answers late that keep coming while a person types on", async () => {
+    const { workbench, server } = await opened(["L0N1"]);
+    for (let i = 0; i < 20; i++) {
+      workbench.document.change([{ from: 0, to: 0, insert: "a" }]);
+      vi.advanceTimersByTime(30);
+      server.tokenize("text");
+      workbench.document.change([{ from: 0, to: 0, insert: "b" }]);
+      server.compute("text");
+    }
+    expect(workbench.settled).toBe(false);
+    expect(workbench.late).toBe(false);
+  });
+
+  it("gives the values at the pointer, else at the caret", async () => {
+    const { workbench } = await opened(["L0N1"]);
+    workbench.caret(2);
+    expect(workbench.cursor).toBe(2);
+    workbench.hover(1);
+    expect(workbench.cursor).toBe(1);
+    expect(workbench.picture.marked).toBe(1);
+    workbench.hover(null);
+    workbench.caret(99);
+    expect(workbench.cursor).toBeNull();
+    const offsets: number[] = [];
+    workbench.on("reveal", (offset) => offsets.push(offset));
+    workbench.reveal(2);
+    workbench.reveal(99);
+    expect(offsets).toEqual([7]);
+  });
+
+  it("tells once which neurons a model lacks, and takes the focus back with one that has them", async () => {
+    const { workbench, client, server } = await opened(["L3N1", "L0N2", "L2N3"]);
+    workbench.rows.setFocus("L2N3");
+    const change = async (shape: ModelInfo): Promise<void> => {
+      server.hold.add("model/load").add("models/list");
+      const loading = workbench.loadModel(shape.id);
+      server.peer.answer(server.held.pop() as never, shape);
+      await settle();
+      server.peer.answer(server.held.pop() as never, { models: [] });
+      await loading;
+      await settle();
+    };
+    await change({ ...model, id: "small", layers: 1, dropped: ["L3N1", "L2N3"] });
+    expect(workbench.rows.keys).toEqual(["L0N2"]);
+    expect(workbench.rows.focus).toBe("L0N2");
+    expect(workbench.notices.list.map(({ text }) => text)).toEqual(["2 neurons are not in this model: L3N1, L2N3"]);
+    await change(model);
+    expect(workbench.rows.keys).toEqual(["L3N1", "L0N2", "L2N3"]);
+    expect(workbench.rows.focus).toBe("L2N3");
+    expect(workbench.notices.list).toEqual([]);
+    expect(client.subscriptions.settled).toBe(true);
+    await change({ ...model, id: "small", layers: 3, dropped: ["L3N1"] });
+    expect(workbench.notices.list.map(({ text }) => text)).toEqual(["1 neuron is not in this model: L3N1"]);
+    workbench.rows.removeAbsent();
+    await change(model);
+    expect(workbench.rows.keys).toEqual(["L0N2", "L2N3"]);
+  });
+
+  it("says once what is refused, to who asked for it where there is one, and forgets it after a while", async () => {
+    const { workbench, client } = await opened(["L0N1"]);
+    expect(await workbench.rows.add(["L9N9", "L0N2", "L9N8"])).toEqual([
+      "L9N9: There is no neuron L9N9.",
+      "L9N8: There is no neuron L9N8.",
+    ]);
+    expect(workbench.notices.list).toEqual([]);
+    expect(workbench.rows.keys).toEqual(["L0N1", "L0N2"]);
+    expect(workbench.rows.focus).toBe("L0N1");
+    await expect(client.subscriptions.add(["L9N9"])).rejects.toThrow();
+    expect(workbench.notices.list.map(({ text }) => text)).toEqual(["L9N9: There is no neuron L9N9."]);
+    workbench.notices.notify("same");
+    workbench.notices.notify("same");
+    expect(workbench.notices.list.length).toBe(2);
+    vi.advanceTimersByTime(60_000);
+    expect(workbench.notices.list).toEqual([]);
+  });
+
+  it("shows a model's progress, and keeps the old model when it cannot be loaded", async () => {
+    const { workbench, server } = await opened(["L0N1"]);
+    server.hold.add("model/load");
+    const loading = workbench.loadModel("big");
+    expect(workbench.loading).toMatchObject({ model: "big", progress: null });
+    const request = server.held[0] as { params: { workDoneToken: string } };
+    server.peer.notify("$/progress", {
+      token: request.params.workDoneToken,
+      value: { kind: "report", percentage: 30 },
+    });
+    expect(workbench.loading?.progress?.percentage).toBe(30);
+    server.peer.refuse(request, -32011, "The model 'big' could not be loaded: it has no weights. Traceback:\n  line 1\n  line 2.");
+    await loading;
+    expect(workbench.loading).toBeNull();
+    expect(workbench.notices.list).toEqual([{ id: 1, title: "big could not be loaded", text: "It has no weights." }]);
+    expect(workbench.client.model?.id).toBe("tiny");
+    const cancelled = workbench.loadModel("big");
+    workbench.cancelLoading();
+    server.peer.refuse(server.held[1] as never, -32800, "The request was cancelled.");
+    await cancelled;
+    expect(workbench.notices.list).toEqual([]); // the one of the first attempt went with the second
+  });
+
+  it("gives each row a hue of its own, which it keeps when it steps, and gives free hues again", async () => {
+    const { workbench } = await opened(["L0N1", "L0N2", "L0N3"]);
+    const { rows } = workbench;
+    const looks = (): [string, number][] => rows.list.map(({ key, hue }) => [key, hue]);
+    expect(looks()).toEqual([["L0N1", 0], ["L0N2", 1], ["L0N3", 2]]);
+    rows.step("L0N2", { layers: 1 });
+    rows.remove("L0N1");
+    await rows.add(["L2N2"]);
+    expect(looks()).toEqual([["L1N2", 1], ["L0N3", 2], ["L2N2", 0]]);
+    await rows.add(Array.from({ length: 8 }, (_, i) => `L3N${i}`));
+    expect(new Set(rows.list.slice(0, 9).map(({ hue }) => hue)).size).toBe(9);
+    expect(rows.list.slice(-2).map(({ hue }) => hue)).toEqual([0, 1]);
+  });
+
+  it("draws the neuron in focus, the first others as stripes, and nothing of hidden rows", async () => {
+    const { workbench } = await opened(Array.from({ length: 11 }, (_, i) => `L0N${i}`));
+    const { rows } = workbench;
+    rows.setFocus("L0N1");
+    rows.hide("L0N2", true);
+    const stripes = (): string[] => workbench.picture.stripes.map(({ key }) => key);
+    expect(workbench.picture.hue).toBe(1);
+    expect(stripes()).toEqual(["L0N0", "L0N3", "L0N4", "L0N5", "L0N6", "L0N7", "L0N8", "L0N9"]);
+    rows.hide("L0N1", true);
+    expect([...workbench.picture.buckets]).toEqual([-128, -128, -128, -128]);
+    expect(stripes()).toHaveLength(8);
+  });
+
+  it("keeps pinned rows first, whatever is moved or sorted", async () => {
+    const { workbench } = await opened(["L0N1", "L0N2", "L0N3", "L0N4"]);
+    const { rows } = workbench;
+    rows.pin("L0N3", true);
+    expect(rows.keys).toEqual(["L0N3", "L0N1", "L0N2", "L0N4"]);
+    rows.move("L0N4", 0);
+    expect(rows.keys).toEqual(["L0N3", "L0N4", "L0N1", "L0N2"]);
+    rows.move("L0N3", 3);
+    expect(rows.keys).toEqual(["L0N3", "L0N4", "L0N1", "L0N2"]);
+    rows.sort(["L0N1", "L0N2", "L0N3", "L0N4"]);
+    expect(rows.keys).toEqual(["L0N3", "L0N1", "L0N2", "L0N4"]);
+    rows.pin("L0N2", true);
+    rows.pin("L0N3", false);
+    expect(rows.keys).toEqual(["L0N2", "L0N3", "L0N1", "L0N4"]);
+  });
+
+  it("brings removed rows back where they were, as they looked", async () => {
+    const { workbench } = await opened(["L0N1", "L0N2", "L0N3", "L0N4"]);
+    const { rows } = workbench;
+    rows.hide("L0N3", true);
+    rows.setFocus("L0N3");
+    const before = rows.list;
+    rows.removeAll(["L0N2", "L0N3"]);
+    expect([rows.keys, rows.focus, rows.removed]).toEqual([["L0N1", "L0N4"], "L0N4", ["L0N2", "L0N3"]]);
+    rows.undoRemove();
+    expect(rows.list).toEqual(before);
+    expect([rows.focus, rows.removed]).toEqual(["L0N3", []]);
+    rows.undoRemove();
+    expect(rows.list).toEqual(before);
+  });
+
+  it("is plain data, from which another page becomes the same", async () => {
+    const { workbench } = await opened(["L0N1", "L0N2", "L0N3"], "one two");
+    workbench.rows.pin("L0N3", true);
+    workbench.rows.hide("L0N1", true);
+    workbench.rows.setRange("L0N2", { min: -1, max: 2 });
+    workbench.rows.setFocus("L0N2");
+    workbench.view.set({ heatmap: true });
+    const state = stateOf(workbench);
+    const other = await opened(["L3N3", "L0N2"], "something else");
+    restore(other.workbench, JSON.parse(JSON.stringify(state)) as typeof state);
+    await settle();
+    expect(stateOf(other.workbench)).toEqual(state);
+  });
+});
