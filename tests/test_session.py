@@ -387,6 +387,94 @@ def test_top_neurons(driver: Driver) -> None:
     assert driver.call("neurons/top", uri="a", token=0, k=1, by="ratio") == -32602
 
 
+def test_changed_neurons(driver: Driver) -> None:
+    before = "The keeper counted 12 waves and wrote them down"
+    after = "The girl counted 12 waves and wrote them down"
+    driver.open(before)
+    driver.settle()
+    nothing = driver.call("neurons/changed", uri="a", k=3)
+    assert nothing == {"version": 1, "previousVersion": None, "layers": [0, 1, 2], "comparedTokens": 0, "neurons": []}
+    old = np.array([token["id"] for token in driver.views["a"].tokens])
+    for version, (place, removed, inserted) in enumerate([(4, 6, ""), (4, 0, "gi"), (6, 0, "rl")], start=2):
+        driver.change(version, (place, place + removed, inserted))
+        driver.settle()
+    driver.check(after)
+    tokens = driver.views["a"].tokens
+    new = np.array([token["id"] for token in tokens])
+    request = driver.ask("neurons/changed", uri="a", k=4, since=1, layers=[2, 1])
+    driver.settle()
+    result = driver.answer(request)
+    assert (result["version"], result["previousVersion"], result["layers"]) == (4, 1, [2, 1])
+    behind = result["comparedTokens"]
+    assert tokens[len(new) - behind]["from"] == after.index(" counted")
+    first, second = driver.model.full_pass(old), driver.model.full_pass(new)
+    change = {
+        layer: second[neuron_hook(layer)][-behind:] - first[neuron_hook(layer)][-behind:] for layer in (1, 2)
+    }  # [compared, width]
+    largest = sorted(
+        ((np.abs(values).max(axis=0)[i], f"L{layer}N{i}") for layer, values in change.items() for i in range(192)),
+        reverse=True,
+    )
+    assert [neuron["key"] for neuron in result["neurons"]] == [key for _, key in largest[:4]]
+    for neuron in result["neurons"]:
+        column = change[neuron["layer"]][:, neuron["neuron"]]
+        at = int(np.abs(column).argmax())
+        assert neuron["token"] == len(new) - behind + at
+        assert neuron["change"] == pytest.approx(float(column[at]), abs=1e-4)
+        assert neuron["after"] - neuron["before"] == pytest.approx(neuron["change"])
+    # Without `since` it is the last version but one, and with one that was never told the one before it.
+    for since, previous in ((None, 3), (3, 3), (2, 2), (99, 3), (-5, 1)):
+        request = driver.ask("neurons/changed", uri="a", k=1, **({} if since is None else {"since": since}))
+        driver.settle()
+        assert driver.answer(request)["previousVersion"] == previous
+    for wrong in ({"k": 0}, {"layers": [3]}, {"layers": []}, {"by": "ratio"}, {"since": "1"}):
+        assert driver.call("neurons/changed", **{"uri": "a", "k": 1, **wrong}) == -32602
+    assert driver.call("neurons/changed", uri="b", k=1) == -32012
+
+
+def test_changes_are_not_told_of_a_text_that_has_moved_on(driver: Driver) -> None:
+    driver.open("The keeper counted 12 waves")
+    assert driver.call("neurons/changed", uri="a", k=1) == -32800  # not read yet
+    driver.settle()
+    driver.change(2, (4, 10, "girl"))
+    driver.settle()
+    asked = driver.ask("neurons/changed", uri="a", k=1)
+    cancelled = driver.ask("neurons/changed", uri="a", k=2)
+    driver.notify("$/cancelRequest", id=cancelled)
+    assert driver.answer(cancelled) == -32800
+    driver.change(3, (0, 3, "A"))
+    driver.tokenize()
+    assert driver.answer(asked) == -32800
+    assert not any(document.comparisons for document in driver.engine._documents.values())
+    driver.settle()
+    driver.check("A girl counted 12 waves")
+    asked = driver.ask("neurons/changed", uri="a", k=1)
+    driver.perform(driver.session.detach())
+    assert driver.engine.idle  # nobody waits for it any more
+    assert driver.answer(asked) is None
+    driver.open("A girl counted 12 waves", version=1)
+    driver.settle()
+    assert driver.call("neurons/changed", uri="a", k=1)["previousVersion"] is None  # versions may be used again
+
+
+def test_few_versions_of_a_long_document_are_remembered(monkeypatch: pytest.MonkeyPatch, driver: Driver) -> None:
+    monkeypatch.setattr("ws_server.session.document._REMEMBERED_TOKENS", 20)
+    monkeypatch.setattr("ws_server.session.document._REMEMBERED_VERSIONS", 5)
+    driver.open("waves")
+    for version in range(2, 12):
+        driver.settle()
+        driver.change(version, (0, 0, "a"))
+    driver.settle()
+    oldest = []
+    for version, text in ((12, "a" * 12), (13, "a" * 300), (14, "a" * 300)):
+        driver.change(version, (0, 0, text))
+        driver.settle()
+        oldest.append(driver.call("neurons/changed", uri="a", k=1, since=0, layers=[0]))
+        driver.settle()
+    former = driver.session._documents["a"].former
+    assert [version for version, _ in former] == [13]
+
+
 def test_cancelling(driver: Driver) -> None:
     opening = driver.open("abc")
     driver.notify("$/cancelRequest", id=opening)

@@ -336,6 +336,7 @@ async def test_requests_without_id_and_notifications_with_one(fleet: Fleet) -> N
         ("model/load", {}, "model"),
         ("model/load", {"model": 5}, "model"),
         ("neurons/top", {"uri": "a", "token": 0}, "k"),
+        ("neurons/changed", {"uri": "a"}, "k"),
         ("models/list", [], "params"),
         ("models/list", "x", "params"),
         ("models/list", None, "params"),
@@ -371,6 +372,7 @@ async def test_discovery(fleet: Fleet) -> None:
         assert names >= {
             *("initialize", "models/list", "model/load", "document/open", "document/change", "document/close"),
             *("document/resync", "document/tokens", "neurons/subscribe", "neurons/unsubscribe", "neurons/top"),
+            "neurons/changed",
             *("activations/update", "activations/done", "$/progress", "$/error", "$/cancelRequest", "rpc.discover"),
         }
         codes = {error["code"] for error in document["components"]["errors"].values()}

@@ -354,7 +354,11 @@ async def test_closing(fleet: Fleet) -> None:
         await client.subscribe(*KEYS)
         await client.open_document("one", PROSE * 5)
         await client.close_document("one")  # while it is at work
-        for method, more in (("document/close", {}), ("neurons/top", {"token": 0, "k": 1})):
+        for method, more in (
+            ("document/close", {}),
+            ("neurons/top", {"token": 0, "k": 1}),
+            ("neurons/changed", {"k": 1}),
+        ):
             with pytest.raises(RequestFailed) as failure:
                 await client.request(method, {"uri": "one", **more})
             assert failure.value.code == -32012

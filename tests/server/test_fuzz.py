@@ -27,6 +27,7 @@ TEMPLATES: list[dict[str, Any]] = [
     {"method": "neurons/subscribe", "params": {"neurons": [{"hook": "blocks.1.hook_resid_pre", "index": 3}]}},
     {"method": "neurons/unsubscribe", "params": {"neurons": ["L0N1"]}},
     {"method": "neurons/top", "params": {"uri": "a", "token": 2, "k": 3, "layers": [0, 1], "by": "activation"}},
+    {"method": "neurons/changed", "params": {"uri": "a", "k": 3, "since": 1, "layers": [1], "by": "activation"}},
     {"method": "rpc.discover", "params": {}},
 ]
 CHANGE = {

@@ -279,6 +279,58 @@ async def test_highest_neurons_of_what_does_not_exist(fleet: Fleet) -> None:
         assert len((await client.request("neurons/top", good))["neurons"]) == 5
 
 
+async def test_what_an_edit_changed(fleet: Fleet) -> None:
+    """Against full passes over both texts, subtracted, in documents of one context and of several."""
+    reference = fleet.reference("llama")
+    for text in (PROSE, models.TEXT * 2):
+        async with await Client.open(fleet.url) as client:
+            await client.load("llama")
+            await client.subscribe("L0N1")
+            layers = range(client.model["layers"])
+            hooks = [f"blocks.{layer}.mlp.hook_post" for layer in layers]
+            await client.open_document("one", text)
+            await client.settled()
+            document = client.documents["one"]
+            for step, edit in enumerate(((4, 10, "boy"), (30, 30, " and then some"), (50, 58, ""))):
+                old = [dict(token) for token in document.tokens]
+                old_values = np.stack([reference.values(document, hook) for hook in hooks])
+                shift = len(edit[2]) - (edit[1] - edit[0])
+                await client.change("one", edit)
+                await client.settled()
+                new_values = np.stack([reference.values(document, hook) for hook in hooks])  # [layers, tokens, width]
+                result = await client.request("neurons/changed", {"uri": "one", "k": 50})
+                assert (result["version"], result["previousVersion"]) == (step + 2, step + 1)
+                assert result["layers"] == list(layers)
+                # All tokens of the first context that stand behind the edit, by their spans; the edits leave the later
+                # contexts as they are.
+                stop = next(
+                    (i for i, token in enumerate(document.tokens) if token.get("segment")), len(document.tokens)
+                )
+                former = next((i for i, token in enumerate(old) if token.get("segment")), len(old))
+                places = {(t["id"], t["from"] + shift, t["to"] + shift): i for i, t in enumerate(old[:former])}
+                both = [
+                    (places[span], i)
+                    for i, token in enumerate(document.tokens[:stop])
+                    if token["from"] >= edit[0] + len(edit[2])
+                    and (span := (token["id"], token["from"], token["to"])) in places
+                    and places[span] < former
+                ]
+                assert result["comparedTokens"] == len(both) > 20
+                before, after = (np.array(side) for side in zip(*both, strict=True))
+                change = new_values[:, after] - old_values[:, before]  # [layers, compared, width]
+                expected = np.sort(np.abs(change).max(axis=1).ravel())[::-1][:50]
+                found = [abs(neuron["change"]) for neuron in result["neurons"]]
+                np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
+                for neuron in result["neurons"]:
+                    layer, index, at = neuron["layer"], neuron["neuron"], after.tolist().index(neuron["token"])
+                    assert neuron["key"] == f"L{layer}N{index}"
+                    assert abs(neuron["after"] - new_values[layer, neuron["token"], index]) <= 1e-4
+                    assert abs(neuron["before"] - old_values[layer, before[at], index]) <= 1e-4
+                    assert neuron["change"] == pytest.approx(neuron["after"] - neuron["before"], abs=1e-6)
+                    assert neuron["ratio"] is None  # no statistics
+            await check(fleet, client)
+
+
 async def test_statistics(narrow: Fleet) -> None:
     """Where the model has them they come with its neurons, and neurons can be ranked by them."""
     async with await Client.open(narrow.url) as client:

@@ -61,6 +61,22 @@ export interface Change {
   insert: string;
 }
 /**
+ * A neuron, and the token at which it changed most.
+ */
+export interface ChangedNeuron {
+  key: string;
+  layer: number;
+  neuron: number;
+  token: number;
+  before: number;
+  after: number;
+  change: number;
+  /**
+   * Change over the statistical maximum, if that is known.
+   */
+  ratio: number | null;
+}
+/**
  * Who connects; for the log.
  */
 export interface ClientInfo {
@@ -300,6 +316,41 @@ export interface ModelLoadParams {
 export interface ModelsListResult {
   models: ModelSummary[];
 }
+export interface NeuronsChangedParams {
+  /**
+   * The client's name for a document.
+   */
+  uri: string;
+  k: number;
+  /**
+   * The version to compare with; the last but one when absent.
+   */
+  since?: number | null;
+  /**
+   * Layers to look at; all when absent.
+   */
+  layers?: number[] | null;
+  /**
+   * Rank by change, or by change over the neuron's statistical maximum.
+   */
+  by?: "activation" | "ratio";
+}
+export interface NeuronsChangedResult {
+  version: number;
+  /**
+   * What was compared with; null where nothing is known.
+   */
+  previousVersion: number | null;
+  /**
+   * The layers that were compared.
+   */
+  layers: number[];
+  /**
+   * Tokens that stand in both versions after what differs.
+   */
+  comparedTokens: number;
+  neurons: ChangedNeuron[];
+}
 export interface NeuronsParams {
   /**
    * Items: `L3N42`, `{layer, neuron}`, `{hook, index}` or any neuron's key.
@@ -371,6 +422,7 @@ export interface Requests {
   "neurons/subscribe": { params: NeuronsParams; result: NeuronsResult };
   "neurons/unsubscribe": { params: NeuronsParams; result: NeuronsResult };
   "neurons/top": { params: NeuronsTopParams; result: NeuronsTopResult };
+  "neurons/changed": { params: NeuronsChangedParams; result: NeuronsChangedResult };
   "rpc.discover": { params: NoParams; result: unknown };
 }
 

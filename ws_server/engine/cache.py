@@ -50,6 +50,21 @@ class Rows:
         assert token < self.length
         return self._buffer[token].float().cpu()
 
+    def at(self, tokens: IntArray) -> torch.Tensor:
+        """All values of some tokens as float32 where they are, [tokens, width]."""
+        assert self._buffer is not None
+        assert int(tokens.max()) < self.length
+        return self._buffer[torch.from_numpy(tokens).to(self._buffer.device)].float()
+
+    def copy(self, length: int) -> Rows:
+        """A copy of its own of at most the first `length` rows."""
+        copy = Rows(self._limit)
+        length = min(length, self.length)
+        if length and self._buffer is not None:
+            copy.write(0, self._buffer[:length])
+            copy.length = length
+        return copy
+
     @property
     def nbytes(self) -> int:
         return self._buffer.nbytes if self._buffer is not None else 0
@@ -84,6 +99,16 @@ class ContextCache:
         """A pass will write keys and values from token `length` on; captured rows stay."""
         for layer in self.kv_layers:
             layer.length = min(layer.length, length)
+
+    def fork(self, length: int, hooks: Iterable[str]) -> ContextCache:
+        """A cache of its own, of at most the first `length` tokens and of these hook points."""
+        fork = ContextCache(len(self.kv_layers), self._limit)
+        fork.ids = self.ids[:length]
+        for mine, its in zip(self.kv_layers, fork.kv_layers, strict=True):
+            if kept := min(length, mine.length):
+                its.update(mine.keys[:, :, :kept], mine.values[:, :, :kept])
+        fork.rows = {hook: self.rows[hook].copy(length) for hook in hooks if hook in self.rows}
+        return fork
 
     def captured(self, hooks: Iterable[str]) -> int:
         """How many leading tokens have the rows of all `hooks`."""

@@ -87,13 +87,46 @@ class Probe:
 
 
 @dataclass(frozen=True, slots=True)
+class ContextPair:
+    """A context, what it was before, and which of its tokens stood there too."""
+
+    context: int
+    """Its number in the document."""
+    old_ids: IntArray  # [old tokens], up to and with the last that is compared
+    new_ids: IntArray  # [new tokens], likewise
+    old_at: IntArray  # [compared], indices into `old_ids`
+    new_at: IntArray  # [compared], indices into `new_ids`
+
+
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """Find the `k` neurons of `layers` whose value at one of the compared tokens differs most from what it was; as a
+    share of the neuron's statistical maximum where `by_ratio` is set. Comes after the key's evaluation."""
+
+    key: Key
+    ticket: int
+    pairs: tuple[ContextPair, ...]
+    layers: tuple[int, ...]
+    k: int
+    by_ratio: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Withdraw:
+    """The answer to a probe or a comparison is not wanted any more."""
+
+    key: Key
+    ticket: int
+
+
+@dataclass(frozen=True, slots=True)
 class Forget:
     """Drop what was computed for a key."""
 
     key: Key
 
 
-Command = Evaluate | Probe | Forget
+Command = Evaluate | Probe | Compare | Withdraw | Forget
 
 # ------------------------------------------------------------------------------------ answered
 
@@ -139,6 +172,26 @@ class Probed:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangedUnit:
+    """A neuron, and the token at which it changed most: token `token` of context `context`."""
+
+    layer: int
+    neuron: int
+    context: int
+    token: int
+    before: float
+    after: float
+    ratio: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    key: Key
+    ticket: int
+    changed: tuple[ChangedUnit, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     """The work for a key broke; `serial` or `ticket` says which. The key's state is intact or dropped."""
 
@@ -148,7 +201,7 @@ class Failed:
     ticket: int | None = None
 
 
-Result = Values | Finished | Probed | Failed
+Result = Values | Finished | Probed | Compared | Failed
 
 
 @dataclass(frozen=True, slots=True)

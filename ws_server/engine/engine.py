@@ -10,7 +10,8 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,11 +19,15 @@ import numpy as np
 from .cache import ContextCache
 from .commands import (
     Command,
+    Compare,
+    Compared,
+    ContextPair,
     ContextTarget,
     Failed,
     Finished,
     FloatMatrix,
     Forget,
+    IntArray,
     Key,
     Need,
     PassReport,
@@ -30,12 +35,13 @@ from .commands import (
     Probed,
     Result,
     StepReport,
-    TopUnit,
     Unit,
     Values,
+    Withdraw,
     neuron_hook,
 )
-from .contexts import pair_contexts
+from .contexts import common_prefix, pair_contexts
+from .ranking import Changes, top_units
 from .runner import Piece, Runner
 from .scheduler import LARGEST_CHUNK, MOST_TOGETHER, FairShare, chunk_size, room_for_others
 
@@ -74,11 +80,21 @@ class _Context:
 
 
 @dataclass(slots=True, eq=False)
+class _Comparison:
+    """A comparison under way: what is found of the first `done` of its pairs."""
+
+    wanted: Compare
+    changes: Changes
+    done: int = 0
+
+
+@dataclass(slots=True, eq=False)
 class _Document:
     """A document's contexts, and the account of its evaluation."""
 
     contexts: list[_Context] = field(default_factory=list)
     probes: deque[Probe] = field(default_factory=deque)
+    comparisons: deque[_Comparison] = field(default_factory=deque)
     serial: int = -1
     finished: bool = True
     submitted: float | None = None
@@ -88,9 +104,26 @@ class _Document:
     passes: int = 0
     forward_seconds: float = 0.0
     last_used: float = 0.0
+    begun: bool = False
+    """Whether passes have been made towards what it waits for."""
     nbytes: int = 0
     spare: ContextCache | None = None
     """For probes of texts that are no longer those of the contexts."""
+    former: ContextCache | None = None
+    """What the last comparison was with; the next one is likely to be with the same."""
+
+    @property
+    def idle(self) -> bool:
+        return self.finished and not self.probes and not self.comparisons
+
+    def withdraw(self, ticket: int) -> None:
+        """Nobody waits for this answer any more."""
+        self.probes = deque(probe for probe in self.probes if probe.ticket != ticket)
+        self.comparisons = deque(one for one in self.comparisons if one.wanted.ticket != ticket)
+
+    def caches(self) -> Iterator[ContextCache]:
+        yield from (context.cache for context in self.contexts)
+        yield from (cache for cache in (self.spare, self.former) if cache is not None)
 
 
 class Engine:
@@ -115,7 +148,7 @@ class Engine:
 
     @property
     def idle(self) -> bool:
-        return not any(document.probes or not document.finished for document in self._documents.values())
+        return all(document.idle for document in self._documents.values())
 
     @property
     def nbytes(self) -> int:
@@ -127,9 +160,17 @@ class Engine:
         if isinstance(command, Forget):
             self._documents.pop(command.key, None)
             return
+        if isinstance(command, Withdraw):
+            if command.key in self._documents:
+                self._documents[command.key].withdraw(command.ticket)
+            return
         document = self._documents.setdefault(command.key, _Document())
         if isinstance(command, Probe):
             document.probes.append(command)
+            return
+        if isinstance(command, Compare):
+            width = self._runner.hook_widths[neuron_hook(0)]
+            document.comparisons.append(_Comparison(command, Changes(command.layers, width)))
             return
         old = document.contexts
         pairs = pair_contexts([context.target.ids for context in old], [target.ids for target in command.contexts])
@@ -142,15 +183,13 @@ class Engine:
             document.submitted, document.started = command.submitted, None
             document.computed = document.passes = 0
             document.forward_seconds = 0.0
-        document.finished = False
+        document.finished = document.begun = False
         document.chunks = 0
 
     def step(self) -> list[Result]:
         """Tells what is computed already; where there is nothing to tell, does one forward pass and tells what it made
         known. The session whose turn it is decides what the pass is for; others come along where there is room."""
-        waiting = {
-            key: document for key, document in self._documents.items() if document.probes or not document.finished
-        }
+        waiting = {key: document for key, document in self._documents.items() if not document.idle}
         if not waiting:
             return []
         results = [result for key, document in waiting.items() for result in self._tell(key, document)]
@@ -159,16 +198,20 @@ class Engine:
         first = self._whose_turn(waiting)
         if waiting[first].probes:
             return self._probe(first, waiting[first])
+        if waiting[first].finished:
+            return self._compare(first, waiting[first])
         if self._short:
             return self._evaluate([first])
-        others = (key for key, document in waiting.items() if key != first and not document.probes)
+        others = (
+            key for key, document in waiting.items() if key != first and not document.probes and not document.finished
+        )
         return self._evaluate([first, *others])
 
     def _whose_turn(self, waiting: Mapping[Key, _Document]) -> Key:
         if self._short:
             # There is no memory for several at once: the one that was served last is brought to its end.
             last = max(waiting, key=lambda key: waiting[key].last_used)
-            if waiting[last].chunks:
+            if waiting[last].begun:
                 return last
             self._short = False
         session = self._share.next(key[0] for key in waiting)
@@ -220,6 +263,7 @@ class Engine:
         for (key, _), count in zip(work, computed, strict=True):
             self._documents[key].computed += count
             self._documents[key].chunks += 1
+            self._documents[key].begun = True
         self._keep_within_budget([key for key, _ in work])
         return [result for key, _ in work for result in self._tell(key, self._documents[key])]
 
@@ -250,7 +294,7 @@ class Engine:
         ]
 
     def _finish(self, key: Key, document: _Document) -> Finished:
-        document.finished = True
+        document.finished, document.begun = True, False
         total = sum(len(context.target.ids) for context in document.contexts)
         submitted = document.submitted or 0.0
         return Finished(
@@ -263,69 +307,104 @@ class Engine:
             forward_seconds=document.forward_seconds,
         )
 
-    # -------------------------------------------------------------------------------- probes
+    # -------------------------------------------------------------------------------- questions
 
     def _probe(self, key: Key, document: _Document) -> list[Result]:
-        """One pass towards the answer of a probe, and the answer if it was the last."""
+        """One pass towards the answer of a probe, or the answer."""
         probe = document.probes[0]
+        with self._answering(key, document):
+            try:
+                cache = self._cache_of(probe.context, probe.ids, document)
+                count = len(probe.ids)
+                if self._capture(cache, count, probe.layers) and self._lacks(cache, count, probe.layers):
+                    return []
+                values = np.stack([cache.rows_of(neuron_hook(layer)).row(count - 1).numpy() for layer in probe.layers])
+                top = top_units(values, probe.layers, self._maxima, probe.k, probe.by_ratio)
+            except Exception as error:
+                _log.exception("A search for top neurons failed.")
+                document.withdraw(probe.ticket)
+                return [Failed(key, _failure(error), ticket=probe.ticket)]
+            document.withdraw(probe.ticket)
+            return [Probed(key, probe.ticket, top)]
+
+    def _compare(self, key: Key, document: _Document) -> list[Result]:
+        """One pass towards the answer of a comparison, or the answer. Nothing is kept of a text that an edit has
+        replaced: what is asked about is computed again, from the tokens on that the two have not in common."""
+        comparison = document.comparisons[0]
+        wanted = comparison.wanted
+        with self._answering(key, document):
+            try:
+                while comparison.done < len(wanted.pairs):
+                    pair = wanted.pairs[comparison.done]
+                    now = self._cache_of(pair.context, pair.new_ids, document)
+                    if self._capture(now, len(pair.new_ids), wanted.layers):
+                        return []
+                    then = self._former(pair, now, wanted.layers, document)
+                    if self._capture(then, len(pair.old_ids), wanted.layers):
+                        return []
+                    for row, hook in enumerate(map(neuron_hook, wanted.layers)):
+                        before, after = then.rows_of(hook).at(pair.old_at), now.rows_of(hook).at(pair.new_at)
+                        comparison.changes.take(row, pair.context, pair.new_at, before, after)
+                    comparison.done += 1
+            except Exception as error:
+                _log.exception("A comparison failed.")
+                document.withdraw(wanted.ticket)
+                document.former = None
+                return [Failed(key, _failure(error), ticket=wanted.ticket)]
+            document.withdraw(wanted.ticket)
+            changed = comparison.changes.highest(self._maxima, wanted.k, wanted.by_ratio)
+            return [Compared(key, wanted.ticket, changed)]
+
+    @contextmanager
+    def _answering(self, key: Key, document: _Document) -> Iterator[None]:
+        """Accounts for work on a question."""
         begun = time.monotonic()
         try:
-            cache = self._cache_of(probe, document)
-            hooks = frozenset(neuron_hook(layer) for layer in probe.layers)
-            have, count = cache.captured(hooks), len(probe.ids)
-            if have < count:
-                stop = min(count, have + LARGEST_CHUNK) if self._runner.reuses_prefix else count
-                computed = self._runner.extend([Piece(cache, stop, hooks)])
-                self._last_pass = PassReport(1, sum(computed), time.monotonic() - begun)
-                if stop < count:
-                    return []
-            document.probes.popleft()
-            return [Probed(key, probe.ticket, self._top(probe, cache))]
-        except Exception as error:
-            _log.exception("A search for top neurons failed.")
-            document.probes.remove(probe)
-            return [Failed(key, _failure(error), ticket=probe.ticket)]
+            yield
         finally:
-            if not document.probes:
+            if not document.probes and not document.comparisons:
                 document.spare = None
             self._share.charge(key[0], time.monotonic() - begun)
-            document.last_used = begun
+            document.last_used, document.begun = begun, not document.idle
             self._keep_within_budget([key])
 
-    def _cache_of(self, probe: Probe, document: _Document) -> ContextCache:
-        """A cache of the probe's tokens: that of its context, mostly. Where the text has moved on, one of its own, so
-        that neither takes back what was computed for the other."""
-        if probe.context < len(document.contexts):
-            cache = document.contexts[probe.context].cache
-            if np.array_equal(cache.ids[: len(probe.ids)], probe.ids):
+    def _lacks(self, cache: ContextCache, count: int, layers: Sequence[int]) -> bool:
+        """Whether neurons of `layers` are not captured at all of the first `count` tokens."""
+        return cache.captured(map(neuron_hook, layers)) < count
+
+    def _capture(self, cache: ContextCache, count: int, layers: Sequence[int]) -> bool:
+        """Does one pass towards capturing them, if they are not; whether it did."""
+        if not self._lacks(cache, count, layers):
+            return False
+        begun = time.monotonic()
+        hooks = frozenset(map(neuron_hook, layers))
+        stop = min(count, cache.captured(hooks) + LARGEST_CHUNK) if self._runner.reuses_prefix else count
+        computed = self._runner.extend([Piece(cache, stop, hooks)])
+        self._last_pass = PassReport(1, sum(computed), time.monotonic() - begun)
+        return True
+
+    def _cache_of(self, context: int, ids: IntArray, document: _Document) -> ContextCache:
+        """A cache of tokens that are in question: that of their context, mostly. Where the text has moved on, one of
+        its own, so that neither takes back what was computed for the other."""
+        if context < len(document.contexts):
+            cache = document.contexts[context].cache
+            if np.array_equal(cache.ids[: len(ids)], ids):
                 return cache
         if document.spare is None:
             document.spare = self._runner.new_cache()
-        document.spare.align(probe.ids)
+        document.spare.align(ids)
         return document.spare
 
-    def _top(self, probe: Probe, cache: ContextCache) -> tuple[TopUnit, ...]:
-        values = np.stack(
-            [cache.rows_of(neuron_hook(layer)).row(len(probe.ids) - 1).numpy() for layer in probe.layers]
-        )  # [layers, neurons]
-        ratios = None
-        if self._maxima is not None:
-            maxima = self._maxima[list(probe.layers)]
-            ratios = np.divide(values, maxima, out=np.full_like(values, np.nan), where=maxima > 0)
-        ranked = values if not probe.by_ratio or ratios is None else ratios
-        flat = np.where(np.isnan(ranked), -np.inf, ranked).ravel()
-        best = np.argpartition(-flat, min(probe.k, flat.size) - 1)[: probe.k]
-        best = best[np.argsort(-flat[best], kind="stable")]
-        rows, columns = np.unravel_index(best, values.shape)
-        return tuple(
-            TopUnit(
-                probe.layers[row],
-                int(column),
-                float(values[row, column]),
-                None if ratios is None or np.isnan(ratios[row, column]) else float(ratios[row, column]),
-            )
-            for row, column in zip(rows, columns, strict=True)
-        )
+    def _former(self, pair: ContextPair, now: ContextCache, layers: Sequence[int], document: _Document) -> ContextCache:
+        """A cache of a context as it was. While somebody types it is mostly the same text that the newest is compared
+        with, and computed already."""
+        hooks = [neuron_hook(layer) for layer in layers]
+        former, shared = document.former, common_prefix(now.ids, pair.old_ids)
+        if former is None or min(former.captured(hooks), common_prefix(former.ids, pair.old_ids)) < shared:
+            former = document.former = now.fork(shared, hooks)
+        if len(former.ids) < len(pair.old_ids) or not np.array_equal(former.ids[: len(pair.old_ids)], pair.old_ids):
+            former.align(pair.old_ids)
+        return former
 
     # -------------------------------------------------------------------------------- trouble
 
@@ -334,25 +413,32 @@ class Engine:
         document = self._documents[key]
         document.finished = True
         document.contexts = []
+        document.spare = document.former = None
         document.nbytes = 0
         return Failed(key, _failure(error), serial=document.serial)
 
     def _keep_within_budget(self, at_work: list[Key]) -> None:
         worked_on = [self._documents[key] for key in at_work]
         for document in worked_on:
-            document.nbytes = sum(context.cache.nbytes for context in document.contexts)
+            document.nbytes = sum(cache.nbytes for cache in document.caches())
         excess = self.nbytes - self._cache_bytes
+        for document in self._documents.values():
+            if excess > 0 and document.former is not None and not document.comparisons:
+                document.nbytes -= document.former.nbytes
+                excess -= document.former.nbytes
+                document.former = None
         if excess <= 0:
             return
         # Who is in the midst of an evaluation comes last: taking what it needs next would only make it compute again.
         others = (document for document in self._documents.values() if document not in worked_on)
-        for document in sorted(others, key=lambda document: (not document.finished, document.last_used)):
+        for document in sorted(others, key=lambda document: (not document.idle, document.last_used)):
             if excess <= 0:
                 return
-            self._short = self._short or not document.finished
+            self._short = self._short or not document.idle
             for context in document.contexts:
                 context.cache = self._runner.new_cache()
                 context.cache.align(context.target.ids)
+            document.spare = document.former = None
             excess -= document.nbytes
             document.nbytes = 0
 

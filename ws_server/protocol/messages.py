@@ -138,6 +138,19 @@ class NeuronsTopParams(Params):
     ] = "activation"
 
 
+class NeuronsChangedParams(Params):
+    uri: Uri
+    k: Annotated[int, Field(ge=1, le=1000)]
+    since: Annotated[
+        Version | None, Field(description="The version to compare with; the last but one when absent.")
+    ] = None
+    layers: Annotated[list[Natural] | None, Field(description="Layers to look at; all when absent.")] = None
+    by: Annotated[
+        Literal["activation", "ratio"],
+        Field(description="Rank by change, or by change over the neuron's statistical maximum."),
+    ] = "activation"
+
+
 class CancelParams(Params):
     id: str | int | float
 
@@ -258,6 +271,27 @@ class NeuronsTopResult(TypedDict):
     version: int
     token: int
     neurons: list[TopNeuron]
+
+
+class ChangedNeuron(TypedDict):
+    """A neuron, and the token at which it changed most."""
+
+    key: str
+    layer: int
+    neuron: int
+    token: int
+    before: float
+    after: float
+    change: float
+    ratio: Annotated[NullableFloat, Field(description="Change over the statistical maximum, if that is known.")]
+
+
+class NeuronsChangedResult(TypedDict):
+    version: int
+    previousVersion: Annotated[int | None, Field(description="What was compared with; null where nothing is known.")]
+    layers: Annotated[list[int], Field(description="The layers that were compared.")]
+    comparedTokens: Annotated[int, Field(description="Tokens that stand in both versions after what differs.")]
+    neurons: list[ChangedNeuron]
 
 
 Token = TypedDict(
@@ -428,6 +462,14 @@ METHODS: Mapping[str, Method] = {
             NeuronsTopParams,
             "The neurons that are highest at one token.",
             NeuronsTopResult,
+            (*_COMMON, errors.UnknownDocument, errors.RequestCancelled),
+        ),
+        Method(
+            "neurons/changed",
+            "request",
+            NeuronsChangedParams,
+            "The neurons whose values an edit changed most.",
+            NeuronsChangedResult,
             (*_COMMON, errors.UnknownDocument, errors.RequestCancelled),
         ),
         Method("rpc.discover", "request", NoParams, "This OpenRPC document.", dict[str, Any], _COMMON),

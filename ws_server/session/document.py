@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -9,6 +10,10 @@ from ..document.text import Text
 from ..document.tokens import EMPTY, Splice, TokenList, replacement, splice_between
 from ..engine.commands import ContextTarget, IntArray, Need, Unit
 from ..protocol.messages import DocumentTokens, RequestId, Token
+
+_REMEMBERED_VERSIONS = 64
+_REMEMBERED_TOKENS = 1 << 16
+"""Older token lists are kept, to compare with, while they have no more than these; the last one always."""
 
 
 @dataclass(slots=True)
@@ -38,6 +43,8 @@ class Document:
     """Version of the last `document/tokens`; None before the first."""
     replace_all: bool = False
     """Whether nothing the client holds will be valid: the model is another one."""
+    former: deque[tuple[int, TokenList]] = field(default_factory=deque)
+    """Versions that `sent` took the place of, the oldest first."""
     known: list[Known] = field(default_factory=list)  # one a context
     serial: int = -1
     """Number of the evaluation whose results are wanted; others are dropped."""
@@ -46,9 +53,27 @@ class Document:
         """Makes `tokens` what the client has; returns the splice that it has to be sent for that."""
         splice = (replacement if self.replace_all else splice_between)(self.sent, tokens)
         sent, known = (EMPTY, []) if self.replace_all else (self.sent, self.known)
+        self._remember()
         known = _carry_over(sent, known, tokens, splice, subscribed)
         self.sent, self.sent_version, self.known, self.replace_all = tokens, version, known, False
         return splice
+
+    def version_before(self, since: int | None) -> tuple[int, TokenList] | None:
+        """What to compare the newest tokens with: the last version that is not after `since`, else the oldest that is
+        remembered; without `since` the last but one. None where there is none."""
+        if since is None or not self.former:
+            return self.former[-1] if self.former else None
+        return next((one for one in reversed(self.former) if one[0] <= since), self.former[0])
+
+    def _remember(self) -> None:
+        """`sent` is about to become a former version."""
+        if self.replace_all:
+            self.former.clear()
+        elif self.sent_version is not None:
+            self.former.append((self.sent_version, self.sent))
+        total = sum(len(tokens) for _, tokens in self.former)
+        while len(self.former) > 1 and (len(self.former) > _REMEMBERED_VERSIONS or total > _REMEMBERED_TOKENS):
+            total -= len(self.former.popleft()[1])
 
 
 @dataclass(slots=True)

@@ -23,6 +23,8 @@ from ..document.text import ImpossibleChange, PositionEncoding, Text, TextTooLon
 from ..document.tokens import TokenList
 from ..engine.commands import (
     Command,
+    Compare,
+    Compared,
     Evaluate,
     Failed,
     Finished,
@@ -33,6 +35,7 @@ from ..engine.commands import (
     Result,
     Unit,
     Values,
+    Withdraw,
     neuron_hook,
 )
 from ..errors import (
@@ -50,6 +53,7 @@ from ..protocol import messages as wire
 from ..protocol.codec import Fault, Message, Notification, Request, encode_values, error_object
 from ..protocol.messages import ActivationEncoding, RequestId
 from ..protocol.openrpc import openrpc_document
+from .comparison import comparable
 from .document import Document, Tokenizing, splice_message
 from .effects import Compute, Effects, GiveUpLoading, LoadModel, Notify, Refuse, Reply, Tokenize
 
@@ -60,6 +64,17 @@ class _PendingTop:
     uri: str
     version: int
     token: int
+
+
+@dataclass(frozen=True, slots=True)
+class _PendingChange:
+    id: RequestId
+    uri: str
+    version: int
+    starts: tuple[int, ...]
+    """First tokens of the contexts."""
+    told: wire.NeuronsChangedResult
+    """The answer, its neurons excepted."""
 
 
 class Session:
@@ -91,7 +106,7 @@ class Session:
         self._documents: dict[str, Document] = {}
         self._resync_sent: set[str] = set()
         self._loading: dict[RequestId, str] = {}
-        self._tops: dict[int, _PendingTop] = {}
+        self._asked: dict[int, _PendingTop | _PendingChange] = {}  # of an engine, by ticket
         self._count = 0
         self._congested = False
 
@@ -113,11 +128,12 @@ class Session:
             document.opening.clear()
             document.serial = -1
         self._resync_sent.clear()
-        self._tops.clear()
         self._congested = False
-        gone = [GiveUpLoading(request_id) for request_id in self._loading]
+        gone: Effects = [self._compute(Withdraw(self._key(one.uri), ticket)) for ticket, one in self._asked.items()]
+        gone += [GiveUpLoading(request_id) for request_id in self._loading]
+        self._asked.clear()
         self._loading.clear()
-        return [*gone]
+        return gone
 
     def forget_all(self) -> Effects:
         """The session ends: engines drop what they hold for it."""
@@ -165,6 +181,8 @@ class Session:
                 return change(request.id, params)
             case wire.NeuronsTopParams() as params:
                 return self._top(request.id, params)
+            case wire.NeuronsChangedParams() as params:
+                return self._changes(request.id, params)
             case wire.ModelLoadParams() as params:
                 return self._load(request.id, params)
             case wire.InitializeParams():
@@ -238,8 +256,9 @@ class Session:
         effects: Effects = [
             Refuse(pending, RequestCancelled("The document was closed.")) for pending in document.opening
         ]
-        for ticket in [ticket for ticket, top in self._tops.items() if top.uri == params.uri]:
-            effects.append(Refuse(self._tops.pop(ticket).id, RequestCancelled("The document was closed.")))
+        closed = RequestCancelled("The document was closed.")
+        for ticket in [ticket for ticket, asked in self._asked.items() if asked.uri == params.uri]:
+            effects.append(Refuse(self._asked.pop(ticket).id, closed))
         return [*effects, Reply(request_id, {}), self._compute(Forget(self._key(params.uri)))]
 
     def _lose(self, uri: str, reason: str) -> Effects:
@@ -297,6 +316,7 @@ class Session:
         splice = document.take_tokens(tokens, version, tuple(self._subscribed))
         message = splice_message(uri, version, tokens, splice, self.model.tokenizer.text_of)
         effects.append(Notify("document/tokens", message))
+        effects += self._withdraw_comparisons(uri)
         return [*effects, *self._evaluate(uri, document), *self._advance(uri, document)]
 
     def waits_for(self, uri: str, ticket: int) -> bool:
@@ -336,11 +356,11 @@ class Session:
 
     def computed(self, result: Result) -> Effects:
         """An engine has answered."""
-        if isinstance(result, Probed):
-            return self._probed(result)
+        if isinstance(result, Probed | Compared):
+            return self._answer(result)
         if isinstance(result, Failed) and result.ticket is not None:
-            top = self._tops.pop(result.ticket, None)
-            return [] if top is None else [Refuse(top.id, InternalError(result.message))]
+            asked = self._asked.pop(result.ticket, None)
+            return [] if asked is None else [Refuse(asked.id, InternalError(result.message))]
         uri = result.key[1]
         document = self._documents.get(uri)
         if document is None or result.serial != document.serial:
@@ -400,9 +420,9 @@ class Session:
     def engine_lost(self) -> Effects:
         """The model's worker has died; another will take its place."""
         refusals: Effects = [
-            Refuse(top.id, InternalError("The model's worker was lost; ask again.")) for top in self._tops.values()
+            Refuse(asked.id, InternalError("The model's worker was lost; ask again.")) for asked in self._asked.values()
         ]
-        self._tops.clear()
+        self._asked.clear()
         return refusals
 
     def engine_replaced(self) -> Effects:
@@ -452,36 +472,87 @@ class Session:
         return [self.model.resolve(reference, f"neurons.{index}") for index, reference in enumerate(params.neurons)]
 
     def _top(self, request_id: RequestId, params: wire.NeuronsTopParams) -> Effects:
-        document = self._documents.get(params.uri)
-        if document is None:
-            raise UnknownDocument(f"No document {params.uri!r} is open.", uri=params.uri)
-        if document.replace_all:
-            raise RequestCancelled("The document is being read anew for another model; ask again.")
+        document = self._read(params.uri)
         if params.token >= len(document.sent):
             raise InvalidParams(
                 f"Token {params.token} does not exist: the document has {len(document.sent)} tokens.",
                 member="token",
             )
-        count = self.model.loaded.layers
-        layers = tuple(dict.fromkeys(range(count) if params.layers is None else params.layers))
-        if not layers or max(layers) >= count:
-            raise InvalidParams(f"`layers` must name some of the layers 0 to {count - 1}.", member="layers")
-        if params.by == "ratio" and self.model.loaded.statistics is None:
-            raise InvalidParams("This model has no statistics to form a ratio with.", member="by")
+        layers = self._layers(params.layers)
+        self._check_ranking(params.by)
         number, context = next(
             (number, context) for number, context in enumerate(document.sent.contexts()) if params.token < context.stop
         )
         ticket = self._next()
         assert document.sent_version is not None
-        self._tops[ticket] = _PendingTop(request_id, params.uri, document.sent_version, params.token)
+        self._asked[ticket] = _PendingTop(request_id, params.uri, document.sent_version, params.token)
         ids = document.sent.ids[context.start : params.token + 1]
         probe = Probe(self._key(params.uri), ticket, number, ids, layers, params.k, params.by == "ratio")
         return [self._compute(probe)]
 
-    def _probed(self, probed: Probed) -> Effects:
-        top = self._tops.pop(probed.ticket, None)
-        if top is None:
-            return []
+    def _changes(self, request_id: RequestId, params: wire.NeuronsChangedParams) -> Effects:
+        document = self._read(params.uri)
+        layers = self._layers(params.layers)
+        self._check_ranking(params.by)
+        version = document.sent_version
+        if version is None:
+            raise RequestCancelled("The document has not been read yet; ask again.")
+        before = document.version_before(params.since)
+        pairs = comparable(before[1], document.sent) if before is not None else ()
+        told: wire.NeuronsChangedResult = {
+            "version": version,
+            "previousVersion": before[0] if before is not None else None,
+            "layers": list(layers),
+            "comparedTokens": sum(len(pair.new_at) for pair in pairs),
+            "neurons": [],
+        }
+        if not pairs:
+            return [Reply(request_id, told)]
+        ticket = self._next()
+        starts = tuple(context.start for context in document.sent.contexts())
+        self._asked[ticket] = _PendingChange(request_id, params.uri, version, starts, told)
+        comparison = Compare(self._key(params.uri), ticket, pairs, layers, params.k, params.by == "ratio")
+        return [self._compute(comparison)]
+
+    def _read(self, uri: str) -> Document:
+        """A document that is open, and whose tokens are those of the model at hand."""
+        document = self._documents.get(uri)
+        if document is None:
+            raise UnknownDocument(f"No document {uri!r} is open.", uri=uri)
+        if document.replace_all:
+            raise RequestCancelled("The document is being read anew for another model; ask again.")
+        return document
+
+    def _layers(self, wanted: list[int] | None) -> tuple[int, ...]:
+        count = self.model.loaded.layers
+        layers = tuple(dict.fromkeys(range(count) if wanted is None else wanted))
+        if not layers or max(layers) >= count:
+            raise InvalidParams(f"`layers` must name some of the layers 0 to {count - 1}.", member="layers")
+        return layers
+
+    def _check_ranking(self, by: str) -> None:
+        if by == "ratio" and self.model.loaded.statistics is None:
+            raise InvalidParams("This model has no statistics to form a ratio with.", member="by")
+
+    def _withdraw_comparisons(self, uri: str) -> Effects:
+        """The text has moved on: what an older edit changed is of no use to anyone."""
+        effects: Effects = []
+        for ticket, asked in list(self._asked.items()):
+            if isinstance(asked, _PendingChange) and asked.uri == uri:
+                del self._asked[ticket]
+                effects.append(Refuse(asked.id, RequestCancelled("The text has changed; ask again.")))
+                effects.append(self._compute(Withdraw(self._key(uri), ticket)))
+        return effects
+
+    def _answer(self, result: Probed | Compared) -> Effects:
+        asked = self._asked.pop(result.ticket, None)
+        if isinstance(asked, _PendingTop) and isinstance(result, Probed):
+            return [self._top_neurons(asked, result)]
+        if isinstance(asked, _PendingChange) and isinstance(result, Compared):
+            return [self._changed_neurons(asked, result)]
+        return []
+
+    def _top_neurons(self, top: _PendingTop, probed: Probed) -> Reply:
         neurons: list[wire.TopNeuron] = [
             {
                 "key": self.model.key((neuron_hook(unit.layer), unit.neuron)),
@@ -492,7 +563,23 @@ class Session:
             }
             for unit in probed.top
         ]
-        return [Reply(top.id, {"version": top.version, "token": top.token, "neurons": neurons})]
+        return Reply(top.id, {"version": top.version, "token": top.token, "neurons": neurons})
+
+    def _changed_neurons(self, change: _PendingChange, compared: Compared) -> Reply:
+        neurons: list[wire.ChangedNeuron] = [
+            {
+                "key": self.model.key((neuron_hook(unit.layer), unit.neuron)),
+                "layer": unit.layer,
+                "neuron": unit.neuron,
+                "token": change.starts[unit.context] + unit.token,
+                "before": unit.before,
+                "after": unit.after,
+                "change": unit.after - unit.before,
+                "ratio": unit.ratio,
+            }
+            for unit in compared.changed
+        ]
+        return Reply(change.id, {**change.told, "neurons": neurons})
 
     # -------------------------------------------------------------------------------- models
 
@@ -516,9 +603,9 @@ class Session:
         if self._loading.pop(request_id, None) is None:
             return []
         effects: Effects = [self._compute(Forget(self._key(uri))) for uri in self._documents]
-        for pending in self._tops.values():
-            effects.append(Refuse(pending.id, RequestCancelled("The session has changed its model.")))
-        self._tops.clear()
+        for asked in self._asked.values():
+            effects.append(Refuse(asked.id, RequestCancelled("The session has changed its model.")))
+        self._asked.clear()
         dropped = [self.model.key(unit) for unit in self._subscribed if not model.has(unit)]
         self.model = model
         self._subscribed = {unit: None for unit in self._subscribed if model.has(unit)}
@@ -547,10 +634,10 @@ class Session:
         if request_id in self._loading:
             del self._loading[request_id]
             return [GiveUpLoading(request_id), refusal]
-        for ticket, top in self._tops.items():
-            if top.id == request_id:
-                del self._tops[ticket]
-                return [refusal]
+        for ticket, asked in self._asked.items():
+            if asked.id == request_id:
+                del self._asked[ticket]
+                return [refusal, self._compute(Withdraw(self._key(asked.uri), ticket))]
         for document in self._documents.values():
             if request_id in document.opening:
                 document.opening.remove(request_id)

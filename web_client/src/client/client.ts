@@ -5,8 +5,8 @@
  * it, opens the documents again and brings the subscriptions back. Documents and subscriptions can be used all the while.
  */
 import type {
-  InitializeParams, InitializeResult, LimitsInfo, ModelInfo, ModelSummary, Neuron, NeuronsTopParams, NeuronsTopResult, ProgressValue,
-  Requests, Resume,
+  InitializeParams, InitializeResult, LimitsInfo, ModelInfo, ModelSummary, Neuron, NeuronsChangedParams, NeuronsChangedResult,
+  NeuronsTopParams, NeuronsTopResult, ProgressValue, Requests, Resume,
 } from "../wire";
 import { Backoff, type BackoffOptions } from "./backoff";
 import { type Clock, systemClock, type Timer } from "./clock";
@@ -155,6 +155,11 @@ export class NeuroscopeClient extends Emitter<ClientEvents> {
   /** The neurons that are highest at one token. */
   async top(params: NeuronsTopParams, options: RequestOptions = {}): Promise<NeuronsTopResult> {
     return decode.results["neurons/top"](await this.#request("neurons/top", params, options), "");
+  }
+
+  /** The neurons whose values moved most between the document's newest tokens and those of an earlier version. */
+  async changed(params: NeuronsChangedParams, options: RequestOptions = {}): Promise<NeuronsChangedResult> {
+    return decode.results["neurons/changed"](await this.#request("neurons/changed", params, options), "");
   }
 
   #request<M extends keyof Requests>(method: M, params: Requests[M]["params"], options: RequestOptions = {}): Promise<unknown> {

@@ -7,8 +7,8 @@
 import type {
   ActivationsDone, ActivationsUpdate, DocumentOpenResult, DocumentResync, DocumentTokens, EmptyResult,
   ErrorNotification,
-  InitializeResult, LimitsInfo, ModelInfo, ModelsListResult, ModelSummary, Neuron, NeuronsResult, NeuronStatistics, NeuronsTopResult,
-  Progress, ProgressValue, Requests, ServerNotifications, Token,
+  InitializeResult, LimitsInfo, ModelInfo, ModelsListResult, ModelSummary, Neuron, NeuronsChangedResult, NeuronsResult, NeuronStatistics,
+  NeuronsTopResult, Progress, ProgressValue, Requests, ServerNotifications, Token,
 } from "../wire";
 import { DecodeError } from "./errors";
 
@@ -115,6 +115,12 @@ const neuronsTopResult = object<NeuronsTopResult>({
     key: string, layer: natural, neuron: natural, value: nullable(number), ratio: nullable(number),
   })),
 });
+const neuronsChangedResult = object<NeuronsChangedResult>({
+  version: integer, previousVersion: nullable(integer), layers: list(natural), comparedTokens: natural,
+  neurons: list(object<NeuronsChangedResult["neurons"][number]>({
+    key: string, layer: natural, neuron: natural, token: natural, before: number, after: number, change: number, ratio: nullable(number),
+  })),
+});
 
 const emptyResult = object<EmptyResult>({});
 
@@ -128,6 +134,7 @@ export const results = {
   "neurons/subscribe": neuronsResult,
   "neurons/unsubscribe": neuronsResult,
   "neurons/top": neuronsTopResult,
+  "neurons/changed": neuronsChangedResult,
   "rpc.discover": record(anything),
 } satisfies { [Method in keyof Requests]: Check<Requests[Method]["result"]> };
 
