@@ -40,6 +40,9 @@ const CURVE = 0.62;
 const MOST_OPAQUE = 0.92;
 const TEXT_CONTRAST = 4.6; // a little above AA's 4.5, for rounding
 
+/** Below zero most neurons rest a little: behind text, slate steps back beside the hue. */
+const BELOW_SHARE = 0.6;
+
 /** How strong a bucket's colour is, in [0, 1]; 1 is the strongest wash, or ink. */
 export function strengthOf(bucket: number): number {
   return bucket === NO_VALUE ? 0 : (Math.abs(bucket) / STEPS) ** CURVE;
@@ -70,7 +73,7 @@ export function hueProperties(hue: number): Record<string, string> {
   return {
     "--neuro-ink": adaptive((theme) => css(inkOf(hue, theme))),
     "--neuro-wash": adaptive((theme) => css(inkOf(hue, theme), washOpacity(inkOf(hue, theme), theme))),
-    "--neuro-below": adaptive((theme) => css(slate[theme], washOpacity(slate[theme], theme))),
+    "--neuro-below": adaptive((theme) => css(slate[theme], BELOW_SHARE * washOpacity(slate[theme], theme))),
   };
 }
 
