@@ -11,23 +11,29 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_the_frontend_of_the_readme_runs_against_the_embedded_model() -> None:
-    (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+def test_the_frontends_of_the_readme_run_against_the_embedded_model() -> None:
+    raw, packaged = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     server = subprocess.Popen(
         [sys.executable, "-m", "ws_server", "serve", "--port", "0", "--no-open"], stdout=subprocess.PIPE, text=True
     )
     try:
         assert server.stdout is not None
         address = server.stdout.readline().split()[-1]
-        example = example.replace("ws://127.0.0.1:8740/ws", address.replace("http", "ws") + "ws")
-        done = subprocess.run([sys.executable, "-c", example], capture_output=True, text=True, timeout=90)
-        assert done.returncode == 0, done.stderr
+        raw = raw.replace("ws://127.0.0.1:8740/ws", address.replace("http", "ws") + "ws")
+        packaged = packaged.replace("http://127.0.0.1:8740/", address)
+        done, table = (
+            subprocess.run([sys.executable, "-c", example], capture_output=True, text=True, timeout=90)
+            for example in (raw, packaged)
+        )
+        assert done.returncode == table.returncode == 0, done.stderr + table.stderr
     finally:
         server.terminate()
         server.communicate(timeout=20)
     lines = done.stdout.splitlines()
     assert lines[0].startswith("'<|endoftext|>' L1N5 ")
     assert len(lines) > 5
+    assert table.stdout.startswith("[[")
+    assert re.search(r"^0 +0 +<\|endoftext\|> ", table.stdout, re.MULTILINE)
     assert all(re.fullmatch(r"'.*' L1N5 -?\d+\.\d{3} L2N42 -?\d+\.\d{3}", line) for line in lines)
 
 

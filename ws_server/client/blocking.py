@@ -1,0 +1,197 @@
+"""The same client for programs without asyncio: notebooks and scripts. Its verbs wait by themselves.
+
+    from ws_server.client.blocking import Client
+
+    with Client("http://127.0.0.1:8740/") as client:
+        client.subscribe("L1N5", "L2N42")
+        document = client.open("It was the best of times.")
+        document.values()                       # waits, then float32 [neurons, tokens]
+        document.append(" It was the worst of times.")
+        document.to_pandas()
+
+Everything runs in an event loop in a thread of its own, so it may be used from any thread and beside a running loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from . import client as asynchronous
+from . import document as asynchronous_document
+from .state import Done, Token
+from .table import FloatMatrix
+from .text import Change
+
+if TYPE_CHECKING:
+    import pandas
+
+T = TypeVar("T")
+
+DEFAULT_TIMEOUT = 300.0
+"""Seconds; a large model may have to be loaded first."""
+
+
+class _Loop:
+    """An event loop in a thread."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self.loop.run_forever, name="neuroscope-client", daemon=True)
+        self._thread.start()
+
+    def wait(self, work: Coroutine[Any, Any, T], timeout: float | None) -> T:
+        """Runs a coroutine there; who is interrupted or out of patience (`TimeoutError`) cancels it."""
+        result = asyncio.run_coroutine_threadsafe(asyncio.wait_for(work, timeout), self.loop)
+        try:
+            return result.result()
+        except asyncio.TimeoutError:
+            raise TimeoutError(f"no answer within {timeout} seconds") from None
+        except BaseException:
+            result.cancel()
+            raise
+
+    def stop(self) -> None:
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join()
+        self.loop.close()
+
+
+class Client:
+    """See `ws_server.client.Client`, whose arguments these are. A context manager; or call `close` at the end.
+
+    Args:
+        timeout: seconds that any verb waits at most before it raises `TimeoutError`.
+    """
+
+    def __init__(
+        self,
+        url: str = "http://127.0.0.1:8740/",
+        *,
+        token: str | None = None,
+        name: str = "python",
+        timeout: float = DEFAULT_TIMEOUT,
+    ) -> None:
+        self._client = asynchronous.Client(url, token=token, name=name)
+        self._timeout = timeout
+        self._loop = _Loop()
+        try:
+            self._wait(self._client.__aenter__())
+        except BaseException:
+            self._loop.stop()
+            raise
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leaves for good."""
+        if not self._loop.loop.is_closed():
+            self._wait(self._client.close())
+            self._loop.stop()
+
+    @property
+    def model(self) -> dict[str, Any] | None:
+        return self._client.model
+
+    @property
+    def models(self) -> list[dict[str, Any]]:
+        return self._client.models
+
+    @property
+    def limits(self) -> dict[str, int]:
+        return self._client.limits
+
+    @property
+    def neurons(self) -> list[dict[str, Any]]:
+        """What is subscribed, in row order."""
+        return self._client.neurons
+
+    def subscribe(self, *neurons: asynchronous.NeuronRef) -> list[dict[str, Any]]:
+        return self._wait(self._client.subscribe(*neurons))
+
+    def unsubscribe(self, *neurons: asynchronous.NeuronRef) -> list[dict[str, Any]]:
+        return self._wait(self._client.unsubscribe(*neurons))
+
+    def load_model(self, model: str, progress: Callable[[Mapping[str, Any]], None] | None = None) -> dict[str, Any]:
+        """`progress` is called in the client's thread."""
+        return self._wait(self._client.load_model(model, progress))
+
+    def open(self, text: str = "", uri: str | None = None) -> Document:
+        return Document(self, self._wait(self._client.open(text, uri)))
+
+    def _wait(self, work: Coroutine[Any, Any, T]) -> T:
+        return self._loop.wait(work, self._timeout)
+
+    def _do(self, verb: Callable[..., T], *arguments: Any) -> T:
+        """Calls `verb` in the client's thread, to which everything belongs."""
+
+        async def work() -> T:
+            return verb(*arguments)
+
+        return self._wait(work())
+
+
+class Document:
+    """See `ws_server.client.Document`. What gives values or tokens waits until they are those of the text."""
+
+    def __init__(self, client: Client, document: asynchronous_document.Document) -> None:
+        self._client = client
+        self._document = document
+
+    @property
+    def uri(self) -> str:
+        return self._document.uri
+
+    @property
+    def text(self) -> str:
+        return self._document.text
+
+    @property
+    def tokens(self) -> list[Token]:
+        return self._settled(lambda document: document.tokens)
+
+    @property
+    def last_done(self) -> Done | None:
+        return self._settled(lambda document: document.last_done)
+
+    def values(self, neurons: Sequence[str] | None = None) -> FloatMatrix:
+        """Activations, float32 [neurons, tokens]."""
+        return self._settled(lambda document: document.values(neurons))
+
+    def to_pandas(self, neurons: Sequence[str] | None = None) -> pandas.DataFrame:
+        return self._settled(lambda document: document.to_pandas(neurons))
+
+    def top(
+        self, token: int, k: int = 10, *, layers: Sequence[int] | None = None, by: str = "activation"
+    ) -> list[dict[str, Any]]:
+        return self._client._wait(self._document.top(token, k, layers=layers, by=by))
+
+    def change(self, changes: Iterable[Change]) -> None:
+        self._client._do(self._document.change, list(changes))
+
+    def replace(self, start: int, stop: int, insert: str) -> None:
+        self._client._do(self._document.replace, start, stop, insert)
+
+    def insert(self, at: int, text: str) -> None:
+        self._client._do(self._document.insert, at, text)
+
+    def append(self, text: str) -> None:
+        self._client._do(self._document.append, text)
+
+    def set_text(self, text: str) -> None:
+        self._client._do(self._document.set_text, text)
+
+    def close(self) -> None:
+        self._client._wait(self._document.close())
+
+    def _settled(self, read: Callable[[asynchronous_document.Document], T]) -> T:
+        async def work() -> T:
+            return read(await self._document.settled())
+
+        return self._client._wait(work())

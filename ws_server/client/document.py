@@ -1,0 +1,213 @@
+"""A document of a connected client."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .errors import Disconnected, ServerError
+from .state import DocumentState, Done, Send, Token
+from .table import FloatMatrix
+from .text import Change, difference
+
+if TYPE_CHECKING:
+    import pandas
+
+    from .client import Client
+
+
+class Document:
+    """A text on the server and what is known of it here. Made by `Client.open`; it belongs to the client's loop."""
+
+    def __init__(self, client: Client, uri: str, text: str) -> None:
+        self._client = client
+        self._state = DocumentState(uri, text)
+        self._waiting: list[asyncio.Future[None]] = []
+        self._changes = 0
+        self._open_answered = False
+        self.problem: ServerError | None = None
+        """Why the server does not take this text; None when it does."""
+
+    # -------------------------------------------------------------------------------- what is there
+
+    @property
+    def uri(self) -> str:
+        return self._state.uri
+
+    @property
+    def text(self) -> str:
+        return self._state.text
+
+    @property
+    def version(self) -> int:
+        """Grows with every change."""
+        return self._state.version
+
+    @property
+    def tokens(self) -> list[Token]:
+        """The tokens, spans in characters of the text as it is now, changes not yet answered included."""
+        return self._state.tokens
+
+    @property
+    def last_done(self) -> Done | None:
+        """The account of the last version that was answered completely."""
+        return self._state.done
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether every value of every subscribed neuron for the newest text is here."""
+        return self._state.answered and self._client.subscriptions_settled
+
+    def values(self, neurons: Sequence[str] | None = None) -> FloatMatrix:
+        """Activations, float32 [neurons, tokens], rows in the order of `neurons`; NaN where none has come yet.
+
+        Columns are those of `tokens`. While `is_settled` is false, some may be of an older text: see `current`.
+
+        Args:
+            neurons: keys such as `L3N42`; all subscribed ones in row order when None.
+
+        Raises:
+            KeyError: a neuron that is not subscribed.
+        """
+        return self._state.activations.matrix(self._keys(neurons))
+
+    def current(self, neurons: Sequence[str] | None = None) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """Whether each of `values` is of the newest text that the server has tokenized, bool [neurons, tokens]."""
+        return self._state.activations.current(self._keys(neurons))
+
+    def to_pandas(self, neurons: Sequence[str] | None = None) -> pandas.DataFrame:
+        """A row a token: `id`, `text`, `start`, `stop`, `special`, `segment`, then a column a neuron.
+
+        Raises:
+            ImportError: pandas is not installed.
+        """
+        import pandas
+
+        keys = self._keys(neurons)
+        columns = ("id", "text", "start", "stop", "special", "segment")
+        frame: dict[str, Any] = {name: [getattr(token, name) for token in self.tokens] for name in columns}
+        frame.update(zip(keys, self.values(keys), strict=True))
+        return pandas.DataFrame(frame).rename_axis("token")
+
+    def _keys(self, neurons: Sequence[str] | None) -> Sequence[str]:
+        return [neuron["key"] for neuron in self._client.neurons] if neurons is None else neurons
+
+    # -------------------------------------------------------------------------------- verbs
+
+    def change(self, changes: Iterable[Change]) -> None:
+        """Changes the text at several places at once; offsets count characters of the text before all of them.
+
+        Works without a connection too: the server gets the text when it is back.
+
+        Raises:
+            ValueError: changes overlap, leave the text, or hold a lone surrogate. Nothing is changed then.
+        """
+        self._state.change(list(changes))
+        if self.problem is not None:
+            self._state.open()  # it may be a text that the server takes again
+        self._tell()
+
+    def replace(self, start: int, stop: int, insert: str) -> None:
+        """Puts `insert` in the place of the characters `[start, stop)`."""
+        self.change([Change(start, stop, insert)])
+
+    def insert(self, at: int, text: str) -> None:
+        self.replace(at, at, text)
+
+    def append(self, text: str) -> None:
+        self.insert(len(self.text), text)
+
+    def set_text(self, text: str) -> None:
+        """Makes `text` the whole text; what it begins and ends with as before is not computed again."""
+        self.change(difference(self.text, text))
+
+    async def settled(self) -> Document:
+        """Waits until `is_settled`; put it into `asyncio.wait_for` to wait no longer than a while.
+
+        Raises:
+            ServerError: the server does not take this text.
+            Disconnected: the client was closed.
+        """
+        while not self.is_settled:
+            if self.problem is not None:
+                raise self.problem
+            await self._news()
+        return self
+
+    async def updates(self) -> AsyncIterator[Document]:
+        """Gives the document each time something of it is different: text, tokens, values. News that come faster than
+        they are taken are one. Ends when the client is closed."""
+        seen = -1
+        while not self._client.closed:
+            if self._changes == seen:
+                with suppress(Disconnected):
+                    await self._news()
+            else:
+                seen = self._changes
+                yield self
+
+    async def top(
+        self, token: int, k: int = 10, *, layers: Sequence[int] | None = None, by: str = "activation"
+    ) -> list[dict[str, Any]]:
+        """See `Client.top`."""
+        return await self._client.top(self, token, k, layers=layers, by=by)
+
+    async def close(self) -> None:
+        """Closes it here and on the server."""
+        await self._client.close_document(self)
+
+    # -------------------------------------------------------------------------------- for the client
+
+    def attach(self, send: Send) -> None:
+        self._state.attach(send)
+
+    def detach(self) -> None:
+        self._state.detach()
+        self._tell()
+
+    def keep(self, keys: Iterable[str]) -> None:
+        self._state.activations.keep(keys)
+        self._tell()
+
+    def model_changed(self) -> None:
+        self._state.model_changed()
+        self._tell()
+
+    def receive(self, method: str, params: Mapping[str, Any]) -> None:
+        try:
+            if self._state.receive(method, params):
+                self._tell()
+        except ValueError:
+            self._state.open()
+
+    def opened(self, version: int, problem: ServerError | None) -> None:
+        """The answer to the open that carried `version`; older ones count no more."""
+        if version == self._state.opened_at:
+            self._open_answered, self.problem = True, problem
+            self._tell()
+
+    async def wait_until_opened(self) -> None:
+        """Raises what the server said if it does not take the text."""
+        while not self._open_answered:
+            await self._news()
+        if self.problem is not None:
+            raise self.problem
+
+    async def _news(self) -> None:
+        """Waits until something is different; raises `Disconnected` once the client is closed."""
+        self._client.raise_if_closed()
+        news: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(news)
+        await news
+        self._client.raise_if_closed()
+
+    def _tell(self) -> None:
+        self._changes += 1
+        waiting, self._waiting = self._waiting, []
+        for news in waiting:
+            if not news.done():
+                news.set_result(None)
