@@ -193,7 +193,12 @@ def colour_class(shown: Shown, token: int) -> str:
     """The class of the colour that a token's value asks for, on the scale of the neuron in focus."""
     if shown.focus is None:
         return "neuro-none"
-    value, scale = shown.values[shown.focus][token], shown.scales[shown.focus]
+    value = shown.values[shown.focus][token]
     assert value is not None
+    return bucket_class(value, shown.scales[shown.focus])
+
+
+def bucket_class(value: float, scale: dict[str, float]) -> str:
+    """The class of the colour of a value."""
     bucket = min(STEPS, math.floor(abs(value) / (scale["max"] if value >= 0 else -scale["min"]) * STEPS + 0.5))
     return "neuro-z" if bucket == 0 else f"neuro-{'p' if value > 0 else 'n'}{bucket}"
