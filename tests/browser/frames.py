@@ -40,6 +40,7 @@ RECORD_FRAMES = """
 (content) => {
     const { sent, received, frames } = recorded;
     const colour = /^neuro-([np][0-9]+|z|none)$/;
+    let drawn = received.length;
     const look = () => {
         const lines = [...content.querySelectorAll(".cm-line")].map((line) => {
             const pieces = [];
@@ -52,11 +53,12 @@ RECORD_FRAMES = """
             }
             return pieces;
         });
-        frames.push({ sent: sent.length, received: received.length, lines });
+        frames.push({ sent: sent.length, drawn, lines });
     };
     const { port1, port2 } = new MessageChannel();
     port1.onmessage = look;
     const frame = () => {
+        drawn = received.length; // the page draws in the frame after a message
         port2.postMessage(null);
         recorded.next = requestAnimationFrame(frame);
     };
@@ -69,10 +71,16 @@ STOP = "() => { cancelAnimationFrame(recorded.next); return recorded; }"
 
 @dataclass(frozen=True)
 class Frame:
-    """What one frame showed, and how many messages had gone each way."""
+    """What one frame showed.
+
+    Args:
+        sent: how many messages the page had sent.
+        drawn: how many it had received when it drew.
+        lines: of the editor, in pieces of text and their class.
+    """
 
     sent: int
-    received: int
+    drawn: int
     lines: list[list[tuple[str, str | None]]]
 
     def text(self) -> list[str]:
@@ -114,7 +122,7 @@ class Recording:
     @classmethod
     def stop(cls, content: Locator) -> Recording:
         recorded = content.evaluate(STOP)
-        frames = [Frame(frame["sent"], frame["received"], frame["lines"]) for frame in recorded["frames"]]
+        frames = [Frame(frame["sent"], frame["drawn"], frame["lines"]) for frame in recorded["frames"]]
         return cls(recorded["sent"], recorded["received"], frames)
 
 
@@ -158,19 +166,12 @@ class Replay:
 
     def misplaced(self) -> Iterator[Misplaced]:
         """Every character of every frame that wears a colour that is not its own, or none though it has one."""
-        before = self._frames[0].received
-        last = before
         for index, frame in enumerate(self._frames):
-            text = self._texts[self._shown[frame.sent]]
+            text, answer = self._texts[self._shown[frame.sent]], self._answers[frame.drawn]
             assert frame.text() == [unit for unit, _ in text], "the editor shows another text than it has sent"
-            # A picture is drawn in the frame after the message, so one of the last frame may stand here.
-            answers = self._answers[before : frame.received + 1]
-            before, last = last, frame.received
             for position, ((unit, character), colour) in enumerate(zip(text, frame.colours(), strict=True)):
-                if unit == "\n":
-                    continue
-                own = set().union(*(self._own(answer, text, position, character) for answer in answers))
-                if colour not in own:
+                own = self._own(answer, text, position, character)
+                if unit != "\n" and colour not in own:
                     yield Misplaced(index, position, unit, colour, own)
 
     @staticmethod
