@@ -71,6 +71,8 @@ class Evaluate:
     serial: int
     contexts: tuple[ContextTarget, ...]
     submitted: float
+    alone: bool = False
+    """Whether its passes are to be for no other document: it is suspected of being what a worker died of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,13 +122,20 @@ class Withdraw:
 
 
 @dataclass(frozen=True, slots=True)
+class Hold:
+    """Rest with a key's evaluation until the next one; what is computed stays."""
+
+    key: Key
+
+
+@dataclass(frozen=True, slots=True)
 class Forget:
     """Drop what was computed for a key."""
 
     key: Key
 
 
-Command = Evaluate | Probe | Compare | Withdraw | Forget
+Command = Evaluate | Probe | Compare | Withdraw | Hold | Forget
 
 # ------------------------------------------------------------------------------------ answered
 
@@ -211,6 +220,13 @@ class PassReport:
     documents: int
     tokens: int
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class AtWork:
+    """A forward pass for these documents begins; they are the suspects if nothing is heard any more."""
+
+    keys: tuple[Key, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -27,6 +27,7 @@ from .commands import (
     Finished,
     FloatMatrix,
     Forget,
+    Hold,
     IntArray,
     Key,
     Need,
@@ -41,11 +42,17 @@ from .commands import (
     neuron_hook,
 )
 from .contexts import common_prefix, pair_contexts
+from .memory import empty_device_cache, is_lack_of_memory
 from .ranking import Changes, top_units
 from .runner import Piece, Runner
 from .scheduler import LARGEST_CHUNK, MOST_TOGETHER, FairShare, chunk_size, room_for_others
 
 _log = logging.getLogger(__name__)
+
+MOST_VALUES = 65_536
+"""Values of one message: less than a megabyte as JSON, which is what some websocket libraries accept at most."""
+_MOST_MESSAGES = 4
+"""Messages about one document that one step tells; the others get their turn before the rest."""
 
 
 @dataclass(slots=True)
@@ -63,20 +70,28 @@ class _Context:
     def hooks(self) -> frozenset[str]:
         return frozenset(hook for need in self.needs for hook, _ in need.units)
 
-    def ready_values(self) -> Iterator[tuple[int, tuple[Unit, ...], FloatMatrix]]:
-        """Takes what is computed out of `needs`."""
+    @property
+    def lacks_passes(self) -> bool:
+        return bool(self.needs) and self.cache.captured(self.hooks()) < len(self.target.ids)
+
+    def take(self, most: int) -> list[tuple[int, tuple[Unit, ...], FloatMatrix]]:
+        """Takes what is computed out of `needs`, in not much more than `most` pieces: start, units, values."""
         self.cache.align(self.target.ids)
+        taken: list[tuple[int, tuple[Unit, ...], FloatMatrix]] = []
         left: list[Need] = []
         for need in self.needs:
             by_hook = _by_hook(need.units)
-            stop = self.cache.captured(by_hook)
-            if stop > need.start:
-                rows = [self.cache.rows_of(hook).read(need.start, stop, columns) for hook, columns in by_hook.items()]
-                units = tuple((hook, column) for hook, columns in by_hook.items() for column in columns)
-                yield need.start, units, np.concatenate(rows)
-            if stop < len(self.target.ids):
-                left.append(Need(max(stop, need.start), need.units))
+            units = tuple((hook, column) for hook, columns in by_hook.items() for column in columns)
+            start, stop = need.start, self.cache.captured(by_hook)
+            while start < stop and len(taken) < most:
+                end = min(stop, start + max(1, MOST_VALUES // len(units)))
+                rows = [self.cache.rows_of(hook).read(start, end, columns) for hook, columns in by_hook.items()]
+                taken.append((start, units, np.concatenate(rows)))
+                start = end
+            if start < len(self.target.ids):
+                left.append(Need(start, need.units))
         self.needs = left
+        return taken
 
 
 @dataclass(slots=True, eq=False)
@@ -97,6 +112,8 @@ class _Document:
     comparisons: deque[_Comparison] = field(default_factory=deque)
     serial: int = -1
     finished: bool = True
+    held: bool = False
+    alone: bool = False
     submitted: float | None = None
     started: float | None = None
     chunks: int = 0
@@ -114,7 +131,8 @@ class _Document:
 
     @property
     def idle(self) -> bool:
-        return self.finished and not self.probes and not self.comparisons
+        """Whether there is nothing to do for it; comparisons come after its evaluation."""
+        return not self.probes and (not self.comparisons if self.finished else self.held)
 
     def withdraw(self, ticket: int) -> None:
         """Nobody waits for this answer any more."""
@@ -125,6 +143,11 @@ class _Document:
         yield from (context.cache for context in self.contexts)
         yield from (cache for cache in (self.spare, self.former) if cache is not None)
 
+    @property
+    def urgency(self) -> tuple[bool, float]:
+        """What is new goes before the rest of what is long; else who was served longest ago."""
+        return self.chunks > 0, self.last_used
+
 
 class Engine:
     """Documents of all sessions of one model.
@@ -134,12 +157,20 @@ class Engine:
         cache_bytes: KV and capture buffers beyond this are dropped, least recently used documents first; the
             document at work is never dropped.
         maxima: each neuron's statistical maximum [layers, neurons], where there are statistics.
+        announce: called before each forward pass with the documents that it is for.
     """
 
-    def __init__(self, runner: Runner, cache_bytes: int, maxima: FloatMatrix | None = None) -> None:
+    def __init__(
+        self,
+        runner: Runner,
+        cache_bytes: int,
+        maxima: FloatMatrix | None = None,
+        announce: Callable[[tuple[Key, ...]], None] = lambda keys: None,
+    ) -> None:
         self._runner = runner
         self._cache_bytes = cache_bytes
         self._maxima = maxima
+        self._announce = announce
         self._documents: dict[Key, _Document] = {}
         self._share = FairShare()
         self._last_pass: PassReport | None = None
@@ -160,9 +191,13 @@ class Engine:
         if isinstance(command, Forget):
             self._documents.pop(command.key, None)
             return
-        if isinstance(command, Withdraw):
-            if command.key in self._documents:
-                self._documents[command.key].withdraw(command.ticket)
+        if isinstance(command, Hold | Withdraw):
+            if (known := self._documents.get(command.key)) is None:
+                return
+            if isinstance(command, Hold):
+                known.held = True
+            else:
+                known.withdraw(command.ticket)
             return
         document = self._documents.setdefault(command.key, _Document())
         if isinstance(command, Probe):
@@ -183,28 +218,29 @@ class Engine:
             document.submitted, document.started = command.submitted, None
             document.computed = document.passes = 0
             document.forward_seconds = 0.0
-        document.finished = document.begun = False
+        document.finished = document.held = document.begun = False
+        document.alone = command.alone
         document.chunks = 0
 
     def step(self) -> list[Result]:
-        """Tells what is computed already; where there is nothing to tell, does one forward pass and tells what it made
-        known. The session whose turn it is decides what the pass is for; others come along where there is room."""
+        """Does one thing for the session whose turn it is: tells something that is computed already, or does a forward
+        pass and tells what it made known. Others come along with a pass where there is room."""
         waiting = {key: document for key, document in self._documents.items() if not document.idle}
         if not waiting:
             return []
-        results = [result for key, document in waiting.items() for result in self._tell(key, document)]
-        if results:
-            return results
         first = self._whose_turn(waiting)
         if waiting[first].probes:
             return self._probe(first, waiting[first])
         if waiting[first].finished:
             return self._compare(first, waiting[first])
-        if self._short:
+        begun = time.monotonic()
+        if results := self._tell(first, waiting[first]):
+            waiting[first].last_used = begun
+            self._share.charge(first[0], time.monotonic() - begun)
+            return results
+        if self._short or waiting[first].alone:
             return self._evaluate([first])
-        others = (
-            key for key, document in waiting.items() if key != first and not document.probes and not document.finished
-        )
+        others = (key for key, document in waiting.items() if key != first and _may_come_along(document))
         return self._evaluate([first, *others])
 
     def _whose_turn(self, waiting: Mapping[Key, _Document]) -> Key:
@@ -215,7 +251,7 @@ class Engine:
                 return last
             self._short = False
         session = self._share.next(key[0] for key in waiting)
-        return next(key for key in waiting if key[0] == session)
+        return min((key for key in waiting if key[0] == session), key=lambda key: waiting[key].urgency)
 
     def reported_step(self) -> StepReport:
         """`step`, with what an operator wants to know of it."""
@@ -225,8 +261,8 @@ class Engine:
 
     # -------------------------------------------------------------------------------- evaluation
 
-    def _evaluate(self, keys: list[Key]) -> list[Result]:
-        """One pass for the first of `keys` and as many of the others as fit into it."""
+    def _evaluate(self, keys: Iterable[Key]) -> list[Result]:
+        """One pass for the first of `keys`, which lacks one, and for as many of the others as fit into it."""
         begun = time.monotonic()
         work: list[tuple[Key, Piece]] = []
         room = 0
@@ -245,12 +281,15 @@ class Engine:
             document.last_used = begun
             if room <= 0 or len(work) == MOST_TOGETHER:
                 break
+        self._announce(tuple(key for key, _ in work))
         try:
             computed = self._runner.extend([piece for _, piece in work])
         except Exception as error:
             if len(work) > 1:
                 # One of them may be the cause: each by itself, so that the others notice nothing.
                 return [result for key, _ in work for result in self._evaluate([key])]
+            if is_lack_of_memory(error) and self._make_room(work[0][0]):
+                return self._evaluate([work[0][0]])
             _log.exception("Computing for a document failed.")
             return [self._give_up(work[0][0], error)]
         finally:
@@ -269,7 +308,7 @@ class Engine:
 
     def _piece(self, document: _Document) -> Piece:
         """The next piece of an evaluation: of the first context that lacks something, a chunk."""
-        context = next(context for context in document.contexts if context.needs)
+        context = next(context for context in document.contexts if context.lacks_passes)
         hooks = context.hooks()
         stop = len(context.target.ids)
         if self._runner.reuses_prefix:
@@ -286,12 +325,12 @@ class Engine:
         return results
 
     def _ready(self, key: Key, document: _Document) -> list[Result]:
-        return [
-            Values(key, document.serial, number, start, units, data)
-            for number, context in enumerate(document.contexts)
-            if context.needs
-            for start, units, data in context.ready_values()
-        ]
+        results: list[Result] = []
+        for number, context in enumerate(document.contexts):
+            if context.needs and len(results) < _MOST_MESSAGES:
+                taken = context.take(_MOST_MESSAGES - len(results))
+                results += [Values(key, document.serial, number, start, units, data) for start, units, data in taken]
+        return results
 
     def _finish(self, key: Key, document: _Document) -> Finished:
         document.finished, document.begun = True, False
@@ -359,6 +398,7 @@ class Engine:
     def _answering(self, key: Key, document: _Document) -> Iterator[None]:
         """Accounts for work on a question."""
         begun = time.monotonic()
+        self._announce((key,))
         try:
             yield
         finally:
@@ -417,6 +457,22 @@ class Engine:
         document.nbytes = 0
         return Failed(key, _failure(error), serial=document.serial)
 
+    def _make_room(self, but: Key) -> bool:
+        """Drops what is computed for all other documents; whether there was anything."""
+        others = [document for key, document in self._documents.items() if key != but and document.nbytes]
+        for document in others:
+            self._drop(document)
+        empty_device_cache()
+        return bool(others)
+
+    def _drop(self, document: _Document) -> None:
+        """What was computed for a document; it is computed again when it is needed."""
+        for context in document.contexts:
+            context.cache = self._runner.new_cache()
+            context.cache.align(context.target.ids)
+        document.spare = document.former = None
+        document.nbytes = 0
+
     def _keep_within_budget(self, at_work: list[Key]) -> None:
         worked_on = [self._documents[key] for key in at_work]
         for document in worked_on:
@@ -435,16 +491,19 @@ class Engine:
             if excess <= 0:
                 return
             self._short = self._short or not document.idle
-            for context in document.contexts:
-                context.cache = self._runner.new_cache()
-                context.cache.align(context.target.ids)
-            document.spare = document.former = None
             excess -= document.nbytes
-            document.nbytes = 0
+            self._drop(document)
+
+
+def _may_come_along(document: _Document) -> bool:
+    resting = document.finished or document.held or document.alone
+    return not (resting or document.probes) and any(context.lacks_passes for context in document.contexts)
 
 
 def _failure(error: Exception) -> str:
-    return f"The forward pass failed: {type(error).__name__}."
+    if is_lack_of_memory(error):
+        return "There is not enough memory to compute this; it is tried again after your next edit."
+    return f"The model's forward pass failed ({type(error).__name__}); it is tried again after your next edit."
 
 
 def _by_hook(units: tuple[Unit, ...]) -> dict[str, list[int]]:

@@ -14,13 +14,11 @@ import sys
 import threading
 from contextlib import suppress
 from multiprocessing.connection import Connection
-from queue import SimpleQueue
 from urllib.parse import urlsplit
 
 from .catalog import LoadOptions, ModelSpec
-from .commands import Command, LoadFailed, LoadProgress
-
-_WITHOUT_KNOWN_MEMORY = 4 * 1024**3
+from .commands import AtWork, LoadFailed, LoadProgress
+from .mailbox import Mailbox
 
 
 def run_worker(connection: Connection, spec: ModelSpec, options: LoadOptions) -> None:
@@ -30,13 +28,13 @@ def run_worker(connection: Connection, spec: ModelSpec, options: LoadOptions) ->
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # standard output belongs to the server's one line
     logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(name)s: %(message)s")
-    inbox: SimpleQueue[Command] = SimpleQueue()
+    inbox = Mailbox()
     threading.Thread(target=_receive, args=(connection, inbox), daemon=True).start()
     with suppress(BrokenPipeError, ConnectionResetError):  # the server is gone
         _serve(connection, inbox, spec, options)
 
 
-def _receive(connection: Connection, inbox: SimpleQueue[Command]) -> None:
+def _receive(connection: Connection, inbox: Mailbox) -> None:
     try:
         while True:
             inbox.put(connection.recv())
@@ -44,7 +42,7 @@ def _receive(connection: Connection, inbox: SimpleQueue[Command]) -> None:
         os._exit(0)  # the server is gone; what the main thread is in the middle of, loading included, is for nobody
 
 
-def _serve(connection: Connection, inbox: SimpleQueue[Command], spec: ModelSpec, options: LoadOptions) -> None:
+def _serve(connection: Connection, inbox: Mailbox, spec: ModelSpec, options: LoadOptions) -> None:
     connection.send(LoadProgress(5, "Starting PyTorch and TransformerLens"))
     # Read when the libraries are imported. A folder answers for itself; and where the Hub has no address, asking it
     # anyway takes half a minute of retries before the local cache is looked at.
@@ -63,15 +61,12 @@ def _serve(connection: Connection, inbox: SimpleQueue[Command], spec: ModelSpec,
         connection.send(LoadFailed(f"There is not enough memory for {spec.title}."))
         return
     maxima = loaded.statistics.max if loaded.statistics is not None else None
-    budget = options.cache_bytes if options.cache_bytes is not None else _machine_memory() // 4
-    engine = Engine(runner, budget, maxima)
+    engine = Engine(runner, options.cache_bytes, maxima, lambda keys: connection.send(AtWork(keys)))
     connection.send(loaded)
     while True:
         # Newer commands are taken in before each step, so that a step is never spent on a stale evaluation.
-        if engine.idle:
-            engine.submit(inbox.get())
-        while not inbox.empty():
-            engine.submit(inbox.get())
+        while (command := inbox.get(wait=engine.idle)) is not None:
+            engine.submit(command)
         connection.send(engine.reported_step())
 
 
@@ -85,10 +80,3 @@ def hub_has_address() -> bool:
     except OSError:
         return False
     return True
-
-
-def _machine_memory() -> int:
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return _WITHOUT_KNOWN_MEMORY * 4

@@ -1,0 +1,18 @@
+"""Running out of memory: how it shows itself, and what can be given back to the device."""
+
+from __future__ import annotations
+
+import torch
+
+
+def is_lack_of_memory(error: BaseException) -> bool:
+    """Whether memory is what a pass failed for lack of. On the CPU, torch raises a plain `RuntimeError` then."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and "allocate memory" in str(error)
+
+
+def empty_device_cache() -> None:
+    """Gives freed buffers back to a GPU, so that others, or larger ones, can have their place."""
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
