@@ -17,7 +17,7 @@ from tests.support.loaded import Loaded
 from ws_server.config import Limits
 from ws_server.document.text import Text
 from ws_server.document.tokens import TokenList
-from ws_server.engine.commands import Command, Evaluate, neuron_hook
+from ws_server.engine.commands import Command, Evaluate, Withdraw, neuron_hook
 from ws_server.engine.engine import Engine
 from ws_server.model import ServedModel
 from ws_server.protocol import codec
@@ -139,6 +139,10 @@ class Driver:
             self.tokenize()
             self.compute()
 
+    def view_count(self, uri: str = "a") -> int:
+        """How many values the client has."""
+        return sum(value is not None for row in self.views[uri].values.values() for value in row)
+
     def _note(self, method: str, params: dict[str, Any]) -> None:
         if method == "document/tokens":
             self._splice(self.views.setdefault(params["uri"], View()), params)
@@ -242,7 +246,7 @@ def test_a_slow_reader_gets_the_newest_version_only(driver: Driver) -> None:
     driver.call("neurons/subscribe", neurons=SOME)
     driver.open("a")
     driver.settle()
-    driver.session.hold_back()
+    driver.perform(driver.session.hold_back())
     for version in range(2, 50):
         driver.change(version, (0, 0, "x"))
         driver.settle()
@@ -251,6 +255,62 @@ def test_a_slow_reader_gets_the_newest_version_only(driver: Driver) -> None:
     driver.settle()
     assert [done["version"] for done in driver.views["a"].done] == [1, 49]
     driver.check("x" * 48 + "a")
+
+
+def test_nothing_is_computed_for_who_does_not_read(driver: Driver) -> None:
+    """What was on its way is told, what was asked for is computed when there is room again, and nothing twice."""
+    text = "word " * 300
+    driver.call("neurons/subscribe", neurons=SOME)
+    driver.open(text)
+    driver.tokenize()
+    driver.compute()
+    driver.perform(driver.session.hold_back())
+    assert driver.engine.idle
+    known = driver.view_count()
+    request = driver.ask("neurons/subscribe", neurons=["L1N9"])
+    assert driver.answer(request) is not None
+    driver.settle()
+    assert driver.view_count() == known
+    driver.perform(driver.session.go_on())
+    driver.settle()
+    assert len(driver.views["a"].done) == 1
+    driver.check(text)
+
+
+def test_tokens_of_who_does_not_read_are_kept_for_later(driver: Driver) -> None:
+    driver.call("neurons/subscribe", neurons=SOME)
+    opened = driver.open("a")
+    driver.open("another", uri="b")
+    driver.perform(driver.session.hold_back())
+    driver.settle()  # it was being tokenized when the client stopped reading
+    assert driver.views["a"].version is None
+    assert driver.answer(opened) is None
+    driver.change(2, (0, 0, "x"))
+    driver.settle()
+    driver.perform(driver.session.go_on())
+    assert driver.answer(opened)["version"] == 1
+    assert driver.views["a"].version == 1
+    driver.settle()
+    assert [done["version"] for done in driver.views["a"].done] == [2]
+    driver.check("xa")
+    driver.check("another", uri="b")
+
+
+def test_searches_that_nobody_waits_for_are_not_made(driver: Driver) -> None:
+    driver.open("The keeper counted 12 waves")
+    driver.settle()
+    search = {"uri": "a", "token": 3, "k": 1}
+    waiting = [driver.ask("neurons/top", **search) for _ in range(16)]
+    assert driver.call("neurons/top", **search) == -32014
+    driver.notify("$/cancelRequest", id=waiting[0])
+    driver.notify("$/cancelRequest", id=waiting[9])
+    waiting.append(driver.ask("neurons/top", **search))
+    withdrawn = [command for command in driver.commands if isinstance(command, Withdraw)]
+    assert len(withdrawn) == 2
+    driver.settle()
+    answers = [driver.answer(request) for request in waiting]
+    assert [answer for answer in answers if answer == -32800] == [-32800] * 2
+    assert all(answer["token"] == 3 for answer in answers if answer != -32800)
 
 
 def test_an_impossible_change_asks_once_for_the_text(driver: Driver) -> None:
@@ -545,11 +605,73 @@ def test_results_of_a_lost_worker_are_asked_for_again(driver: Driver) -> None:
     driver.tokenize()
     top = driver.ask("neurons/top", uri="a", token=0, k=1)
     driver.engine = Engine(driver.model.runner, 1 << 40)  # the worker with its engine is gone
-    driver.perform(driver.session.engine_lost())
+    driver.perform(driver.session.engine_lost([]))
     assert driver.answer(top) == -32603
     driver.perform(driver.session.engine_replaced())
     driver.settle()
     driver.check("The keeper counted 12 waves")
+
+
+def test_what_workers_die_of_is_computed_alone_and_then_not_again(driver: Driver) -> None:
+    driver.call("neurons/subscribe", neurons=SOME)
+    driver.open("The keeper")
+    driver.open("counted 12 waves", uri="b")
+    for _ in range(2):
+        driver.tokenize()
+
+    def die(*at_work: str) -> None:
+        driver.engine = Engine(driver.model.runner, 1 << 40)
+        driver.perform(driver.session.engine_lost(at_work))
+        driver.commands.clear()
+        driver.perform(driver.session.engine_replaced())
+
+    def asked() -> list[tuple[str, bool]]:
+        return [(command.key[1], command.alone) for command in driver.commands if isinstance(command, Evaluate)]
+
+    die("a", "b")  # in one pass: either may be the cause
+    assert asked() == [("a", True), ("b", True)]
+    assert driver.session.deaths == 0
+    while not driver.views["b"].done:
+        driver.compute()
+    driver.views["a"].done.clear()
+    driver.change(2, (0, 0, "?"))
+    driver.tokenize()
+    die("a")
+    die("a")
+    assert asked() == []
+    assert driver.methods()[-1] == "$/error"
+    assert driver.sent[-1].params["method"] == "document/change"
+    assert driver.sent[-1].params["data"] == {"uri": "a"}
+    assert driver.session.deaths == 1
+    # It is tried once more for each edit; and what was computed is nobody's fault any more.
+    driver.change(3, (0, 1, "!"))
+    driver.settle()
+    assert asked() == [("a", True)]
+    driver.check("!The keeper")
+    driver.check("counted 12 waves", uri="b")
+    driver.change(4, (0, 1, ""))
+    driver.tokenize()
+    assert asked() == [("a", True), ("a", False)]
+    for _ in range(2):
+        die("a")
+    assert driver.session.deaths == 2
+
+
+@pytest.mark.parametrize("cause", ["document/open", "document/change", "neurons/subscribe"])
+def test_a_failed_pass_is_told_as_what_caused_it(driver: Driver, monkeypatch: pytest.MonkeyPatch, cause: str) -> None:
+    driver.call("neurons/subscribe", neurons=["L0N1"])
+    driver.open("The keeper")
+    if cause != "document/open":
+        driver.settle()
+    if cause == "document/change":
+        driver.change(2, (0, 0, "!"))
+    elif cause == "neurons/subscribe":
+        driver.call("neurons/subscribe", neurons=["L2N1"])
+    with monkeypatch.context() as broken:
+        broken.setattr(driver.model.runner, "extend", lambda *arguments: 1 / 0)
+        driver.settle()
+    assert driver.sent[-1].params["method"] == cause
+    assert driver.sent[-1].params["code"] == -32603
 
 
 def test_a_failed_pass_is_told_and_the_next_edit_is_answered(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:

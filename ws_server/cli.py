@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from . import __version__
-from .config import Settings
+from .config import Limits, Settings
 from .engine.catalog import EMBEDDED_ID, LoadOptions, resolve_models
 from .errors import StartupError
 
@@ -60,7 +60,10 @@ def _serve(options: argparse.Namespace) -> int:
         base_path=options.base_path,
         trusted_proxies=tuple(options.trusted_proxy),
         context_tokens=options.context_tokens,
-        cache_bytes=options.cache_memory * 1024**2 if options.cache_memory is not None else None,
+        resume_seconds=options.resume_timeout,
+        slow_client_seconds=options.slow_client_timeout,
+        drain_seconds=options.shutdown_timeout,
+        limits=_limits(options),
     )
     run(settings, specs)
     return 0
@@ -145,14 +148,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="form no longer contexts than this, even where a model has them",
     )
-    serve.add_argument(
-        "--cache-memory",
-        type=_positive,
-        metavar="MIB",
-        help="budget for computed state of one model; unset: a quarter of the machine's memory",
-    )
     serve.add_argument("--compression", action="store_true", help="compress messages; worth it only on slow networks")
     _add_access_options(serve)
+    _add_limit_options(serve)
 
     bench = commands.add_parser(
         "bench",
@@ -251,6 +249,81 @@ def _network(text: str) -> str:
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no address or network, like 127.0.0.1 or 10.0.0.0/8") from None
     return text
+
+
+_MAXIMA = {
+    "sessions": "sessions, connected or waiting to be resumed",
+    "sessions_per_address": "sessions of one address",
+    "documents": "open documents of one session",
+    "document_characters": "characters of one document",
+    "document_tokens": "tokens of one document",
+    "subscriptions": "subscribed neurons of one session",
+    "frame_bytes": "bytes of one message",
+    "messages_per_second": "messages a second of one connection",
+    "models_loaded": "models in memory at once; one that nobody uses makes place for another",
+}
+"""The limits that are counts, and what they count; the option of `document_tokens` is `--max-document-tokens`."""
+
+
+def _add_limit_options(serve: argparse.ArgumentParser) -> None:
+    limits = serve.add_argument_group("limits", "Clients are told of them.")
+    for name, counted in _MAXIMA.items():
+        limits.add_argument(
+            f"--max-{name.replace('_', '-')}",
+            type=_positive,
+            default=getattr(_DEFAULTS.limits, name),
+            metavar="N",
+            help=f"at most so many {counted}",
+        )
+    limits.add_argument(
+        "--cache-memory",
+        type=_positive,
+        metavar="MIB",
+        help="budget for computed state of one model; unset: a quarter of the machine's memory",
+    )
+    limits.add_argument(
+        "--idle-timeout",
+        type=_seconds,
+        default=_DEFAULTS.limits.idle_seconds,
+        metavar="SECONDS",
+        help="close a connection that has said nothing for so long; 0: never",
+    )
+    limits.add_argument(
+        "--slow-client-timeout",
+        type=_seconds,
+        default=_DEFAULTS.slow_client_seconds,
+        metavar="SECONDS",
+        help="close the connection of a client that reads nothing of what waits for it for so long",
+    )
+    limits.add_argument(
+        "--resume-timeout",
+        type=_seconds,
+        default=_DEFAULTS.resume_seconds,
+        metavar="SECONDS",
+        help="keep the session of a dropped connection for so long",
+    )
+    limits.add_argument(
+        "--shutdown-timeout",
+        type=_seconds,
+        default=_DEFAULTS.drain_seconds,
+        metavar="SECONDS",
+        help="on SIGTERM, take so long to answer what has been asked for; Ctrl-C does not wait",
+    )
+
+
+def _limits(options: argparse.Namespace) -> Limits:
+    return Limits(
+        **{name: getattr(options, f"max_{name}") for name in _MAXIMA},
+        cache_bytes=(options.cache_memory or 0) * 1024**2,
+        idle_seconds=options.idle_timeout,
+    )
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < 1e9:
+        raise argparse.ArgumentTypeError("must be a number of seconds, 0 or more")
+    return value
 
 
 def _port(text: str) -> int:

@@ -8,10 +8,12 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one server grants; each is told to clients by `initialize`."""
+    """What one server grants; each is told to clients by `initialize` and has an option of `serve`."""
 
-    sessions: int = 64
+    sessions: int = 128
     """Sessions alive at once, connected or waiting to be resumed."""
+    sessions_per_address: int = 64
+    """Those of one address."""
     frame_bytes: int = 16 * 1024 * 1024
     """Bytes of one incoming frame; a larger one closes the connection with 1009."""
     documents: int = 32
@@ -24,6 +26,12 @@ class Limits:
     """Subscribed neurons of one session."""
     messages_per_second: int = 500
     """Messages a second of one connection; a faster writer is not read until it is within the limit again."""
+    cache_bytes: int = 0
+    """KV and capture buffers of one model; 0 means a quarter of the machine's memory."""
+    models_loaded: int = 4
+    """Models in memory at once; where another is asked for, one that no session holds makes place."""
+    idle_seconds: float = 86_400.0
+    """How long a connection may say nothing before it is closed; 0 means for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +68,16 @@ class Settings:
     """Addresses or networks whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed."""
     resume_seconds: float = 60.0
     """How long a dropped connection's session is kept."""
+    slow_client_seconds: float = 30.0
+    """How long a client may read nothing of what waits for it before its connection is closed."""
+    keepalive_seconds: float = 20.0
+    """Time between pings; a peer that is silent for two of them is taken for gone."""
     flood_seconds: float = 60.0
     """How long a connection may write faster than the limit before it is closed with 1008."""
-    shutdown_seconds: float = 1.0
+    drain_seconds: float = 10.0
+    """How long a shutdown (SIGTERM) lets what has been asked for be answered; SIGINT does not wait."""
+    close_seconds: float = 1.0
     """How long closing waits for the closing handshakes of open connections."""
     context_tokens: int = 8192
     """Longer contexts are not formed, even where a model has them."""
-    cache_bytes: int | None = None
-    """Budget of KV and capture buffers of one model; None means a quarter of the machine's memory."""
     limits: Limits = field(default_factory=Limits)

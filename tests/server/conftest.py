@@ -31,13 +31,13 @@ NARROW = {
     "document_tokens": 1200,
     "subscriptions": 20,
     "messages_per_second": 300,
+    "cache_bytes": 1024**2,
 }
 INFINITE, UNDEFINED = 5, 6
 """Two neurons of the last layer of the narrow server's `gpt2`."""
 NARROW_SETTINGS = {
     "resume_seconds": 2.0,
     "flood_seconds": 1.0,
-    "cache_bytes": 1024**2,
     "compression": True,
     "allowed_origins": ["https://lab.example"],
 }

@@ -289,12 +289,22 @@ export interface OpenDocument {
 }
 export interface LimitsInfo {
   sessions: number;
+  sessionsPerAddress: number;
   frameBytes: number;
   documents: number;
   documentCharacters: number;
   documentTokens: number;
   subscriptions: number;
   messagesPerSecond: number;
+  /**
+   * Memory for the computed state of one model.
+   */
+  cacheBytes: number;
+  modelsLoaded: number;
+  /**
+   * How long a connection may say nothing; 0 where it may for ever.
+   */
+  idleSeconds: number;
 }
 /**
  * Neuron `neuron` of layer `layer` at `blocks.{layer}.mlp.hook_post`.

@@ -218,12 +218,16 @@ class OpenDocument(TypedDict):
 
 class LimitsInfo(TypedDict):
     sessions: int
+    sessionsPerAddress: int
     frameBytes: int
     documents: int
     documentCharacters: int
     documentTokens: int
     subscriptions: int
     messagesPerSecond: int
+    cacheBytes: Annotated[int, Field(description="Memory for the computed state of one model.")]
+    modelsLoaded: int
+    idleSeconds: Annotated[float, Field(description="How long a connection may say nothing; 0 where it may for ever.")]
 
 
 class InitializeResult(TypedDict):
@@ -413,7 +417,13 @@ METHODS: Mapping[str, Method] = {
             InitializeParams,
             "Begins the conversation, or takes a dropped one up again; waits for the model.",
             InitializeResult,
-            (errors.InvalidParams, errors.InvalidRequest, errors.ModelLoadFailed),
+            (
+                errors.InvalidParams,
+                errors.InvalidRequest,
+                errors.ModelLoadFailed,
+                errors.LimitExceeded,
+                errors.Overloaded,
+            ),
         ),
         Method("models/list", "request", NoParams, "The models a session can choose.", ModelsListResult, _COMMON),
         Method(
@@ -422,7 +432,7 @@ METHODS: Mapping[str, Method] = {
             ModelLoadParams,
             "Gives this session another model and evaluates its documents again.",
             ModelInfo,
-            (*_COMMON, errors.UnknownModel, errors.ModelLoadFailed, errors.RequestCancelled),
+            (*_COMMON, errors.UnknownModel, errors.ModelLoadFailed, errors.LimitExceeded, errors.RequestCancelled),
         ),
         Method(
             "document/open",
@@ -462,7 +472,7 @@ METHODS: Mapping[str, Method] = {
             NeuronsTopParams,
             "The neurons that are highest at one token.",
             NeuronsTopResult,
-            (*_COMMON, errors.UnknownDocument, errors.RequestCancelled),
+            (*_COMMON, errors.UnknownDocument, errors.Overloaded, errors.RequestCancelled),
         ),
         Method(
             "neurons/changed",

@@ -11,9 +11,11 @@ import signal
 import socket
 import sys
 import threading
+import time
 import webbrowser
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import orjson
 from websockets.asyncio.server import ServerConnection, serve
@@ -29,15 +31,21 @@ from .access import Access, is_loopback
 from .connection import Connection
 from .door import Door
 from .forwarded import Proxies, Visitor
+from .memory import usable_memory
 from .metrics import Metrics
 from .models import Models
 from .sessions import Sessions
 from .site import Site, respond
+from .socket import MOST_READ_AHEAD, Socket, limited_to
 from .tls import Certificate
 
 _log = logging.getLogger(__name__)
 
 _TOKENIZER_THREADS = "tokenize"
+_MOST_VISITORS = 256
+"""Connections besides twice the sessions: page requests, and handshakes that are not over."""
+_DRAIN_LOOK = 0.02
+"""Seconds between two looks at whether all is answered."""
 SUBPROTOCOL = Subprotocol("neuroscope.v1")
 
 
@@ -50,7 +58,10 @@ class Server:
     """
 
     def __init__(self, settings: Settings, specs: Sequence[ModelSpec]) -> None:
-        self.settings = settings
+        cache_bytes = settings.limits.cache_bytes or usable_memory() // 4
+        self.settings = settings = replace(settings, limits=replace(settings.limits, cache_bytes=cache_bytes))
+        self.draining = False
+        """Whether nothing new is taken on, and only what has been asked for is answered."""
         self.metrics = Metrics()
         self._specs = specs
         self._executor = ThreadPoolExecutor(max_workers=2, thread_name_prefix=_TOKENIZER_THREADS)
@@ -65,8 +76,9 @@ class Server:
             self._certificate = Certificate(settings.tls_certificate, settings.tls_key)
         self._stop = asyncio.Event()
         self._failure: StartupError | None = None
-        self._connections = 0
-        options = LoadOptions(settings.device, settings.dtype, settings.context_tokens, settings.cache_bytes)
+        self._drain: asyncio.Task[None] | None = None
+        self._connections: set[Connection] = set()
+        options = LoadOptions(settings.device, settings.dtype, settings.context_tokens, cache_bytes)
         self.models = Models(
             specs,
             options,
@@ -74,6 +86,8 @@ class Server:
             self.sessions.engine_lost,
             self.sessions.engine_replaced,
             self.metrics,
+            settings.limits.models_loaded,
+            self.sessions.models_in_use,
         )
         site = Site(
             {
@@ -85,7 +99,7 @@ class Server:
             _opening(specs[0]),
         )
         self._door = Door(settings, self._access, site)
-        self.metrics.observe(lambda: len(self.sessions), lambda: self._connections)
+        self.metrics.observe(lambda: len(self.sessions), lambda: len(self._connections))
 
     async def run(self, on_ready: Callable[[str], None]) -> None:
         """Serves until `stop` or a signal.
@@ -106,8 +120,12 @@ class Server:
                 select_subprotocol=_select_subprotocol,
                 compression="deflate" if self.settings.compression else None,
                 max_size=self.settings.limits.frame_bytes,
+                max_queue=MOST_READ_AHEAD,
+                create_connection=limited_to(2 * self.settings.limits.sessions + _MOST_VISITORS),
                 server_header=None,
-                close_timeout=self.settings.shutdown_seconds,
+                ping_interval=self.settings.keepalive_seconds,
+                ping_timeout=None,
+                close_timeout=self.settings.close_seconds,
                 ssl=self._certificate.context if self._certificate is not None else None,
             )
         except OSError as error:
@@ -115,14 +133,15 @@ class Server:
         self._handle_signals()
         host, port = listener.sockets[0].getsockname()[:2]
         on_ready(self._address(host, port))
-        default = asyncio.ensure_future(self._load_default())
+        background = [asyncio.ensure_future(work) for work in (self._load_default(), self.metrics.watch_lag())]
         try:
             await self._stop.wait()
         finally:
-            default.cancel()
+            for task in background:
+                task.cancel()
             listener.close(code=CloseCode.GOING_AWAY, reason="the server is shutting down")
             try:
-                await asyncio.wait_for(listener.wait_closed(), self.settings.shutdown_seconds)
+                await asyncio.wait_for(listener.wait_closed(), self.settings.close_seconds)
             except asyncio.TimeoutError:
                 _log.warning("Some connections did not close in time.")
             self.models.end()
@@ -138,6 +157,20 @@ class Server:
         """What lets one browser in, once, in the token's place; None where no token is needed."""
         return self._access.ticket()
 
+    def drain(self) -> None:
+        """Ends `run` when all that was asked for is answered, or at the deadline; called again, at once."""
+        if self._drain is not None:
+            self.stop()
+            return
+        self.draining = True
+        self._drain = asyncio.ensure_future(self._stop_when_quiet())
+
+    async def _stop_when_quiet(self) -> None:
+        deadline = time.monotonic() + self.settings.drain_seconds
+        while not self.sessions.quiet and time.monotonic() < deadline:
+            await asyncio.sleep(_DRAIN_LOOK)
+        self.stop()
+
     # -------------------------------------------------------------------------------- requests
 
     def visitor(self, connection: ServerConnection) -> Visitor:
@@ -148,26 +181,40 @@ class Server:
         return self._proxies.visitor(address, self._certificate is not None, connection.request.headers)
 
     def _process_request(self, connection: ServerConnection, request: Request) -> Response | None:
-        response = self._door.answer(request, self.visitor(connection))
-        if response is not None:
-            return response
+        visitor = self.visitor(connection)
+        return self._door.answer(request, visitor) or self._overload(visitor.address)
+
+    def _overload(self, address: str) -> Response | None:
+        """Why no further websocket is opened, if there is a reason."""
+        limits = self.settings.limits
+        reason = None
+        if self.draining:
+            reason = b"This server is shutting down.\n"
         # One more than there is place for: it may be the client of a half-open connection that comes to resume.
-        if self.sessions.full and self._connections > self.settings.limits.sessions:
-            return respond(503, b"This server has no place for another session.\n", extra={"Retry-After": "10"})
-        return None
+        elif self.sessions.full and len(self._connections) > limits.sessions:
+            reason = b"This server has no place for another session.\n"
+        elif self.sessions.crowded(address):
+            known = sum(connection.address == address for connection in self._connections)
+            if known > limits.sessions_per_address:
+                reason = b"This server has no place for another session of your address.\n"
+        return None if reason is None else respond(503, reason, extra={"Retry-After": "10"})
 
     def _process_response(self, connection: ServerConnection, request: Request, response: Response) -> None:
         """Comes for each, ours and the library's own."""
         self._door.stamp(request, response.headers)
 
-    async def _serve_socket(self, connection: ServerConnection) -> None:
-        self._connections += 1
+    async def _serve_socket(self, socket: ServerConnection) -> None:
+        assert isinstance(socket, Socket)
+        connection = Connection(socket, self, self.visitor(socket).address)
+        self._connections.add(connection)
         try:
-            await Connection(connection, self).run()
+            await connection.run()
         finally:
-            self._connections -= 1
+            self._connections.discard(connection)
 
     def _readiness(self) -> tuple[int, bytes]:
+        if self.draining:
+            return 503, b'{"status":"shutting down"}\n'
         ready = self.models.default.served is not None
         return (200, b'{"status":"ready"}\n') if ready else (503, b'{"status":"loading"}\n')
 
@@ -190,8 +237,8 @@ class Server:
     def _handle_signals(self) -> None:
         loop = asyncio.get_running_loop()
         try:
-            for name in (signal.SIGINT, signal.SIGTERM):
-                loop.add_signal_handler(name, self.stop)
+            for name, act in ((signal.SIGINT, self.stop), (signal.SIGTERM, self.drain)):
+                loop.add_signal_handler(name, act)
             if self._certificate is not None:
                 loop.add_signal_handler(signal.SIGHUP, self._renew, self._certificate)
         except (NotImplementedError, RuntimeError):

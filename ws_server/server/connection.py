@@ -12,7 +12,6 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
 
@@ -20,11 +19,14 @@ from .. import __version__
 from ..document.text import choose_encoding
 from ..errors import InvalidParams, NotInitialized, RequestError
 from ..protocol import codec
-from ..protocol.codec import Fault, Frame, Message, Request
+from ..protocol.codec import Fault, Frame, Message, Notification, Request
 from ..protocol.messages import PROTOCOL_VERSION, ActivationEncoding, InitializeParams
 from ..session import initialize_result
+from .allowance import BYTES_A_MESSAGE, Allowance
 from .host import Host, ProgressReporter
 from .outbox import Outbox
+from .patience import Patience, Verdict
+from .socket import Socket
 
 if TYPE_CHECKING:
     from .app import Server
@@ -35,29 +37,43 @@ _PAUSE = 0.001
 """Seconds; a message that comes sooner than this after it was asked for was there already."""
 
 
-class Connection:
-    """A client's connection from its first frame to its last."""
+_LAST_WORDS = {
+    Verdict.SLOW: (CloseCode.POLICY_VIOLATION, "what was sent is not read"),
+    Verdict.IDLE: (CloseCode.NORMAL_CLOSURE, "nothing was said for long"),
+}
+"""How a connection is closed whose peer may still be there."""
 
-    def __init__(self, socket: ServerConnection, server: Server) -> None:
+
+class Connection:
+    """A client's connection from its first frame to its last.
+
+    Args:
+        address: of the client.
+    """
+
+    def __init__(self, socket: Socket, server: Server, address: str) -> None:
         self.host: Host | None = None
+        self.address = address
         self.outbox = Outbox(socket, self._hold_back, self._go_on)
         self._socket = socket
         self._server = server
-        self._allowance = _Allowance(server.settings.limits.messages_per_second)
+        self._allowance = Allowance(server.settings.limits.messages_per_second)
+        self._spoke = asyncio.get_running_loop().time()
 
     async def run(self) -> None:
         """Serves the connection until it is closed."""
-        sender = asyncio.ensure_future(self.outbox.run())
+        parts = (self._read(), self.outbox.run(), self._watch(), self._socket.wait_closed())
+        tasks = [asyncio.ensure_future(part) for part in parts]
         try:
-            await self._read()
-        except ConnectionClosed:
-            pass
-        except Exception:
-            _log.exception("A connection failed.")
-            await self._socket.close(CloseCode.INTERNAL_ERROR, "internal error")
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            faults = [task.exception() for task in done if not isinstance(task.exception(), ConnectionClosed | None)]
+            if faults:
+                _log.error("A connection failed.", exc_info=faults[0])
+                await self._socket.close(CloseCode.INTERNAL_ERROR, "internal error")
         finally:
-            sender.cancel()
-            await asyncio.gather(sender, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             self._server.sessions.release(self)
 
     async def close(self, code: int, reason: str) -> None:
@@ -69,16 +85,29 @@ class Connection:
             text = await self._socket.recv()
             if time.monotonic() - asked > _PAUSE:
                 self._allowance.paused()
+            if self._server.draining:
+                await self._socket.wait_closed()
+                return
+            self._spoke = asyncio.get_running_loop().time()
             if not isinstance(text, str):
                 await self._socket.close(CloseCode.UNSUPPORTED_DATA, "only text frames are understood")
                 return
-            if not await self._take(codec.decode(text)):
+            if not (await self._within_rate(len(text) // BYTES_A_MESSAGE) and await self._take(codec.decode(text))):
+                self._server.metrics.gave_up("flood")
                 await self._socket.close(CloseCode.POLICY_VIOLATION, "too many messages")
                 return
 
-    async def _within_rate(self) -> bool:
+    async def _watch(self) -> None:
+        verdict = await Patience.of(self._server.settings).runs_out(self._socket, lambda: self._spoke)
+        self._server.metrics.gave_up(verdict.value)
+        if verdict in _LAST_WORDS:
+            await self._socket.close(*_LAST_WORDS[verdict])
+        else:
+            self._socket.transport.abort()
+
+    async def _within_rate(self, messages: int) -> bool:
         """Waits, without reading, until the client is within its rate; False if it never is."""
-        delay = self._allowance.take(time.monotonic())
+        delay = self._allowance.take(time.monotonic(), messages)
         if delay:
             await asyncio.sleep(delay)
         return self._allowance.exceeded_for < self._server.settings.flood_seconds
@@ -91,9 +120,11 @@ class Connection:
                 [m.id for m in frame.messages if isinstance(m, Request) or (isinstance(m, Fault) and not m.method)]
             )
         for message in frame.messages:
-            if not await self._within_rate():
+            if not await self._within_rate(1):
                 return False
-            if not frame.batch:  # a batch's answers are sent together at its end: waiting for room would not end
+            # A batch's answers are sent together at its end: waiting for room would not end. Edits are answered by
+            # what the newest of them makes of the text, when there is room for it.
+            if not frame.batch and not isinstance(message, Notification):
                 await self.outbox.room()
             if self.host is not None:
                 await self.host.room()
@@ -152,7 +183,7 @@ class Connection:
         if host is None:
             model = self._server.models.default
             reporter = ProgressReporter(self.outbox, params.work_done_token, f"Loading {model.spec.title}")
-            served = await model.load(reporter.report)
+            served = await self._server.models.load(model.spec.id, reporter.report)
             reporter.end("Ready")
             host = sessions.begin(served, self)
         host.session.attach(positions, activations)
@@ -160,41 +191,11 @@ class Connection:
 
     def _hold_back(self) -> None:
         if self.host is not None:
-            self.host.session.hold_back()
+            self.host.perform(self.host.session.hold_back())
 
     def _go_on(self) -> None:
         if self.host is not None:
             self.host.perform(self.host.session.go_on())
-
-
-class _Allowance:
-    """A token bucket: a second's messages at once, then as many a second."""
-
-    def __init__(self, per_second: int) -> None:
-        self._rate = float(per_second)
-        self._left = self._rate
-        self._at: float | None = None
-        self._exceeded_since: float | None = None
-        self.exceeded_for = 0.0
-        """Seconds since the client was last well within its rate, or waited for an answer."""
-
-    def paused(self) -> None:
-        """The client had nothing more to say for a moment: it waits for answers, so slowing it down is enough."""
-        self._exceeded_since, self.exceeded_for = None, 0.0
-
-    def take(self, now: float) -> float:
-        """Counts one message; returns how long to wait before acting on it."""
-        elapsed = now - self._at if self._at is not None else 0.0
-        self._at = now
-        refilled = min(self._rate, self._left + elapsed * self._rate)
-        self._left = refilled - 1
-        # A wait that lasted a little longer than asked for leaves a token or two; that is no sign of a quieter client.
-        if refilled >= self._rate / 2:
-            self._exceeded_since = None
-        elif self._left < 0 and self._exceeded_since is None:
-            self._exceeded_since = now
-        self.exceeded_for = now - self._exceeded_since if self._exceeded_since is not None else 0.0
-        return max(0.0, -self._left / self._rate)
 
 
 def _choose_activation_encoding(offered: list[str]) -> ActivationEncoding:

@@ -50,6 +50,11 @@ class Host:
         self._tokenizing = 0
         self._tokenized = asyncio.Event()
 
+    @property
+    def busy(self) -> bool:
+        """Whether its client waits for something that is on its way."""
+        return bool(self._tasks) or self.session.owes or (self.outbox is not None and not self.outbox.empty)
+
     async def room(self) -> None:
         """Waits until little enough is left to tokenize that more may be asked for."""
         while self._tokenizing >= _MOST_WAITING:
@@ -127,7 +132,7 @@ class Host:
         model = self._models[work.model]
         reporter = ProgressReporter(self.outbox, work.progress_token, f"Loading {model.spec.title}")
         try:
-            served = await model.load(reporter.report)
+            served = await self._models.load(work.model, reporter.report)
         except RequestError as error:
             reporter.end("Failed")
             self.perform(self.session.model_failed(work.id, error))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,8 @@ from ..engine.commands import StepReport
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
+_LAG_EVERY = 0.02
+"""Seconds between two looks at the event loop."""
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
@@ -50,6 +53,13 @@ class Metrics:
             "neuroscope_update_seconds", "From an edit to its done", buckets=_SECONDS, registry=registry
         )
         self._cache = Gauge("neuroscope_cache_bytes", "KV and capture buffers", ["model"], registry=registry)
+        self._given_up = Counter(
+            "neuroscope_given_up_connections", "Connections that the server closed", ["reason"], registry=registry
+        )
+        self._deaths = Counter("neuroscope_worker_deaths", "Workers that died", ["model"], registry=registry)
+        self._lag = Histogram(
+            "neuroscope_event_loop_lag_seconds", "Delay of the event loop", buckets=_SECONDS, registry=registry
+        )
         self._sessions = Gauge("neuroscope_sessions", "Sessions alive", registry=registry)
         self._connections = Gauge("neuroscope_connections", "Open connections", registry=registry)
 
@@ -74,6 +84,23 @@ class Metrics:
     def tokenized(self, seconds: float, merged: int) -> None:
         self._tokenize.observe(seconds)
         self._merged.inc(merged)
+
+    def gave_up(self, reason: str) -> None:
+        self._given_up.labels(reason).inc()
+
+    def worker_died(self, model: str) -> None:
+        self._deaths.labels(model).inc()
+
+    def unloaded(self, model: str) -> None:
+        self._cache.labels(model).set(0)
+
+    async def watch_lag(self) -> None:
+        """Measures for ever how late the event loop comes to what it has to do."""
+        clock = asyncio.get_running_loop().time
+        while True:
+            due = clock() + _LAG_EVERY
+            await asyncio.sleep(_LAG_EVERY)
+            self._lag.observe(max(0.0, clock() - due))
 
     def stepped(self, model: str, report: StepReport) -> None:
         self._cache.labels(model).set(report.cache_bytes)

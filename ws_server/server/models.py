@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from ..engine.catalog import LoadOptions, ModelSpec
-from ..engine.commands import Command, LoadedModel, LoadFailed, LoadingNews, LoadProgress, Result, StepReport
-from ..errors import ModelLoadFailed
+from ..engine.commands import Command, Key, LoadedModel, LoadFailed, LoadingNews, LoadProgress, Result, StepReport
+from ..errors import LimitExceeded, ModelLoadFailed
 from ..model import ServedModel
 from ..protocol.messages import ModelSummary
 from .metrics import Metrics
@@ -18,6 +18,8 @@ from .worker import Worker
 _log = logging.getLogger(__name__)
 
 OnProgress = Callable[[LoadProgress], None]
+OnLost = Callable[[str, Collection[Key]], None]
+"""Called with a model whose worker has died, and with the documents that it was computing."""
 
 _SHORT_LIFE = 60.0
 """Seconds; a worker that dies sooner after it was ready counts as a failed start."""
@@ -33,7 +35,7 @@ class Model:
         spec: ModelSpec,
         options: LoadOptions,
         on_result: Callable[[Result], None],
-        on_lost: Callable[[str], None],
+        on_lost: OnLost,
         on_replaced: Callable[[str], None],
         metrics: Metrics,
     ) -> None:
@@ -52,6 +54,14 @@ class Model:
         self._replacing = False
         self._served_since = 0.0
         self._strikes = 0
+        self.waiting = 0
+        """How many callers wait for it to be loaded."""
+        self.last_used = 0.0
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether it is loaded, being loaded, or about to be loaded again."""
+        return self._worker is not None or self._replacing
 
     async def load(self, on_progress: OnProgress | None = None) -> ServedModel:
         """The model, loaded now if it is not yet; callers that come meanwhile wait for the same load.
@@ -59,15 +69,18 @@ class Model:
         Raises:
             ModelLoadFailed: it cannot be had. The next call tries again.
         """
+        self.last_used = time.monotonic()
         if self.served is not None:
             return self.served
         loading = self._loading if self._loading is not None else self._start()
         if on_progress is not None:
             on_progress(self._progress)
             self._listeners.append(on_progress)
+        self.waiting += 1
         try:
             return await asyncio.shield(loading)
         finally:
+            self.waiting -= 1
             if on_progress is not None:
                 self._listeners.remove(on_progress)
 
@@ -75,6 +88,7 @@ class Model:
         """Hands a command to the worker. While there is none it is dropped: nothing is computed for anyone then, and
         sessions ask again when it has been replaced."""
         if self._worker is not None:
+            self.last_used = time.monotonic()
             self._worker.submit(command)
 
     def summary(self, default: bool) -> ModelSummary:
@@ -90,11 +104,16 @@ class Model:
         return summary
 
     def end(self) -> None:
+        """Takes it out of memory; `load` brings it back."""
+        self.served, self._replacing = None, False
+        self._metrics.unloaded(self.spec.id)
         if self._restart is not None:
             self._restart.cancel()
+            self._restart = None
         if self._worker is not None:
             worker, self._worker = self._worker, None
             worker.end()
+        self._settle(ModelLoadFailed(f"{self.spec.title} was taken out of memory.", model=self.spec.id))
 
     def _start(self) -> asyncio.Future[ServedModel]:
         self._restart = None
@@ -157,7 +176,8 @@ class Model:
             self._replacing = True
             lived = time.monotonic() - self._served_since
             self._strikes = self._strikes + 1 if lived < _SHORT_LIFE else 0
-            self._on_lost(self.spec.id)
+            self._metrics.worker_died(self.spec.id)
+            self._on_lost(self.spec.id, worker.at_work)
         elif self._replacing:
             self._strikes += 1
         if self._replacing:
@@ -168,22 +188,60 @@ class Model:
 
 
 class Models:
-    """All models of a server; the first is the default."""
+    """All models of a server; the first is the default.
+
+    Args:
+        most_loaded: models in memory at once.
+        in_use: the ids of those that sessions hold.
+    """
 
     def __init__(
         self,
         specs: Sequence[ModelSpec],
         options: LoadOptions,
         on_result: Callable[[Result], None],
-        on_lost: Callable[[str], None],
+        on_lost: OnLost,
         on_replaced: Callable[[str], None],
         metrics: Metrics,
+        most_loaded: int,
+        in_use: Callable[[], Collection[str]],
     ) -> None:
+        self._most_loaded = most_loaded
+        self._in_use = in_use
         self._models = {spec.id: Model(spec, options, on_result, on_lost, on_replaced, metrics) for spec in specs}
         self.default = self._models[specs[0].id]
 
     def __getitem__(self, model_id: str) -> Model:
         return self._models[model_id]
+
+    async def load(self, model_id: str, on_progress: OnProgress | None = None) -> ServedModel:
+        """The model, loaded now if it is not yet.
+
+        Raises:
+            LimitExceeded: as many as may be are in memory, and all are in use.
+            ModelLoadFailed: it cannot be had.
+        """
+        model = self._models[model_id]
+        if not model.in_memory:
+            self._make_room(model)
+        return await model.load(on_progress)
+
+    def _make_room(self, wanted: Model) -> None:
+        loaded = [model for model in self._models.values() if model.in_memory]
+        if len(loaded) < self._most_loaded:
+            return
+        used = {*self._in_use(), self.default.spec.id}
+        idle = [model for model in loaded if model.spec.id not in used and not model.waiting]
+        if not idle:
+            maximum = self._most_loaded
+            raise LimitExceeded(
+                f"{wanted.spec.title} cannot be loaded: {maximum} models may be in memory, and those there are in use.",
+                limit="modelsLoaded",
+                maximum=maximum,
+            )
+        model = min(idle, key=lambda model: model.last_used)
+        _log.info("%s is taken out of memory to make place for %s.", model.spec.id, wanted.spec.id)
+        model.end()
 
     def summaries(self) -> list[ModelSummary]:
         return [model.summary(model is self.default) for model in self._models.values()]

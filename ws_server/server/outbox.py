@@ -1,8 +1,9 @@
 """What is to be sent on one connection, in order.
 
 Messages are put in without waiting and sent by one task. It is bounded by what fills it: while more than `HIGH_WATER`
-bytes wait, the connection is not read (`room`), and the session merges its client's edits instead of answering each
-(`on_full`, `on_drained`), so at most one version of each document is ever on its way.
+bytes wait, the client's requests are not read (`room`), and its session merges its edits and has nothing computed
+(`on_full`, `on_drained`); so at most one version of each document is ever on its way. A client that reads nothing at
+all for too long is given up.
 """
 
 from __future__ import annotations
@@ -12,10 +13,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from websockets.asyncio.server import ServerConnection
-
 from ..protocol import codec
 from ..protocol.messages import RequestId
+from .socket import Socket
 
 HIGH_WATER = 256 * 1024
 LOW_WATER = 64 * 1024
@@ -32,7 +32,7 @@ class _Batch:
 class Outbox:
     """The sending side of a connection."""
 
-    def __init__(self, socket: ServerConnection, on_full: Callable[[], None], on_drained: Callable[[], None]) -> None:
+    def __init__(self, socket: Socket, on_full: Callable[[], None], on_drained: Callable[[], None]) -> None:
         self._socket = socket
         self._on_full = on_full
         self._on_drained = on_drained
@@ -43,6 +43,11 @@ class Outbox:
         self._room = asyncio.Event()
         self._room.set()
         self._batches: list[_Batch] = []
+
+    @property
+    def empty(self) -> bool:
+        """Whether all has been handed to the network."""
+        return not self._bytes
 
     def expect_batch(self, ids: list[RequestId]) -> None:
         """The answers to these requests belong into one array."""
@@ -75,18 +80,19 @@ class Outbox:
         if not self._full and self._bytes > HIGH_WATER:
             self._full = True
             self._room.clear()
-            self._on_full()
+            # Later: the effects that filled it are still being carried out, and what they start is to be held, too.
+            asyncio.get_running_loop().call_soon(self._on_full)
 
     async def run(self) -> None:
         """Sends until cancelled or until the connection is closed, which raises `ConnectionClosed`."""
         while True:
             while self._frames:
                 frame = self._frames.popleft()
-                await self._socket.send(frame, text=True)
+                await self._socket.send_frame(frame)
                 self._bytes -= len(frame)
                 if self._full and self._bytes < LOW_WATER:
                     self._full = False
                     self._room.set()
-                    self._on_drained()
+                    asyncio.get_running_loop().call_soon(self._on_drained)
             self._wake.clear()
             await self._wake.wait()

@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Executor
 from typing import TYPE_CHECKING
 
 from websockets.frames import CloseCode
 
 from ..config import Settings
-from ..engine.commands import Result
-from ..errors import Overloaded
+from ..engine.commands import Key, Result
+from ..errors import LimitExceeded, Overloaded
 from ..model import ServedModel
 from ..protocol.messages import Resume
 from ..session import Session
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+_MOST_DEATHS = 3
+"""Workers that may die of one session's documents before it is ended."""
+
 
 class Sessions:
     """All sessions, connected or waiting to be resumed."""
@@ -37,6 +40,7 @@ class Sessions:
         self._metrics = metrics
         self._hosts: dict[str, Host] = {}
         self._holders: dict[str, Connection] = {}
+        self._addresses: dict[str, str] = {}
         self._expiry: dict[str, asyncio.TimerHandle] = {}
         self._farewells: set[asyncio.Task[None]] = set()
 
@@ -48,20 +52,38 @@ class Sessions:
         """Whether no further session can begin: all that there may be are connected."""
         return len(self._holders) >= self._settings.limits.sessions
 
+    def crowded(self, address: str) -> bool:
+        """Whether no further session of this address can begin."""
+        held = sum(self._addresses[session_id] == address for session_id in self._holders)
+        return held >= self._settings.limits.sessions_per_address
+
     def begin(self, model: ServedModel, connection: Connection) -> Host:
         """A new session; one that waits to be resumed longest makes place if need be.
 
         Raises:
             Overloaded: there are as many as there may be, all connected.
+            LimitExceeded: the same for those of the connection's address.
         """
+        limits = self._settings.limits
         if self.full:
             raise Overloaded("This server has no place for another session; try again later.")
-        while len(self._hosts) >= self._settings.limits.sessions:
+        address = connection.address
+        if self.crowded(address):
+            maximum = limits.sessions_per_address
+            raise LimitExceeded(
+                f"One address can have {maximum} sessions here; close one first.",
+                limit="sessionsPerAddress",
+                maximum=maximum,
+            )
+        while len(self._hosts) >= limits.sessions:
             self._end(next(iter(self._expiry)))
-        session = Session(model, self._settings.limits, lambda: self._models().summaries())
+        while sum(other == address for other in self._addresses.values()) >= limits.sessions_per_address:
+            self._end(next(session_id for session_id in self._expiry if self._addresses[session_id] == address))
+        session = Session(model, limits, lambda: self._models().summaries())
         host = Host(session, self._models(), self._executor, self._metrics)
         self._hosts[session.id] = host
         self._holders[session.id] = connection
+        self._addresses[session.id] = address
         return host
 
     def resume(self, resume: Resume, connection: Connection) -> Host | None:
@@ -76,15 +98,11 @@ class Sessions:
             return None
         former = self._holders.pop(resume.session, None)
         if former is not None:
-            former.host = None
-            host.perform(host.session.detach())
-            host.outbox = None
-            farewell = asyncio.ensure_future(former.close(CloseCode.NORMAL_CLOSURE, "resumed by another connection"))
-            self._farewells.add(farewell)
-            farewell.add_done_callback(self._farewells.discard)
+            self._part(host, former, CloseCode.NORMAL_CLOSURE, "resumed by another connection")
         if (timer := self._expiry.pop(resume.session, None)) is not None:
             timer.cancel()
         self._holders[resume.session] = connection
+        self._addresses[resume.session] = connection.address
         return host
 
     def release(self, connection: Connection) -> None:
@@ -106,11 +124,24 @@ class Sessions:
         if host is not None:
             host.perform(host.session.computed(result))
 
-    def engine_lost(self, model_id: str) -> None:
-        """The worker of a model has died."""
-        for host in self._hosts.values():
-            if host.session.model.id == model_id:
-                host.perform(host.session.engine_lost())
+    def models_in_use(self) -> set[str]:
+        """The ids of the models that sessions hold."""
+        return {host.session.model.id for host in self._hosts.values()}
+
+    @property
+    def quiet(self) -> bool:
+        """Whether everything that clients have asked for has been answered and sent."""
+        return not any(host.busy for host in self._hosts.values() if host.outbox is not None)
+
+    def engine_lost(self, model_id: str, at_work: Collection[Key]) -> None:
+        """The worker of a model has died, in the midst of a pass for the documents `at_work`."""
+        for host in list(self._hosts.values()):
+            session = host.session
+            if session.model.id != model_id:
+                continue
+            host.perform(session.engine_lost([uri for session_id, uri in at_work if session_id == session.id]))
+            if session.deaths >= _MOST_DEATHS:
+                self._expel(session.id)
 
     def engine_replaced(self, model_id: str) -> None:
         """There is a worker again, with nothing computed."""
@@ -118,7 +149,25 @@ class Sessions:
             if host.session.model.id == model_id:
                 host.perform(host.session.engine_replaced())
 
+    def _part(self, host: Host, connection: Connection, code: int, reason: str) -> None:
+        """Takes a session from a connection, and closes that."""
+        connection.host = None
+        host.perform(host.session.detach())
+        host.outbox = None
+        farewell = asyncio.ensure_future(connection.close(code, reason))
+        self._farewells.add(farewell)
+        farewell.add_done_callback(self._farewells.discard)
+
+    def _expel(self, session_id: str) -> None:
+        """Ends a session that does harm."""
+        _log.error("session %s: ended, because workers die of its documents", session_id[:6])
+        if (connection := self._holders.pop(session_id, None)) is not None:
+            reason = "the model's workers die of these documents"
+            self._part(self._hosts[session_id], connection, CloseCode.INTERNAL_ERROR, reason)
+        self._end(session_id)
+
     def _end(self, session_id: str) -> None:
+        del self._addresses[session_id]
         if (timer := self._expiry.pop(session_id, None)) is not None:
             timer.cancel()
         self._hosts.pop(session_id).end()

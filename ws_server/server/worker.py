@@ -8,12 +8,15 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing.connection import Connection
-from queue import SimpleQueue
 from typing import Any
 
 from ..engine.catalog import LoadOptions, ModelSpec
-from ..engine.commands import Command
+from ..engine.commands import AtWork, Command, Key
+from ..engine.mailbox import Mailbox
 from ..engine.worker import run_worker
+
+_MOST_UNREAD = 16
+"""Messages of a worker that the event loop has not come to; with more, its pipe is not read, and it has to wait."""
 
 
 class Worker:
@@ -22,6 +25,9 @@ class Worker:
     Args:
         on_message: called on the event loop with everything that the worker sends.
         on_end: called on the event loop, once, when the process has gone, however it went.
+
+    Attributes:
+        at_work: the documents of the forward pass that it is in the midst of, as far as is known.
     """
 
     def __init__(
@@ -40,7 +46,9 @@ class Worker:
         )
         self._process.start()
         theirs.close()
-        self._outbox: SimpleQueue[Command | None] = SimpleQueue()
+        self.at_work: tuple[Key, ...] = ()
+        self._unread = threading.BoundedSemaphore(_MOST_UNREAD)
+        self._outbox = Mailbox()
         threading.Thread(target=self._receive, args=(self._connection, on_message, on_end), daemon=True).start()
         threading.Thread(target=self._send, daemon=True).start()
 
@@ -59,13 +67,25 @@ class Worker:
     def _receive(self, connection: Connection, on_message: Callable[[Any], None], on_end: Callable[[], None]) -> None:
         try:
             while True:
-                self._call(on_message, connection.recv())
+                message = connection.recv()
+                if isinstance(message, AtWork):
+                    self.at_work = message.keys
+                    continue
+                self.at_work = ()
+                self._unread.acquire()
+                self._call(self._hand_over, on_message, message)
         except (EOFError, OSError):
             pass
         self._process.join()  # and no close(): at the interpreter's end multiprocessing may be joining it, too
-        self._outbox.put(None)
+        self._outbox.close()
         connection.close()
         self._call(on_end)
+
+    def _hand_over(self, on_message: Callable[[Any], None], message: Any) -> None:
+        try:
+            on_message(message)
+        finally:
+            self._unread.release()
 
     def _call(self, function: Callable[..., None], *arguments: Any) -> None:
         with suppress(RuntimeError):  # the loop is closed: the server has ended, and nobody waits for this

@@ -37,6 +37,8 @@ class Document:
     """When the oldest change came that no `activations/done` has answered."""
     opening: list[RequestId] = field(default_factory=list)
     tokenizing: Tokenizing | None = None
+    tokenized: tuple[TokenList, int] | None = None
+    """Tokens and their version that the client is to be told of when it has read what was sent before."""
     tokenize_seconds: float = 0.0
     sent: TokenList = EMPTY
     sent_version: int | None = None
@@ -48,6 +50,12 @@ class Document:
     known: list[Known] = field(default_factory=list)  # one a context
     serial: int = -1
     """Number of the evaluation whose results are wanted; others are dropped."""
+    evaluating: bool = False
+    """Whether the client lacks results of it."""
+    cause: str = "document/open"
+    """The method that the newest evaluation answers."""
+    strikes: int = 0
+    """How often the model's worker has died of it, or may have, since it was last computed."""
 
     def take_tokens(self, tokens: TokenList, version: int, subscribed: tuple[Unit, ...]) -> Splice:
         """Makes `tokens` what the client has; returns the splice that it has to be sent for that."""

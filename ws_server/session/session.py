@@ -7,13 +7,14 @@ loading a model). The doer calls back with the outcome. What a session promises:
 - `sent` is exactly the token list that the client has, and `known` how many leading tokens of each context have
   values there; in a causal model that is all it takes to tell what an edit leaves valid.
 - Of a document at most one version is being tokenized; edits that come meanwhile are merged into the next.
+- While the client does not read what was sent (`hold_back`), nothing more is computed or told; edits are merged.
 """
 
 from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from typing_extensions import assert_never
@@ -29,6 +30,7 @@ from ..engine.commands import (
     Failed,
     Finished,
     Forget,
+    Hold,
     Key,
     Probe,
     Probed,
@@ -43,6 +45,7 @@ from ..errors import (
     InvalidParams,
     InvalidRequest,
     LimitExceeded,
+    Overloaded,
     RequestCancelled,
     RequestError,
     UnknownDocument,
@@ -56,6 +59,11 @@ from ..protocol.openrpc import openrpc_document
 from .comparison import comparable
 from .document import Document, Tokenizing, splice_message
 from .effects import Compute, Effects, GiveUpLoading, LoadModel, Notify, Refuse, Reply, Tokenize
+
+_MOST_QUESTIONS = 16
+"""Searches for top and changed neurons of one session that wait for the engine."""
+_FATAL = 2
+"""How often a worker may die while it computes a document, before it is not given to the next one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +117,8 @@ class Session:
         self._asked: dict[int, _PendingTop | _PendingChange] = {}  # of an engine, by ticket
         self._count = 0
         self._congested = False
+        self.deaths = 0
+        """Workers that have died of nothing but this session's documents."""
 
     # -------------------------------------------------------------------------------- connection
 
@@ -124,7 +134,7 @@ class Session:
         """The connection is gone. Computed state stays; the client will open its documents again."""
         for document in self._documents.values():
             document.followed = False
-            document.tokenizing = None
+            document.tokenizing = document.tokenized = None
             document.opening.clear()
             document.serial = -1
         self._resync_sent.clear()
@@ -133,20 +143,40 @@ class Session:
         gone += [GiveUpLoading(request_id) for request_id in self._loading]
         self._asked.clear()
         self._loading.clear()
-        return gone
+        return gone + self._rest()
+
+    @property
+    def owes(self) -> bool:
+        """Whether the client has asked for something that it has not been told."""
+        return bool(self._asked or self._loading) or any(
+            document.changes or document.tokenizing or document.tokenized or document.evaluating
+            for document in self._documents.values()
+            if document.followed
+        )
 
     def forget_all(self) -> Effects:
         """The session ends: engines drop what they hold for it."""
         return [self._compute(Forget(self._key(uri))) for uri in self._documents]
 
-    def hold_back(self) -> None:
-        """The client reads more slowly than it writes: merge its edits until `go_on`."""
+    def hold_back(self) -> Effects:
+        """The client reads more slowly than it is told: until `go_on` its edits are merged, and nothing is computed."""
         self._congested = True
+        return self._rest()
 
     def go_on(self) -> Effects:
-        """The client has read what was sent."""
+        """The client has read what was sent: what it lacks of the newest version is its to have."""
         self._congested = False
-        return [effect for uri, document in self._documents.items() for effect in self._advance(uri, document)]
+        effects: Effects = []
+        for uri, document in self._documents.items():
+            if document.tokenized is not None:
+                effects += self._show(uri, document, *document.tokenized)
+            elif document.evaluating and not document.changes:
+                effects += self._evaluate(uri, document)
+            effects += self._advance(uri, document)
+        return effects
+
+    def _rest(self) -> Effects:
+        return [self._compute(Hold(self._key(uri))) for uri, document in self._documents.items() if document.evaluating]
 
     def subscriptions(self) -> list[wire.Neuron]:
         return [self.model.describe(unit) for unit in self._subscribed]
@@ -222,7 +252,7 @@ class Session:
             raise self._too_long()
         document = Document(Text(params.version, params.text, self.position_encoding), arrived=self._clock())
         if known is not None:
-            document.opening = known.opening
+            document.opening, document.strikes = known.opening, known.strikes
         document.opening.append(request_id)
         self._documents[params.uri] = document
         self._resync_sent.discard(params.uri)
@@ -245,6 +275,7 @@ class Session:
                 *self._lose(params.uri, "it would be longer than this server allows"),
             ]
         document.changes += 1
+        document.cause = "document/change"
         document.arrived = document.arrived if document.arrived is not None else self._clock()
         return self._advance(params.uri, document)
 
@@ -308,6 +339,14 @@ class Session:
         document.tokenize_seconds = seconds
         if len(tokens) > self.limits.document_tokens:
             return self._too_many_tokens(uri, document)
+        if self._congested:
+            document.tokenized = tokens, version
+            return []
+        return [*self._show(uri, document, tokens, version), *self._advance(uri, document)]
+
+    def _show(self, uri: str, document: Document, tokens: TokenList, version: int) -> Effects:
+        """Tells the client of a version's tokens, and has their values computed."""
+        document.tokenized = None
         effects: Effects = [
             Reply(request_id, {"uri": uri, "version": version, "tokenCount": len(tokens)})
             for request_id in document.opening
@@ -317,7 +356,7 @@ class Session:
         message = splice_message(uri, version, tokens, splice, self.model.tokenizer.text_of)
         effects.append(Notify("document/tokens", message))
         effects += self._withdraw_comparisons(uri)
-        return [*effects, *self._evaluate(uri, document), *self._advance(uri, document)]
+        return [*effects, *self._evaluate(uri, document)]
 
     def waits_for(self, uri: str, ticket: int) -> bool:
         """Whether a `Tokenize` is still of use."""
@@ -344,15 +383,19 @@ class Session:
             effects: Effects = [Refuse(request_id, error) for request_id in document.opening]
             self._documents.pop(uri)
             return [*effects, self._compute(Forget(self._key(uri)))]
-        return [_tell_error("document/change", error), *self._lose(uri, error.message)]
+        return [_tell_error(document.cause, error), *self._lose(uri, error.message)]
 
     # -------------------------------------------------------------------------------- activations
 
     def _evaluate(self, uri: str, document: Document) -> Effects:
         """Has everything computed that the client lacks; replaces what was asked before."""
         document.serial = self._next()
+        document.evaluating = True
+        if self._congested:
+            return []
         targets = tuple(known.target() for known in document.known)
-        return [self._compute(Evaluate(self._key(uri), document.serial, targets, time.monotonic()))]
+        alone = document.strikes > 0
+        return [self._compute(Evaluate(self._key(uri), document.serial, targets, time.monotonic(), alone))]
 
     def computed(self, result: Result) -> Effects:
         """An engine has answered."""
@@ -371,7 +414,7 @@ class Session:
             case Finished():
                 return self._done(uri, document, result)
             case Failed():
-                return [_tell_error("document/change", InternalError(result.message, uri=uri))]
+                return self._give_up(uri, document, result.message)
             case _:
                 assert_never(result)
 
@@ -395,7 +438,9 @@ class Session:
         )
 
     def _done(self, uri: str, document: Document, finished: Finished) -> Effects:
-        if document.changes or document.tokenizing is not None or document.sent_version is None:
+        document.evaluating = False
+        document.strikes = 0
+        if document.changes or document.tokenizing or document.tokenized or document.sent_version is None:
             return []  # a newer version is on its way and will be answered instead
         arrived, document.arrived = document.arrived, None
         first, document.first_update = document.first_update, None
@@ -417,8 +462,18 @@ class Session:
             done["timing"]["firstUpdateMs"] = _milliseconds(first - arrived)
         return [Notify("activations/done", done)]
 
-    def engine_lost(self) -> Effects:
-        """The model's worker has died; another will take its place."""
+    def _give_up(self, uri: str, document: Document, message: str) -> Effects:
+        """The newest values cannot be had; whatever asks for the next ones tries again."""
+        document.evaluating = False
+        document.arrived = document.first_update = None
+        return [_tell_error(document.cause, InternalError(message, uri=uri))]
+
+    def engine_lost(self, at_work: Collection[str]) -> Effects:
+        """The model's worker has died, while it computed the documents `at_work`; another will take its place."""
+        for uri in at_work:
+            if (document := self._documents.get(uri)) is not None:
+                document.strikes += 1
+                self.deaths += document.strikes >= _FATAL  # a document that had one before was computed alone
         refusals: Effects = [
             Refuse(asked.id, InternalError("The model's worker was lost; ask again.")) for asked in self._asked.values()
         ]
@@ -427,12 +482,17 @@ class Session:
 
     def engine_replaced(self) -> Effects:
         """The model has a worker again, with nothing computed: whatever the client still lacks is asked for anew."""
-        return [
-            effect
-            for uri, document in self._documents.items()
-            if document.serial >= 0
-            for effect in self._evaluate(uri, document)
-        ]
+        effects: Effects = []
+        for uri, document in self._documents.items():
+            if not document.evaluating or document.serial < 0:
+                continue
+            if document.strikes >= _FATAL:
+                effects += self._give_up(
+                    uri, document, "The model's worker dies of this text; it is tried again after your next edit."
+                )
+            else:
+                effects += self._evaluate(uri, document)
+        return effects
 
     # -------------------------------------------------------------------------------- neurons
 
@@ -449,7 +509,7 @@ class Session:
         for document in self._documents.values():
             for known in document.known if new else ():
                 known.add(new)
-        return [Reply(request_id, {"neurons": self.subscriptions()}), *self._evaluate_all()]
+        return [Reply(request_id, {"neurons": self.subscriptions()}), *self._evaluate_all("neurons/subscribe")]
 
     def _unsubscribe(self, request_id: RequestId, params: wire.NeuronsParams) -> Effects:
         gone = set(self._resolve(params))
@@ -458,12 +518,13 @@ class Session:
         for document in self._documents.values():
             for known in document.known:
                 known.remove(gone)
-        return [Reply(request_id, {"neurons": self.subscriptions()}), *self._evaluate_all()]
+        return [Reply(request_id, {"neurons": self.subscriptions()}), *self._evaluate_all("neurons/unsubscribe")]
 
-    def _evaluate_all(self) -> Effects:
+    def _evaluate_all(self, cause: str) -> Effects:
         effects: Effects = []
         for uri, document in self._documents.items():
             if document.serial >= 0:
+                document.cause = cause
                 document.arrived = document.arrived if document.arrived is not None else self._clock()
                 effects += self._evaluate(uri, document)
         return effects
@@ -515,12 +576,16 @@ class Session:
         return [self._compute(comparison)]
 
     def _read(self, uri: str) -> Document:
-        """A document that is open, and whose tokens are those of the model at hand."""
+        """A document to ask about: open, and its tokens are those of the model at hand."""
         document = self._documents.get(uri)
         if document is None:
             raise UnknownDocument(f"No document {uri!r} is open.", uri=uri)
         if document.replace_all:
             raise RequestCancelled("The document is being read anew for another model; ask again.")
+        if len(self._asked) >= _MOST_QUESTIONS:
+            raise Overloaded(
+                f"{_MOST_QUESTIONS} questions wait for the model already; wait for answers, or cancel some."
+            )
         return document
 
     def _layers(self, wanted: list[int] | None) -> tuple[int, ...]:
@@ -614,9 +679,11 @@ class Session:
             document.replace_all = True
             document.known = []
             document.serial = -1
-            document.tokenizing = None
+            document.evaluating = False
+            document.tokenizing = document.tokenized = None
             if document.followed:
                 document.changes += 1
+                document.cause = "model/load"
                 document.arrived = document.arrived if document.arrived is not None else self._clock()
                 effects += self._advance(uri, document)
         return effects
@@ -682,11 +749,15 @@ def initialize_result(
         "documents": session.open_documents(),
         "limits": {
             "sessions": limits.sessions,
+            "sessionsPerAddress": limits.sessions_per_address,
             "frameBytes": limits.frame_bytes,
             "documents": limits.documents,
             "documentCharacters": limits.document_characters,
             "documentTokens": limits.document_tokens,
             "subscriptions": limits.subscriptions,
             "messagesPerSecond": limits.messages_per_second,
+            "cacheBytes": limits.cache_bytes,
+            "modelsLoaded": limits.models_loaded,
+            "idleSeconds": limits.idle_seconds,
         },
     }

@@ -1,0 +1,67 @@
+"""How long the server bears with a connection that does not read, does not answer, or says nothing.
+
+Only differences of a monotonic clock count, so setting the clock does nothing; and after the machine itself has slept,
+or the process was stopped, everybody starts anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+from ..config import Settings
+from .socket import Socket
+
+
+class Verdict(Enum):
+    """Why a connection is given up."""
+
+    SLOW = "slow"
+    """It reads nothing of what waits for it."""
+    SILENT = "silent"
+    """Nothing comes from it, not even an answer to a ping: the peer or the way to it is gone."""
+    IDLE = "idle"
+    """It has nothing to say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Seconds; None where there is no end to it."""
+
+    slow: float | None
+    silent: float | None
+    idle: float | None
+
+    @classmethod
+    def of(cls, settings: Settings) -> Patience:
+        return cls(
+            settings.slow_client_seconds or None,
+            2 * settings.keepalive_seconds,
+            settings.limits.idle_seconds or None,
+        )
+
+    async def runs_out(self, socket: Socket, spoke: Callable[[], float]) -> Verdict:
+        """Waits until it does.
+
+        Args:
+            spoke: tells when the client last sent a message, by the clock of the event loop.
+        """
+        clock = asyncio.get_running_loop().time
+        step = max(0.02, min([1.0, *(limit / 8 for limit in (self.slow, self.silent, self.idle) if limit is not None)]))
+        before = awake = clock()
+        while True:
+            await asyncio.sleep(step)
+            now = clock()
+            if now - before > 4 * step + 1:
+                awake = now
+                socket.excuse(now)
+            before = now
+            socket.look(now)
+            if self.slow is not None and now - socket.moved > self.slow:
+                return Verdict.SLOW
+            if self.silent is not None and now - socket.alive > self.silent:
+                return Verdict.SILENT
+            if self.idle is not None and now - max(spoke(), awake) > self.idle:
+                return Verdict.IDLE
