@@ -300,7 +300,7 @@ def test_searches_that_nobody_waits_for_are_not_made(driver: Driver) -> None:
     driver.open("The keeper counted 12 waves")
     driver.settle()
     search = {"uri": "a", "token": 3, "k": 1}
-    waiting = [driver.ask("neurons/top", **search) for _ in range(16)]
+    waiting = [driver.ask("neurons/top", **search) for _ in range(64)]
     assert driver.call("neurons/top", **search) == -32014
     driver.notify("$/cancelRequest", id=waiting[0])
     driver.notify("$/cancelRequest", id=waiting[9])

@@ -289,7 +289,7 @@ export interface OpenDocument {
 }
 export interface LimitsInfo {
   sessions: number;
-  sessionsPerAddress: number;
+  sessionsPerAddress?: number;
   frameBytes: number;
   documents: number;
   documentCharacters: number;
@@ -299,12 +299,15 @@ export interface LimitsInfo {
   /**
    * Memory for the computed state of one model.
    */
-  cacheBytes: number;
-  modelsLoaded: number;
+  cacheBytes?: number;
+  /**
+   * Models in memory at once.
+   */
+  modelsLoaded?: number;
   /**
    * How long a connection may say nothing; 0 where it may for ever.
    */
-  idleSeconds: number;
+  idleSeconds?: number;
 }
 /**
  * Neuron `neuron` of layer `layer` at `blocks.{layer}.mlp.hook_post`.

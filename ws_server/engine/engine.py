@@ -502,8 +502,8 @@ def _may_come_along(document: _Document) -> bool:
 
 def _failure(error: Exception) -> str:
     if is_lack_of_memory(error):
-        return "There is not enough memory to compute this; it is tried again after your next edit."
-    return f"The model's forward pass failed ({type(error).__name__}); it is tried again after your next edit."
+        return "There is not enough memory for the forward pass."
+    return f"The forward pass failed: {type(error).__name__}."
 
 
 def _by_hook(units: tuple[Unit, ...]) -> dict[str, list[int]]:

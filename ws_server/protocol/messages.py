@@ -218,16 +218,18 @@ class OpenDocument(TypedDict):
 
 class LimitsInfo(TypedDict):
     sessions: int
-    sessionsPerAddress: int
+    sessionsPerAddress: NotRequired[int]
     frameBytes: int
     documents: int
     documentCharacters: int
     documentTokens: int
     subscriptions: int
     messagesPerSecond: int
-    cacheBytes: Annotated[int, Field(description="Memory for the computed state of one model.")]
-    modelsLoaded: int
-    idleSeconds: Annotated[float, Field(description="How long a connection may say nothing; 0 where it may for ever.")]
+    cacheBytes: NotRequired[Annotated[int, Field(description="Memory for the computed state of one model.")]]
+    modelsLoaded: NotRequired[Annotated[int, Field(description="Models in memory at once.")]]
+    idleSeconds: NotRequired[
+        Annotated[float, Field(description="How long a connection may say nothing; 0 where it may for ever.")]
+    ]
 
 
 class InitializeResult(TypedDict):
@@ -480,7 +482,7 @@ METHODS: Mapping[str, Method] = {
             NeuronsChangedParams,
             "The neurons whose values an edit changed most.",
             NeuronsChangedResult,
-            (*_COMMON, errors.UnknownDocument, errors.RequestCancelled),
+            (*_COMMON, errors.UnknownDocument, errors.Overloaded, errors.RequestCancelled),
         ),
         Method("rpc.discover", "request", NoParams, "This OpenRPC document.", dict[str, Any], _COMMON),
         Method(

@@ -60,7 +60,7 @@ from .comparison import comparable
 from .document import Document, Tokenizing, splice_message
 from .effects import Compute, Effects, GiveUpLoading, LoadModel, Notify, Refuse, Reply, Tokenize
 
-_MOST_QUESTIONS = 16
+_MOST_QUESTIONS = 64
 """Searches for top and changed neurons of one session that wait for the engine."""
 _FATAL = 2
 """How often a worker may die while it computes a document, before it is not given to the next one."""
@@ -466,7 +466,8 @@ class Session:
         """The newest values cannot be had; whatever asks for the next ones tries again."""
         document.evaluating = False
         document.arrived = document.first_update = None
-        return [_tell_error(document.cause, InternalError(message, uri=uri))]
+        hint = "It is tried again with your next edit."
+        return [_tell_error(document.cause, InternalError(f"{message} {hint}", uri=uri))]
 
     def engine_lost(self, at_work: Collection[str]) -> Effects:
         """The model's worker has died, while it computed the documents `at_work`; another will take its place."""
@@ -487,9 +488,7 @@ class Session:
             if not document.evaluating or document.serial < 0:
                 continue
             if document.strikes >= _FATAL:
-                effects += self._give_up(
-                    uri, document, "The model's worker dies of this text; it is tried again after your next edit."
-                )
+                effects += self._give_up(uri, document, "The model's worker died twice while it computed this text.")
             else:
                 effects += self._evaluate(uri, document)
         return effects
