@@ -1,0 +1,41 @@
+/** How far the values of one text are from those of another, token by token. */
+import { type Alignment, NONE } from "./align";
+
+/** right - left at every token of the right text, [right tokens]; NaN where it has no partner or a value is missing. */
+export function differences(left: ArrayLike<number>, right: ArrayLike<number>, { rightToLeft }: Alignment): Float32Array {
+  return Float32Array.from(rightToLeft, (partner, token) => (
+    partner === NONE ? NaN : (right[token] ?? NaN) - (left[partner] ?? NaN)
+  ));
+}
+
+/** The largest difference of a neuron, and where. */
+export interface Departure {
+  readonly key: string;
+  /** right - left. */
+  readonly difference: number;
+  /** Token of the right text. */
+  readonly token: number;
+}
+
+/** The token at which a difference is largest, of those that `counts` takes; null when there is none. */
+export function largest(values: ArrayLike<number>, counts: (token: number) => boolean): number | null {
+  let best: number | null = null;
+  for (let token = 0; token < values.length; token++) {
+    const size = Math.abs(values[token] as number); // NaN fails the comparison
+    if (size > (best === null ? -1 : Math.abs(values[best] as number)) && counts(token)) best = token;
+  }
+  return best;
+}
+
+/** Neurons by how far they are apart at the one token where they are furthest apart, the furthest first. */
+export function departures(
+  keys: readonly string[], differenceOf: (key: string) => ArrayLike<number>, counts: (token: number) => boolean,
+): Departure[] {
+  return keys
+    .flatMap((key): Departure[] => {
+      const values = differenceOf(key);
+      const token = largest(values, counts);
+      return token === null ? [] : [{ key, token, difference: values[token] as number }];
+    })
+    .sort((a, b) => Math.abs(b.difference) - Math.abs(a.difference));
+}

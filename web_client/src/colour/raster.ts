@@ -1,0 +1,66 @@
+/**
+ * A heatmap's cells as pixels: one pixel a cell, or, where cells are smaller than pixels, one for the strongest of several.
+ *
+ * Stretching the picture to its size is the canvas's work.
+ */
+import { bucketOf, NO_VALUE, type Scale, STEPS } from "./scale";
+
+/** One row of the heatmap. */
+export interface RasterRow {
+  /** [tokens]; NaN where there is none. */
+  readonly values: ArrayLike<number>;
+  readonly scale: Scale;
+  readonly palette: Palette;
+  /** Tokens whose value is drawn faded are not 0; null when none is. */
+  readonly faded: ArrayLike<number> | null;
+}
+
+/** Pixels by bucket, from -STEPS to STEPS, as an ImageData seen through an Uint32Array has them. */
+export interface Palette {
+  readonly plain: Uint32Array;
+  readonly faded: Uint32Array;
+}
+
+/** An opaque pixel, in the byte order that an ImageData has. */
+export function pixelOf(red: number, green: number, blue: number): number {
+  return new Uint32Array(Uint8ClampedArray.of(red, green, blue, 255).buffer)[0] as number;
+}
+
+/** Palette from the opaque colour of each bucket, [red, green, blue] of 0 to 255, faded and not. */
+export function paletteOf(colour: (bucket: number, faded: boolean) => readonly [number, number, number]): Palette {
+  const pixels = (faded: boolean): Uint32Array => (
+    Uint32Array.from({ length: 2 * STEPS + 1 }, (_, i) => pixelOf(...colour(i - STEPS, faded)))
+  );
+  return { plain: pixels(false), faded: pixels(true) };
+}
+
+/**
+ * Fill `pixels`, [rows * bins]: bin b of a row stands for its tokens in [edges[b], edges[b + 1]), of which there is at least one,
+ * and shows the one furthest from zero. Where there is no value the pixel is transparent.
+ */
+export function rasterize(rows: readonly RasterRow[], edges: ArrayLike<number>, pixels: Uint32Array): void {
+  const bins = edges.length - 1;
+  let place = 0;
+  for (const { values, scale, palette, faded } of rows) {
+    for (let bin = 0; bin < bins; bin++) {
+      const token = strongest(values, edges[bin] as number, edges[bin + 1] as number);
+      const bucket = bucketOf(values[token] ?? NaN, scale);
+      const colours = faded !== null && faded[token] !== 0 ? palette.faded : palette.plain;
+      pixels[place++] = bucket === NO_VALUE ? 0 : colours[bucket + STEPS] as number;
+    }
+  }
+}
+
+/** Of some tokens the one whose value is furthest from zero; the first, where none has a value. */
+function strongest(values: ArrayLike<number>, from: number, to: number): number {
+  let best = from;
+  let most = -1;
+  for (let i = from; i < to; i++) {
+    const size = Math.abs(values[i] as number); // NaN fails the comparison
+    if (size > most) {
+      most = size;
+      best = i;
+    }
+  }
+  return best;
+}

@@ -1,0 +1,101 @@
+/**
+ * In which order the heatmap's rows stand: as in the list, by their largest value, or like beside like.
+ *
+ * Orders that depend on values are found anew only when told that the values are settled, and clustering goes on in small
+ * slices between whatever else happens; until then rows keep the places they have.
+ */
+import { clusterRows, type Dendrogram } from "../analysis/cluster";
+
+export const ROW_SORTS = ["order", "max", "similarity"] as const;
+export type RowSort = (typeof ROW_SORTS)[number];
+
+/** The rows' values at the tokens that count, [rows][tokens]. */
+export interface RowValues {
+  readonly keys: readonly string[];
+  readonly values: readonly Float32Array[];
+}
+
+/** The tree behind an order, and the rows that are its leaves. */
+export interface RowTree extends Dendrogram {
+  readonly keys: readonly string[];
+}
+
+const SLICE_MS = 4;
+
+export class RowOrder {
+  #ranks: readonly string[] = [];
+  #tree: RowTree | null = null;
+  #timer: ReturnType<typeof setTimeout> | null = null;
+
+  /** `changed` is called when another order was found in the meantime. */
+  constructor(private readonly changed: () => void) {}
+
+  /** The tree of the clustering, where `keys` are exactly its rows. */
+  treeOf(keys: readonly string[]): RowTree | null {
+    const tree = this.#tree;
+    return tree !== null && tree.keys.length === keys.length && keys.every((key) => tree.keys.includes(key)) ? tree : null;
+  }
+
+  /** These rows, in the order found last; those that came since stand at the end. */
+  apply(keys: readonly string[]): readonly string[] {
+    const rank = new Map(this.#ranks.map((key, i) => [key, i]));
+    const place = (key: string): number => rank.get(key) ?? rank.size;
+    return [...keys].sort((a, b) => place(a) - place(b));
+  }
+
+  /** The values are settled: find the order anew. */
+  find(sort: RowSort, rows: RowValues): void {
+    this.stop();
+    if (sort === "similarity") {
+      this.#cluster(rows);
+      return;
+    }
+    this.#tree = null;
+    this.#ranks = sort === "max" ? byMaximum(rows) : [];
+    this.changed();
+  }
+
+  /** Give up what is not found yet. */
+  stop(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+  }
+
+  #cluster({ keys, values }: RowValues): void {
+    const steps = clusterRows(values);
+    const slice = (): void => {
+      const end = performance.now() + SLICE_MS;
+      do {
+        const step = steps.next();
+        if (step.done === true) {
+          this.#timer = null;
+          this.#tree = { ...step.value, keys };
+          this.#ranks = step.value.order.map((i) => keys[i] as string);
+          this.changed();
+          return;
+        }
+      } while (performance.now() < end);
+      this.#timer = setTimeout(slice);
+    };
+    this.#timer = setTimeout(slice);
+  }
+}
+
+/** Largest value first; rows of one maximum as they were. */
+function byMaximum({ keys, values }: RowValues): string[] {
+  const maximum = values.map((row) => row.reduce((a, b) => Math.max(a, b), -Infinity));
+  const order = keys.map((_, i) => i);
+  order.sort((a, b) => (maximum[a] === maximum[b] ? 0 : (maximum[b] as number) - (maximum[a] as number)));
+  return order.map((i) => keys[i] as string);
+}
+
+/** The tokens that count for an order: the text's own, at which every row has a value. */
+export function comparable(
+  keys: readonly string[], valuesOf: (key: string) => ArrayLike<number>, tokens: readonly { readonly special: boolean }[],
+): RowValues {
+  const rows = keys.map(valuesOf);
+  const columns = tokens.flatMap(({ special }, token) => (
+    special || rows.some((row) => !(Math.abs(row[token] ?? NaN) < Infinity)) ? [] : [token]
+  ));
+  return { keys, values: rows.map((row) => Float32Array.from(columns, (token) => row[token] as number)) };
+}
