@@ -38,7 +38,7 @@ export function align(left: ArrayLike<number>, right: ArrayLike<number>): Alignm
  * So many differences are looked through for the shortest way on. Texts that differ in more are aligned piece by piece:
  * still a common subsequence, perhaps not the longest, in time O((m + n) * MOST) whatever the texts.
  */
-const MOST = 1000;
+const MOST = 100;
 
 /** A longest common subsequence, as partners that are equal. */
 export function commonSubsequence(left: ArrayLike<number>, right: ArrayLike<number>, most = MOST): Alignment {

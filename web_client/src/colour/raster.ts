@@ -3,7 +3,7 @@
  *
  * Stretching the picture to its size is the canvas's work.
  */
-import { bucketOf, NO_VALUE, type Scale, STEPS } from "./scale";
+import { type Scale, STEPS } from "./scale";
 
 /** One row of the heatmap. */
 export interface RasterRow {
@@ -41,14 +41,21 @@ export function paletteOf(colour: (bucket: number, faded: boolean) => readonly [
 export function rasterize(rows: readonly RasterRow[], edges: ArrayLike<number>, pixels: Uint32Array): void {
   const bins = edges.length - 1;
   let place = 0;
-  for (const { values, scale, palette, faded } of rows) {
+  for (const { values, scale: { min, max }, palette, faded } of rows) {
     for (let bin = 0; bin < bins; bin++) {
       const token = strongest(values, edges[bin] as number, edges[bin + 1] as number);
-      const bucket = bucketOf(values[token] ?? NaN, scale);
+      const value = values[token] ?? NaN;
       const colours = faded !== null && faded[token] !== 0 ? palette.faded : palette.plain;
-      pixels[place++] = bucket === NO_VALUE ? 0 : colours[bucket + STEPS] as number;
+      // `bucketOf` unfolded: a million cells are to be drawn within a frame. NaN fails both comparisons.
+      pixels[place++] = value >= 0 ? colours[STEPS + step(value, max)] as number
+        : value < 0 ? colours[STEPS - step(-value, -min)] as number : 0;
     }
   }
+}
+
+/** How strong the colour of a value of this size is, as in `bucketOf`. */
+function step(size: number, reach: number): number {
+  return reach > 0 ? Math.min(STEPS, (size / reach) * STEPS + 0.5) | 0 : 0;
 }
 
 /** Of some tokens the one whose value is furthest from zero; the first, where none has a value. */
