@@ -22,8 +22,9 @@ export default tseslint.config(
     files: ["**/*.mjs", "**/*.js"],
     languageOptions: { globals: { console: "readonly", process: "readonly", URL: "readonly" } },
   },
-  // The rooms import one way: wire - client - colour - editor - workbench - exports - panels - app.
-  rooms("src/client/**", ["**/colour/**", "**/editor/**", "**/workbench/**", "**/exports/**", "**/panels/**", "**/app/**", "lit", "lit/**", "@codemirror/**"]),
+  // The rooms import one way: wire - client - analysis - colour - editor - workbench - exports - panels - app.
+  rooms("src/analysis/**", ["**/client/**", "**/colour/**", "**/editor/**", "**/workbench/**", "**/exports/**", "**/panels/**", "**/app/**", "lit", "lit/**", "@codemirror/**"]),
+  rooms("src/client/**", ["**/analysis/**", "**/colour/**", "**/editor/**", "**/workbench/**", "**/exports/**", "**/panels/**", "**/app/**", "lit", "lit/**", "@codemirror/**"]),
   rooms("src/colour/**", ["**/client/**", "**/editor/**", "**/workbench/**", "**/exports/**", "**/panels/**", "**/app/**", "lit", "lit/**", "@codemirror/**"]),
   rooms("src/workbench/**", ["**/exports/**", "**/panels/**", "**/app/**", "lit", "lit/**", "@codemirror/**"]),
   rooms("src/exports/**", ["**/panels/**", "**/app/**", "lit", "lit/**", "@codemirror/**"]),

@@ -18,15 +18,15 @@ import { bucketOf } from "../colour/scale";
 import type { Workbench } from "../workbench";
 
 export function inspector(workbench: Workbench) {
-  const { client, document } = workbench;
+  const { client } = workbench;
   return Object.freeze({
     get settled() { return workbench.settled; },
-    get version() { return document.version; },
-    get text() { return document.text; },
-    get tokens() { return document.tokens.infos.map((_, i) => document.tokens.at(i)); },
+    get version() { return workbench.document.version; },
+    get text() { return workbench.document.text; },
+    get tokens() { return workbench.document.tokens.infos.map((_, i) => workbench.document.tokens.at(i)); },
     get neurons() { return [...workbench.rows.keys]; },
     get focus() { return workbench.rows.focus; },
-    values: (key: string) => Array.from(document.activations.values(key), (value) => (Number.isNaN(value) ? null : value)),
+    values: (key: string) => Array.from(workbench.document.activations.values(key), (value) => (Number.isNaN(value) ? null : value)),
     scale: (key: string) => workbench.scale(key),
     bucket: (key: string, token: number) => bucketOf(workbench.value(key, token), workbench.scale(key)),
     get connection() { return client.state.kind; },

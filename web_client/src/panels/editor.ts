@@ -22,12 +22,12 @@ export class EditorPanel extends Panel {
   }
 
   protected override firstUpdated(): void {
-    const { workbench } = this;
+    const { text } = this.workbench;
     const view = new EditorView({
       parent: this.renderRoot.querySelector(".host") as HTMLElement,
       root: this.renderRoot as ShadowRoot,
       state: EditorState.create({
-        doc: workbench.document.text,
+        doc: text.document.text,
         extensions: [
           history(),
           drawSelection(),
@@ -43,17 +43,17 @@ export class EditorPanel extends Panel {
           EditorView.contentAttributes.of({
             "aria-label": "Text", tabindex: "0", spellcheck: "false", autocapitalize: "off", autocorrect: "off",
           }),
-          neuroscope(workbench.document, workbench),
+          neuroscope(text.document, text),
         ],
       }),
     });
     this.#view = view;
     this.#stops = [
-      workbench.on("reveal", (offset) => {
+      text.on("reveal", (offset) => {
         view.dispatch({ selection: EditorSelection.cursor(offset), effects: EditorView.scrollIntoView(offset, { y: "center" }) });
       }),
-      workbench.on("replace", (text) => {
-        view.dispatch({ changes: { from: 0, to: view.state.doc.length, insert: text }, userEvent: "input.paste" });
+      text.on("replace", (insert) => {
+        view.dispatch({ changes: { from: 0, to: view.state.doc.length, insert }, userEvent: "input.paste" });
       }),
     ];
     if (matchMedia("(pointer: fine)").matches) view.focus(); // on a touch screen the keyboard would cover half of the page

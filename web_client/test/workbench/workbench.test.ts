@@ -52,7 +52,7 @@ describe("the workbench", () => {
     expect(workbench.rows.focus).toBe("L0N1");
     workbench.rows.remove("L0N1");
     expect(workbench.rows.focus).toBeNull();
-    expect([...workbench.picture.buckets]).toEqual([-128, -128, -128, -128]);
+    expect([...workbench.text.picture.buckets]).toEqual([-128, -128, -128, -128]);
   });
 
   it("steps a row to its neighbours, over those that have rows, and not out of the model", async () => {
@@ -80,24 +80,24 @@ describe("the workbench", () => {
     expect(workbench.scale("L0N1")).toEqual({ min: -widest, max: 0.5 });
     workbench.rows.setRange("L0N1", { min: null, max: null });
     expect(workbench.scale("L0N1")).toEqual({ min: -widest, max: widest });
-    expect(workbench.valuesAt(2)).toEqual([
-      { key: "L0N1", hue: 0, value: values[2], bucket: workbench.picture.buckets[2], focused: true },
+    expect(workbench.text.valuesAt(2)).toEqual([
+      { key: "L0N1", hue: 0, value: values[2], bucket: workbench.text.picture.buckets[2], focused: true },
     ]);
   });
 
   it("is settled when all of the newest text has come, and fades what is late", async () => {
     const { workbench, server } = await opened(["L0N1"]);
     expect(workbench.settled).toBe(true);
-    expect(workbench.picture.faded).toBeNull();
+    expect(workbench.text.picture.faded).toBeNull();
     workbench.document.change([{ from: 5, to: 5, insert: "x" }]);
     expect(workbench.settled).toBe(false);
     vi.advanceTimersByTime(399);
-    expect(workbench.picture.faded).toBeNull();
+    expect(workbench.text.picture.faded).toBeNull();
     vi.advanceTimersByTime(1);
-    expect([...(workbench.picture.faded ?? [])]).toEqual([0, 0, 1, 1]);
+    expect([...(workbench.text.picture.faded ?? [])]).toEqual([0, 0, 1, 1]);
     server.answer("text");
     expect(workbench.settled).toBe(true);
-    expect(workbench.picture.faded).toBeNull();
+    expect(workbench.text.picture.faded).toBeNull();
   });
 
   it("does not call answers late that keep coming while a person types on", async () => {
@@ -115,16 +115,16 @@ describe("the workbench", () => {
 
   it("gives the values at the pointer, else at the caret", async () => {
     const { workbench } = await opened(["L0N1"]);
-    workbench.caret(2);
+    workbench.text.caret(2);
     expect(workbench.cursor).toBe(2);
     workbench.hover(1);
     expect(workbench.cursor).toBe(1);
-    expect(workbench.picture.marked).toBe(1);
+    expect(workbench.text.picture.marked).toBe(1);
     workbench.hover(null);
-    workbench.caret(99);
+    workbench.text.caret(99);
     expect(workbench.cursor).toBeNull();
     const offsets: number[] = [];
-    workbench.on("reveal", (offset) => offsets.push(offset));
+    workbench.text.on("reveal", (offset) => offsets.push(offset));
     workbench.reveal(2);
     workbench.reveal(99);
     expect(offsets).toEqual([7]);
@@ -218,11 +218,11 @@ describe("the workbench", () => {
     const { rows } = workbench;
     rows.setFocus("L0N1");
     rows.hide("L0N2", true);
-    const stripes = (): string[] => workbench.picture.stripes.map(({ key }) => key);
-    expect(workbench.picture.hue).toBe(1);
+    const stripes = (): string[] => workbench.text.picture.stripes.map(({ key }) => key);
+    expect(workbench.text.picture.hue).toBe(1);
     expect(stripes()).toEqual(["L0N0", "L0N3", "L0N4", "L0N5", "L0N6", "L0N7", "L0N8", "L0N9"]);
     rows.hide("L0N1", true);
-    expect([...workbench.picture.buckets]).toEqual([-128, -128, -128, -128]);
+    expect([...workbench.text.picture.buckets]).toEqual([-128, -128, -128, -128]);
     expect(stripes()).toHaveLength(8);
   });
 

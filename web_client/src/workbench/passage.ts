@@ -1,0 +1,171 @@
+/**
+ * One text of the page: its document, where pointer and caret are in it, and its coloured tokens as an editor shows them.
+ *
+ * The rows and their scales belong to the page and are the same for all of its texts. No DOM here.
+ */
+import { bucketOf, bucketsOf, NO_VALUE, type Scale } from "../colour/scale";
+import { type Done, Freshness, type NeuroscopeClient, type NeuroscopeDocument } from "../client";
+import { Emitter } from "../client/emitter";
+import { MOST_STRIPES, type Stripe, type TokenPicture, type TokenSource, type TokenValue } from "../editor/source";
+import type { Rows } from "./rows";
+
+export interface PassageEvents {
+  change: undefined;
+  picture: undefined;
+  /** Put this text in the place of all there is, as an edit that can be undone. */
+  replace: string;
+  /** Bring this offset of the text into view. */
+  reveal: number;
+}
+
+/** After this long without an answer, values of an older text are drawn faded. Sooner, it would flicker at each key. */
+const FADE_MS = 400;
+
+export class Passage extends Emitter<PassageEvents> implements TokenSource {
+  #hovered: number | null = null;
+  #caret: number | null = null;
+  #late = false;
+  #lateTimer: ReturnType<typeof setTimeout> | null = null;
+  #lastDone: Done | null = null;
+  #picture: TokenPicture | null = null;
+
+  /** `scale` gives the scale of a neuron's colours. */
+  constructor(
+    readonly document: NeuroscopeDocument, private readonly client: NeuroscopeClient, private readonly rows: Rows,
+    private readonly scale: (key: string) => Scale,
+  ) {
+    super();
+    const told = (): void => { this.#watch(); this.redraw(); };
+    rows.on("change", told);
+    client.on("state", told);
+    for (const event of ["change", "tokens", "values", "done", "problem"] as const) document.on(event, told);
+    for (const event of ["values", "done"] as const) document.on(event, () => { this.#answered(); });
+    document.on("done", (done) => { if (done.roundTripMs !== null) this.#lastDone = done; });
+  }
+
+  /** Value of a neuron at a token; NaN where there is none. */
+  value(key: string, token: number): number {
+    return this.document.activations.values(key)[token] ?? NaN;
+  }
+
+  // ------------------------------------------------------------------ the editor's view (TokenSource)
+
+  get picture(): TokenPicture {
+    this.#picture ??= this.#draw();
+    return this.#picture;
+  }
+
+  valuesAt(token: number): readonly TokenValue[] {
+    return this.rows.list.map(({ key, hue }) => {
+      const value = this.value(key, token);
+      return { key, hue, value, bucket: bucketOf(value, this.scale(key)), focused: key === this.rows.focus };
+    });
+  }
+
+  onPicture(listener: () => void): () => void {
+    return this.on("picture", listener);
+  }
+
+  hover(token: number | null): void {
+    if (token === this.#hovered) return;
+    this.#hovered = token;
+    this.redraw();
+  }
+
+  caret(token: number | null): void {
+    if (token === this.#caret) return;
+    this.#caret = token;
+    this.emit("change", undefined);
+  }
+
+  /** The token to give values for: the one under the pointer, else the one at the caret. */
+  get cursor(): number | null {
+    const cursor = this.#hovered ?? this.#caret;
+    return cursor !== null && cursor < this.document.tokens.length ? cursor : null;
+  }
+
+  get hovered(): number | null {
+    return this.#hovered;
+  }
+
+  /** Bring a token into view, and the caret to its end. */
+  reveal(token: number): void {
+    if (token < this.document.tokens.length) this.emit("reveal", this.document.tokens.at(token).to);
+  }
+
+  // ------------------------------------------------------------------ state
+
+  /** Put another text in the place of all there is; where there is an editor, as an edit that can be undone. */
+  replaceText(text: string): void {
+    if (this.listens("replace")) this.emit("replace", text);
+    else this.document.change([{ from: 0, to: this.document.text.length, insert: text }]);
+  }
+
+  /** Every wanted value of the newest text is here. */
+  get settled(): boolean {
+    return this.client.ready && this.document.done && this.client.subscriptions.settled && this.document.activations.complete;
+  }
+
+  /** The answer is late: what is shown belongs to an older text. */
+  get late(): boolean {
+    return this.#late;
+  }
+
+  /** The last change that was answered completely. */
+  get lastDone(): Done | null {
+    return this.#lastDone;
+  }
+
+  /** Something that the picture depends on is different. */
+  redraw(): void {
+    this.#picture = null;
+    this.emit("picture", undefined);
+    this.emit("change", undefined);
+  }
+
+  // ------------------------------------------------------------------ inside
+
+  #draw(): TokenPicture {
+    const { tokens } = this.document;
+    const { focus, list } = this.rows;
+    const row = list.find(({ key, hidden }) => key === focus && !hidden);
+    const drawn = list.filter(({ key, hidden }) => !hidden && key !== focus).slice(0, MOST_STRIPES);
+    const stripes = drawn.map(({ key, hue }): Stripe => ({ key, hue, buckets: this.#buckets(key) }));
+    return {
+      tokens, stripes, hue: row?.hue ?? 0, marked: this.#hovered, faded: this.#fading(focus),
+      buckets: row === undefined ? new Int8Array(tokens.length).fill(NO_VALUE) : this.#buckets(row.key),
+    };
+  }
+
+  #buckets(key: string): Int8Array {
+    return bucketsOf(this.document.activations.values(key), this.scale(key));
+  }
+
+  /** Which tokens are drawn as those of an older text. */
+  #fading(key: string | null): Uint8Array | null {
+    if (!this.#late) return null;
+    const { activations, tokens, editedFrom } = this.document;
+    const freshness = key === null ? null : activations.freshness(key);
+    return Uint8Array.from({ length: tokens.length }, (_, i) => (i >= editedFrom || freshness?.[i] === Freshness.stale ? 1 : 0));
+  }
+
+  /** Answers come: none is late. */
+  #answered(): void {
+    if (this.#lateTimer !== null) clearTimeout(this.#lateTimer);
+    this.#lateTimer = null;
+    this.#late = false;
+    this.#watch();
+  }
+
+  /** Notice when nothing comes though something is due. */
+  #watch(): void {
+    if (this.settled) {
+      if (this.#late || this.#lateTimer !== null) this.#answered();
+    } else if (!this.#late) {
+      this.#lateTimer ??= setTimeout(() => {
+        this.#late = true;
+        this.redraw();
+      }, FADE_MS);
+    }
+  }
+}
