@@ -14,6 +14,7 @@ MAY_IMPORT = {
     "config": set(),
     "protocol": {"errors"},
     "client": {"errors"},
+    "conformance": {"errors", "client"},
     "document": {"errors"},
     "engine": {"errors"},
     "model": {"errors", "protocol", "document", "engine"},
@@ -21,12 +22,24 @@ MAY_IMPORT = {
     "server": {"errors", "config", "protocol", "document", "engine", "model", "session"},
     "demo_model": {"errors", "document", "engine"},
     "bench": {"errors", "config", "protocol", "engine", "model", "session"},
-    "cli": {"errors", "config", "engine", "server", "bench"},
+    "cli": {"errors", "config", "engine", "server", "bench", "conformance"},
     "__main__": {"cli"},
 }
 """Room to rooms. A room is a module or a folder directly below the package."""
 
-SERVER_PROCESS = {"errors", "client", "config", "protocol", "document", "model", "session", "server", "cli", "__main__"}
+SERVER_PROCESS = {
+    "errors",
+    "client",
+    "conformance",
+    "config",
+    "protocol",
+    "document",
+    "model",
+    "session",
+    "server",
+    "cli",
+    "__main__",
+}
 WITHOUT_TORCH = {"commands", "catalog", "contexts", "statistics", "scheduler", "worker", "__init__"}
 """Modules of the engine that the server process imports."""
 
@@ -72,5 +85,5 @@ def test_torch_stays_in_the_workers_and_sockets_in_the_server(path: Path) -> Non
     top = {name.split(".")[0] for name in imports(path, top_level_only=True)}
     if own in SERVER_PROCESS or (own == "engine" and path.stem in WITHOUT_TORCH):
         assert not top & {"torch", "transformers", "transformer_lens"}
-    if own not in ("server", "client"):
+    if own not in ("server", "client", "conformance"):
         assert not top & {"websockets", "asyncio"}

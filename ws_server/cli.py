@@ -90,6 +90,12 @@ def _bench(options: argparse.Namespace) -> int:
     return 0
 
 
+def _conformance(options: argparse.Namespace) -> int:
+    from .conformance.report import run_conformance
+
+    return run_conformance(options.url, options.token, options.clause or None, options.json)
+
+
 def _models(options: argparse.Namespace) -> int:
     from .engine.catalog import cached_models
 
@@ -165,6 +171,19 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--json", type=Path, metavar="FILE", help="write the table there as well")
     bench.add_argument("--device", choices=_DEVICES, default=_DEFAULTS.device, help="where to compute")
     bench.add_argument("--dtype", choices=_DTYPES, default=_DEFAULTS.dtype, help="precision of the weights")
+
+    conformance = commands.add_parser(
+        "conformance", help="check that a server keeps the protocol, clause by clause; exit code 1 where it does not"
+    )
+    conformance.set_defaults(run=_conformance)
+    conformance.add_argument(
+        "url", metavar="URL", help="the server, as ws://127.0.0.1:8740/ws or http://127.0.0.1:8740/"
+    )
+    conformance.add_argument("--token", help="the server's access token, where it asks for one")
+    conformance.add_argument(
+        "--clause", action="append", metavar="NUMBER", help="check this one; may be given several times"
+    )
+    conformance.add_argument("--json", type=Path, metavar="FILE", help="write the outcomes there as well")
 
     models = commands.add_parser("models", help="list the models that need no download")
     models.set_defaults(run=_models)

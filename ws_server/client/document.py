@@ -107,8 +107,7 @@ class Document:
             ValueError: changes overlap, leave the text, or hold a lone surrogate. Nothing is changed then.
         """
         self._state.change(list(changes))
-        if self.problem is not None:
-            self._state.open()  # it may be a text that the server takes again
+        self.problem = None  # until the server says so of this text
         self._tell()
 
     def replace(self, start: int, stop: int, insert: str) -> None:
@@ -188,6 +187,8 @@ class Document:
         """The answer to the open that carried `version`; older ones count no more."""
         if version == self._state.opened_at:
             self._open_answered, self.problem = True, problem
+            if problem is not None:
+                self._state.refused()
             self._tell()
 
     async def wait_until_opened(self) -> None:

@@ -79,6 +79,7 @@ class DocumentState:
         self.opened_at = 0
         """Version of the newest open: older messages speak of a list that is gone."""
         self._whole_list_expected = True
+        self._refused = False
         self._log: list[tuple[int, tuple[Change, ...]]] = []
         self._infos: list[_Info] = []
         self._starts: Offsets = np.zeros(0, np.int64)
@@ -118,7 +119,9 @@ class DocumentState:
         self.text = applied(self.text, normal)
         self.version += 1
         self._log.append((self.version, normal))
-        if self._send is not None:
+        if self._refused:
+            self.open()  # it may be a text that the server takes again
+        elif self._send is not None:
             wire = [{"from": change.start, "to": change.stop, "insert": change.insert} for change in normal]
             self._send("document/change", {"uri": self.uri, "version": self.version, "changes": wire})
 
@@ -138,10 +141,15 @@ class DocumentState:
             return
         self.version += 1  # so that no answer to an earlier message can be taken for one to this
         self.opened_at = self.version
+        self._refused = False
         self._whole_list_expected = True
         self._log.clear()
         self.activations.doubt()
         self._send("document/open", {"uri": self.uri, "version": self.version, "text": self.text})
+
+    def refused(self) -> None:
+        """The server did not take the text: it has none to change."""
+        self._refused = True
 
     def model_changed(self) -> None:
         """No value holds any more; tokens and values come anew."""

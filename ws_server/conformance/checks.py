@@ -1,0 +1,649 @@
+"""The checks: an async function a clause, which raises `Broken` where the server breaks it.
+
+A check gets a `Target`; it opens connections of its own, so no check depends on another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .peer import Broken, Mirror, Peer, require
+
+TOLERANCE = 1e-3
+"""What the same text's values may differ by, absolute and relative: passes in pieces round differently."""
+
+TEXT = "It was the best of times, it was the worst of times."
+
+
+class NotApplicable(Exception):
+    """This server offers nothing that the clause could be checked with; the message says why."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """The server under test."""
+
+    address: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    _peers: list[Peer] = field(default_factory=list)
+
+    async def open(self, **params: Any) -> Peer:
+        """A connection that is initialized."""
+        peer = await self.dial()
+        await peer.initialize(**params)
+        return peer
+
+    async def dial(self, **options: Any) -> Peer:
+        """A connection."""
+        peer = await Peer.dial(self.address, additional_headers=self.headers, **options)
+        self._peers.append(peer)
+        return peer
+
+    async def hang_up(self) -> None:
+        """Ends all connections, so that the next check finds a server at rest."""
+        while self._peers:
+            await self._peers.pop().close()
+
+    async def get(self, path: str) -> tuple[int, bytes]:
+        """Status and body of a GET on the same port."""
+        base = self.address.replace("ws", "http", 1).removesuffix("ws")
+        request = urllib.request.Request(base + path, headers=dict(self.headers))
+
+        def fetch() -> tuple[int, bytes]:
+            try:
+                with urllib.request.urlopen(request, timeout=30) as response:
+                    return response.status, response.read()
+            except urllib.error.HTTPError as error:
+                return error.code, b""
+            except OSError as error:
+                raise Broken(f"GET /{path}: {error}") from None
+
+        return await asyncio.get_running_loop().run_in_executor(None, fetch)
+
+
+Check = Callable[[Target], Awaitable[None]]
+CHECKS: dict[str, Check] = {}
+"""By clause."""
+
+
+def clause(number: str) -> Callable[[Check], Check]:
+    def register(check: Check) -> Check:
+        CHECKS[number] = check
+        return check
+
+    return register
+
+
+def neurons(peer: Peer, count: int) -> list[str]:
+    """Keys of a few neurons of the model, of all layers in turn."""
+    model = peer.facts["model"]
+    return [f"L{number % model['layers']}N{number // model['layers']}" for number in range(count)]
+
+
+def ids(document: Mirror) -> list[int]:
+    return [token["id"] for token in document.tokens]
+
+
+def spans(document: Mirror) -> list[tuple[int, int]]:
+    return [(token["from"], token["to"]) for token in document.tokens if not token.get("special")]
+
+
+def check_cover(document: Mirror, length: int) -> None:
+    """Spans are in order and leave nothing of the text out."""
+    covered = 0
+    for start, stop in spans(document):
+        require(
+            start <= covered <= stop, f"the span [{start}, {stop}) leaves a gap, or is out of order, after {covered}"
+        )
+        covered = max(covered, stop)
+    require(covered == length, f"the tokens cover {covered} of {length}")
+
+
+def check_same(one: Mirror, other: Mirror, keys: list[str]) -> None:
+    require(ids(one) == ids(other), "the token lists differ")
+    require(spans(one) == spans(other), "the spans differ")
+    for key in keys:
+        for index, (a, b) in enumerate(zip(one.values[key], other.values[key], strict=True)):
+            near = a is b or (a is not None and b is not None and abs(a - b) <= TOLERANCE * max(1.0, abs(a)))
+            require(near, f"{key} is {a} and {b} at token {index}")
+
+
+# ------------------------------------------------------------------------------------ transport
+
+
+@clause("1.1")
+async def subprotocol(target: Target) -> None:
+    peer = await target.dial(subprotocols=["neuroscope.v1"])
+    require(peer.socket.subprotocol == "neuroscope.v1", "neuroscope.v1 was offered and not echoed")
+    await peer.close()
+    await (await target.dial()).close()
+
+
+@clause("1.2")
+async def batches(target: Target) -> None:
+    peer = await target.open()
+    ask = {"jsonrpc": "2.0", "method": "models/list", "params": {}}
+    await peer.send(
+        [{**ask, "id": "a"}, {"jsonrpc": "2.0", "method": "$/cancelRequest", "params": {"id": 99}}, {**ask, "id": "b"}]
+    )
+    answer = await peer.receive()
+    require(isinstance(answer, list), "a batch was not answered by an array")
+    require(sorted(item["id"] for item in answer) == ["a", "b"], "the array does not hold one answer a request")
+
+
+@clause("1.3")
+async def binary(target: Target) -> None:
+    peer = await target.open()
+    await peer.send(b"{}")
+    code = await peer.closed_with()
+    require(code == 1003, f"it closed with {code}")
+
+
+@clause("1.4")
+async def http(target: Target) -> None:
+    for path in ("", "healthz", "metrics", "openrpc.json"):
+        status, body = await target.get(path)
+        require(status == 200 and body, f"GET /{path} is answered {status}")
+
+
+@clause("1.5")
+async def unknown_members(target: Target) -> None:
+    peer = await target.open(somethingNew={"a": 1})
+    result = await peer.request("document/open", uri="a", version=1, text="x", alsoNew=True)
+    require(result["uri"] == "a", "the answer names another document")
+
+
+# ------------------------------------------------------------------------------------ positions
+
+
+@clause("2.1")
+async def utf16(target: Target) -> None:
+    await _check_unit(target, {}, "utf-16", 2)
+
+
+@clause("2.2")
+async def utf32(target: Target) -> None:
+    await _check_unit(target, {"positionEncodings": ["utf-32"]}, "utf-32", 1)
+
+
+async def _check_unit(target: Target, params: dict[str, Any], unit: str, width: int) -> None:
+    peer = await target.open(**params)
+    require(peer.facts["positionEncoding"] == unit, f"the unit is {peer.facts['positionEncoding']}")
+    document = await peer.show("a", "😀 ab")
+    check_cover(document, width + 3)
+    await peer.change("a", 2, (width + 1, width + 2, "XY"))
+    fresh = await peer.show("b", "😀 XYb")
+    check_cover(await peer.settle("a", 2), width + 4)
+    check_same(document, fresh, [])
+
+
+@clause("2.3")
+async def inside_a_pair(target: Target) -> None:
+    peer = await target.open()
+    await peer.show("a", "😀")
+    await peer.change("a", 2, (1, 1, "x"))
+    await peer.told("document/resync", uri="a")
+
+
+@clause("2.4")
+async def line_endings(target: Target) -> None:
+    peer = await target.open()
+    text = "a\r\nb\rc\n\n d"
+    check_cover(await peer.show("a", text), len(text))
+    await peer.change("a", 2, (len(text), len(text), "\r\n"))
+    check_cover(await peer.settle("a", 2), len(text) + 2)
+
+
+# ------------------------------------------------------------------------------------ life
+
+
+@clause("3.1")
+async def not_initialized(target: Target) -> None:
+    peer = await target.dial()
+    await peer.refused("models/list", -32002)
+    await peer.refused("document/open", -32002, uri="a", version=1, text="")
+
+
+@clause("3.2")
+async def initialize(target: Target) -> None:
+    facts = (await target.open(positionEncodings=["utf-7", "utf-32"], activationEncodings=["base64"])).facts
+    for name in (
+        "server",
+        "session",
+        "resumeToken",
+        "resumed",
+        "models",
+        "model",
+        "subscriptions",
+        "documents",
+        "limits",
+    ):
+        require(name in facts, f"initialize does not tell {name}")
+    require(facts["protocolVersion"] == 1, "the protocol's version is not 1")
+    agreed = (facts["positionEncoding"], facts["activationEncoding"])
+    require(agreed == ("utf-32", "base64"), f"utf-32 and base64 were offered, agreed on is {agreed}")
+    require(facts["resumed"] is False, "a new session calls itself resumed")
+    for name in (
+        "frameBytes",
+        "documents",
+        "documentCharacters",
+        "documentTokens",
+        "subscriptions",
+        "messagesPerSecond",
+    ):
+        require(isinstance(facts["limits"].get(name), int), f"limits.{name} is not told")
+    for name in (
+        "id",
+        "layers",
+        "neuronsPerLayer",
+        "contextTokens",
+        "vocabulary",
+        "dtype",
+        "device",
+        "prependsBos",
+        "hooks",
+    ):
+        require(name in facts["model"], f"the model's {name} is not told")
+
+
+@clause("3.3")
+async def resuming(target: Target) -> None:
+    first = await target.open()
+    keys = neurons(first, 2)
+    await first.request("neurons/subscribe", neurons=keys)
+    before = await first.show("a", TEXT)
+    resume = {name: first.facts[name] for name in ("session", "resumeToken")}
+    first.socket.transport.abort()
+    peer = await target.open(resume=resume)
+    require(peer.facts["resumed"] is True, "the session was not taken up again")
+    require(peer.keys == keys, "the subscriptions are others")
+    check_same(await peer.show("a", TEXT), before, keys)
+
+
+@clause("3.4")
+async def no_session_to_resume(target: Target) -> None:
+    first = await target.open()
+    session = first.facts["session"]
+    first.socket.transport.abort()
+    for resume in ({"session": session, "resumeToken": "wrong"}, {"session": "none", "resumeToken": "none"}):
+        facts = (await target.open(resume=resume)).facts
+        require(facts["resumed"] is False, "it resumed what it should not")
+        require(facts["session"] != session, "the new session has the old one's name")
+
+
+@clause("3.5")
+async def models(target: Target) -> None:
+    peer = await target.open()
+    listed = [model["id"] for model in (await peer.request("models/list"))["models"]]
+    require(peer.facts["model"]["id"] in listed, "the model that is held is not on the list")
+    await peer.refused("model/load", -32010, model="there is no such model")
+    require(ids(await peer.show("a", TEXT)), "after a refused load nothing is tokenized")
+
+
+@clause("3.6")
+async def loading(target: Target) -> None:
+    peer = await target.open()
+    keys = neurons(peer, 2)
+    await peer.request("neurons/subscribe", neurons=keys)
+    document = await peer.show("a", TEXT)
+    splices = len(document.splices)
+    info = await peer.request("model/load", model=peer.facts["model"]["id"], workDoneToken="progress")
+    require(info["id"] == peer.facts["model"]["id"], "the answer is of another model")
+    while len(document.splices) == splices:
+        await peer.told("document/tokens", uri="a")
+    document.done = -1
+    await peer.settle("a", 1)
+    told = [m["params"] for m in peer.notifications if m["method"] == "$/progress"]
+    kinds = [params["value"]["kind"] for params in told if params["token"] == "progress"]
+    # A model that is loaded already needs no progress.
+    require(not kinds or (kinds[0] == "begin" and kinds[-1] == "end"), f"the progress told is {kinds}")
+
+
+# ------------------------------------------------------------------------------------ documents
+
+
+@clause("4.1")
+async def opening(target: Target) -> None:
+    peer = await target.open()
+    result = await peer.request("document/open", uri="a", version=7, text=TEXT)
+    document = await peer.settle("a", 7)
+    require((result["uri"], result["version"]) == ("a", 7), "the answer is of another document or version")
+    require(result["tokenCount"] == len(document.tokens), "tokenCount is not that of the tokens")
+    check_cover(document, len(TEXT))
+
+
+EDITS: list[list[tuple[int, int, str]]] = [
+    [(6, 6, " never")],
+    [(0, 2, "That")],
+    [(10, 30, "")],
+    [(0, 0, "\n"), (20, 24, "x y"), (28, 28, "é")],
+    [(5, 5, "w"), (6, 6, "o"), (9, 12, "rds 12")],
+]
+
+
+def edited(text: str, changes: list[tuple[int, int, str]]) -> str:
+    for start, stop, insert in sorted(changes, reverse=True):
+        text = text[:start] + insert + text[stop:]
+    return text
+
+
+@clause("4.2")
+async def splices(target: Target) -> None:
+    peer = await target.open()
+    document, text = await peer.show("a", TEXT), TEXT
+    for version, changes in enumerate(EDITS, start=2):
+        await peer.change("a", version, *changes)
+        text = edited(text, changes)
+        await peer.settle("a", version)
+        check_cover(document, len(text))
+        check_same(document, await peer.show("fresh", text, version), [])
+
+
+@clause("4.3")
+async def order_is_free(target: Target) -> None:
+    peer = await target.open()
+    changes = [(20, 24, "one"), (0, 2, "two"), (8, 8, " three")]
+    document = await peer.show("a", TEXT)
+    await peer.change("a", 2, *changes)
+    fresh = await peer.show("b", edited(TEXT, changes))
+    await peer.settle("a", 2)
+    check_same(document, fresh, [])
+
+
+@clause("4.4")
+async def impossible(target: Target) -> None:
+    peer = await target.open()
+    await peer.show("a", TEXT)
+    version = 1
+    for number, changes in ((0, [(0, 0, "x"), (99, 99, "")]), (0, [(0, 3, ""), (2, 4, "")]), (-1, [(0, 0, "x")])):
+        await peer.change("a", version + 1 + number, *changes)
+        await peer.told("document/resync", uri="a")
+        before = len(peer.notifications)
+        await peer.change("a", version + 2, (0, 0, "ignored"))
+        await peer.echo()
+        heard = [m for m in peer.notifications[before:] if m.get("params", {}).get("uri") == "a"]
+        require(not heard, f"a change before the next open was not ignored: {heard[:1]}")
+        version += 5
+        document = await peer.show("a", TEXT, version)
+        check_cover(document, len(TEXT))
+    await peer.change("nobody opened it", 1, (0, 0, "x"))
+    await peer.told("document/resync", uri="nobody opened it")
+
+
+@clause("4.5")
+async def opening_again(target: Target) -> None:
+    peer = await target.open()
+    await peer.show("a", TEXT)
+    document = await peer.show("a", "Another text.", 5)
+    check_cover(document, len("Another text."))
+
+
+@clause("4.6")
+async def closing(target: Target) -> None:
+    peer = await target.open()
+    await peer.show("a", TEXT)
+    await peer.request("document/close", uri="a")
+    await peer.refused("document/close", -32012, uri="a")
+    await peer.change("a", 2, (0, 0, "x"))
+    await peer.told("document/resync", uri="a")
+
+
+@clause("4.7")
+async def special_tokens(target: Target) -> None:
+    peer = await target.open()
+    document = await peer.show("a", TEXT)
+    marked = [token for token in document.tokens if token.get("special")]
+    require(bool(marked) == peer.facts["model"]["prependsBos"], "prependsBos and the tokens do not agree")
+    require(all(token["from"] == token["to"] for token in marked), "a special token has a span of the text")
+
+
+# ------------------------------------------------------------------------------------ activations
+
+
+@clause("5.1")
+async def references(target: Target) -> None:
+    peer = await target.open()
+    model = peer.facts["model"]
+    asked: list[Any] = ["L0N1", {"layer": 0, "neuron": 2}, {"hook": "blocks.0.mlp.hook_post", "index": 3}]
+    expected = ["L0N1", "L0N2", "L0N3"]
+    other = next((hook for hook in model["hooks"] if not hook.endswith("mlp.hook_post")), None)
+    if other is not None:
+        asked.append({"hook": other, "index": 0})
+        expected.append(f"{other}/0")
+    told = (await peer.request("neurons/subscribe", neurons=asked))["neurons"]
+    require([neuron["key"] for neuron in told] == expected, f"the keys are {[neuron['key'] for neuron in told]}")
+    for neuron in told:
+        require({"layer", "neuron", "hook", "statistics"} <= neuron.keys(), f"{neuron['key']} is not told in full")
+    document = await peer.show("a", TEXT)
+    require(set(document.values) == set(expected), "values came under other keys")
+
+
+@clause("5.2")
+async def all_or_nothing(target: Target) -> None:
+    peer = await target.open()
+    model = peer.facts["model"]
+    kept = (await peer.request("neurons/subscribe", neurons=["L0N1"]))["neurons"]
+    for bad in (f"L{model['layers']}N0", f"L0N{model['neuronsPerLayer']}", "neuron", {"hook": "nowhere", "index": 0}):
+        error = await peer.refused("neurons/subscribe", -32602, neurons=["L0N2", bad])
+        named = bad if isinstance(bad, str) else bad["hook"]
+        told = error["message"] + json.dumps(error.get("data", {}))
+        require(str(named) in told or "neurons.1" in told or "L" in told, "the error does not name the reference")
+    require(
+        (await peer.request("neurons/subscribe", neurons=["L0N1"]))["neurons"] == kept, "a refused one is subscribed"
+    )
+
+
+@clause("5.3")
+async def subscribing_later(target: Target) -> None:
+    peer = await target.open()
+    for uri in ("a", "b"):
+        await peer.show(uri, TEXT)
+    keys = neurons(peer, 3)
+    await peer.request("neurons/subscribe", neurons=keys[:2])
+    await peer.request("neurons/subscribe", neurons=keys)
+    require(peer.keys == keys, "the row order is not that of subscribing")
+    for uri in ("a", "b"):
+        document = peer.documents[uri]
+        while not all(None not in document.values.get(key, [None]) for key in keys):
+            await peer.told("activations/update", uri=uri)
+
+
+@clause("5.4")
+async def only_what_changed(target: Target) -> None:
+    peer = await target.open()
+    await peer.request("neurons/subscribe", neurons=neurons(peer, 2))
+    document = await peer.show("a", TEXT)
+    await peer.change("a", 2, (len(TEXT), len(TEXT), " More"))
+    before = len(document.updates)
+    await peer.settle("a", 2)
+    first = document.splices[-1]["start"]
+    sent = [update["start"] for update in document.updates[before:]]
+    require(
+        sent and min(sent) >= first,
+        f"values from token {min(sent, default=None)} on, where {first} is the first new one",
+    )
+
+
+@clause("5.5")
+async def versions(target: Target) -> None:
+    peer = await target.open()
+    await peer.request("neurons/subscribe", neurons=neurons(peer, 3))
+    await peer.show("a", TEXT)
+    for version in range(2, 8):
+        await peer.change("a", version, (version, version, " w"))
+    await peer.settle("a", 7)  # the mirror holds every message against the rule
+
+
+@clause("5.6")
+async def last_version(target: Target) -> None:
+    peer = await target.open()
+    await peer.request("neurons/subscribe", neurons=neurons(peer, 2))
+    await peer.show("a", "")
+    for version in range(2, 42):
+        await peer.change("a", version, (0, 0, "word "))
+    document = await peer.settle("a", 41)
+    check_cover(document, 200)
+
+
+@clause("5.7")
+async def incremental(target: Target) -> None:
+    peer = await target.open()
+    keys = neurons(peer, 6)
+    await peer.request("neurons/subscribe", neurons=keys)
+    document, text = await peer.show("a", TEXT), TEXT
+    for version, changes in enumerate(EDITS, start=2):
+        await peer.change("a", version, *changes)
+        text = edited(text, changes)
+        await peer.settle("a", version)
+        fresh = await peer.show("fresh", text, version)
+        check_same(document, fresh, keys)
+
+
+@clause("5.8")
+async def encodings(target: Target) -> None:
+    shown = []
+    for encoding in ("json", "base64"):
+        peer = await target.open(activationEncodings=[encoding])
+        keys = neurons(peer, 3)
+        await peer.request("neurons/subscribe", neurons=keys)
+        shown.append(await peer.show("a", TEXT))
+        told = {type(m["params"]["values"]) for m in peer.notifications if m["method"] == "activations/update"}
+        require(told == {list if encoding == "json" else dict}, f"values are not {encoding}")
+    check_same(shown[0], shown[1], keys)
+
+
+@clause("5.9")
+async def unsubscribing(target: Target) -> None:
+    peer = await target.open()
+    keys = neurons(peer, 3)
+    await peer.request("neurons/subscribe", neurons=keys)
+    document = await peer.show("a", TEXT)
+    left = (await peer.request("neurons/unsubscribe", neurons=keys[1:2]))["neurons"]
+    require([neuron["key"] for neuron in left] == [keys[0], keys[2]], "the rows left are others")
+    before = len(document.updates)
+    await peer.change("a", 2, (0, 0, "Then "))
+    await peer.settle("a", 2)
+    sent = {key for update in document.updates[before:] for key in update["neurons"]}
+    require(sent == {keys[0], keys[2]}, f"values of {sorted(sent)} came")
+
+
+@clause("5.10")
+async def top(target: Target) -> None:
+    peer = await target.open()
+    document = await peer.show("a", TEXT)
+    token = len(document.tokens) // 2
+    result = await peer.request("neurons/top", uri="a", token=token, k=5)
+    found = result["neurons"]
+    require((result["version"], result["token"], len(found)) == (1, token, 5), "the answer is to another question")
+    values = [neuron["value"] for neuron in found if neuron["value"] is not None]
+    require(values == sorted(values, reverse=True), "they are not in order of their values")
+    await peer.request("neurons/subscribe", neurons=[neuron["key"] for neuron in found])
+    while not all(neuron["key"] in document.values for neuron in found):
+        await peer.told("activations/update", uri="a")
+    for neuron in found:
+        value, told = document.values[neuron["key"]][token], neuron["value"]
+        same = value is told or (value is not None and told is not None and abs(value - told) <= TOLERANCE)
+        require(same, f"{neuron['key']} has another value")
+    limited = await peer.request("neurons/top", uri="a", token=token, k=3, layers=[0])
+    require({neuron["layer"] for neuron in limited["neurons"]} == {0}, "neurons of other layers came")
+
+
+# ------------------------------------------------------------------------------------ contexts
+
+
+@clause("6.1")
+async def long_documents(target: Target) -> None:
+    peer = await target.open()
+    context, most = peer.facts["model"]["contextTokens"], peer.facts["limits"]["documentTokens"]
+    if context > 4096 or 2 * context > most:
+        raise NotApplicable(f"contexts of {context} tokens are too long to fill")
+    await peer.request("neurons/subscribe", neurons=neurons(peer, 1))
+    text = "".join(f"line {number} of it\n" for number in range(context // 3))
+    document = await peer.show("a", text)
+    check_cover(document, len(text))
+    starts = [index for index, token in enumerate(document.tokens) if index == 0 or token.get("segment")]
+    sizes = [stop - start for start, stop in zip(starts, [*starts[1:], len(document.tokens)], strict=True)]
+    require(len(document.tokens) > context, "the text is not longer than the context")
+    require(max(sizes) <= context, f"a context has {max(sizes)} tokens of at most {context}")
+    if peer.facts["model"]["prependsBos"]:
+        require(all(document.tokens[start].get("special") for start in starts), "a context does not start with BOS")
+
+
+# ------------------------------------------------------------------------------------ errors, discovery
+
+
+@clause("7.1")
+async def not_json(target: Target) -> None:
+    peer = await target.open()
+    await peer.send("{")
+    answer = await peer.receive()
+    require(answer.get("error", {}).get("code") == -32700 and answer.get("id") is None, f"the answer is {answer}")
+    await peer.echo()
+
+
+@clause("7.2")
+async def bad_requests(target: Target) -> None:
+    peer = await target.open()
+    await peer.send({"jsonrpc": "1.0", "id": 5, "method": "models/list"})
+    answer = await peer.receive()
+    require(answer.get("error", {}).get("code") == -32600 and answer.get("id") == 5, f"the answer is {answer}")
+    await peer.refused("there/is/none", -32601)
+    error = await peer.refused("document/open", -32602, uri="a", version="one", text="")
+    require("version" in json.dumps(error), "the error does not name the member")
+    await peer.echo()
+
+
+@clause("7.3")
+async def bad_notifications(target: Target) -> None:
+    peer = await target.open()
+    await peer.notify("document/change", uri=5)
+    error = await peer.told("$/error", method="document/change")
+    require(error.get("code") == -32602, f"the code is {error.get('code')}")
+    await peer.echo()
+
+
+@clause("7.4")
+async def large_frames(target: Target) -> None:
+    peer = await target.open()
+    size = peer.facts["limits"]["frameBytes"]
+    if size > 64 * 1024 * 1024:
+        raise NotApplicable(f"frames of {size} bytes are too large to send")
+    await peer.send(" " * (size + 1))
+    code = await peer.closed_with()
+    require(code == 1009, f"it closed with {code}")
+
+
+@clause("7.5")
+async def too_many_documents(target: Target) -> None:
+    peer = await target.open()
+    most = peer.facts["limits"]["documents"]
+    if most > 1000:
+        raise NotApplicable(f"{most} documents are too many to open")
+    for number in range(most):
+        await peer.request("document/open", uri=f"{number}", version=1, text="")
+    error = await peer.refused("document/open", -32013, uri="one more", version=1, text="")
+    require(error.get("data", {}).get("maximum") == most, "the limit is not told in data")
+
+
+@clause("8.1")
+async def discovery(target: Target) -> None:
+    peer = await target.open()
+    told = await peer.request("rpc.discover")
+    _, body = await target.get("openrpc.json")
+    require(json.loads(body) == told, "rpc.discover and /openrpc.json differ")
+    names = {method["name"] for method in told.get("methods", [])}
+    lacking = {
+        "initialize",
+        "model/load",
+        "document/open",
+        "document/change",
+        "neurons/subscribe",
+        "neurons/top",
+    } - names
+    require(not lacking, f"the document lacks {', '.join(sorted(lacking))}")
