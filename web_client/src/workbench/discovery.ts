@@ -8,6 +8,7 @@
 import type { NeuronsChangedParams, NeuronsChangedResult, NeuronsTopParams, NeuronsTopResult } from "../wire";
 import { DisconnectedError, ErrorCode, RequestError } from "../client";
 import { Emitter } from "../client/emitter";
+import type { TokenRange } from "../editor/source";
 import { Latest } from "./latest";
 import type { Workbench } from "./workbench";
 
@@ -45,6 +46,8 @@ export class Discovery extends Emitter<{ change: undefined }> {
   #editedAt = -Infinity;
   /** The version before the last edit; null before the first. */
   #since: number | null = null;
+  /** The neuron that a selection is measured by, once another was added from here: the list must not change under the pointer. */
+  #measure: { readonly key: string; readonly focus: string | null; readonly selection: TokenRange | null } | null = null;
 
   constructor(workbench: Workbench) {
     super();
@@ -108,11 +111,21 @@ export class Discovery extends Emitter<{ change: undefined }> {
 
   // ------------------------------------------------------------------ at the caret
 
+  /** The neuron whose strongest token in the selection is looked at: that in focus; null when there is none, or no selection. */
+  get measure(): string | null {
+    const { rows, selection } = this.#workbench;
+    if (selection === null) return null;
+    const kept = this.#measure;
+    const holds = kept !== null && kept.focus === rows.focus && kept.selection === selection && rows.get(kept.key) !== null;
+    return holds ? kept.key : rows.focus;
+  }
+
   /** The token that is looked at; null when there is none. */
   get token(): number | null {
-    const { caretToken, document, rows, selection } = this.#workbench;
+    const { measure } = this;
+    const { caretToken, document, selection } = this.#workbench;
     if (selection === null) return caretToken;
-    const values = rows.focus === null ? null : document.activations.values(rows.focus);
+    const values = measure === null ? null : document.activations.values(measure);
     let strongest: number | null = null;
     let highest = -Infinity;
     for (let i = selection.from; i < Math.min(selection.to, document.tokens.length); i++) {
@@ -166,9 +179,13 @@ export class Discovery extends Emitter<{ change: undefined }> {
 
   /** Add neurons, and look at the first of them. Resolves to what was refused. */
   async add(keys: readonly string[]): Promise<string[]> {
+    const { measure } = this;
+    const { rows, selection } = this.#workbench;
     const [first] = keys;
-    const refused = this.#workbench.rows.add(keys);
-    if (first !== undefined) this.#workbench.rows.setFocus(first);
+    const refused = rows.add(keys);
+    if (first !== undefined) rows.setFocus(first);
+    if (measure !== null) this.#measure = { key: measure, focus: rows.focus, selection };
+    this.#refresh();
     return refused;
   }
 

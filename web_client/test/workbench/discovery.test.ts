@@ -68,7 +68,7 @@ describe("the caret's neurons", () => {
   });
 
   it("of a selection are those of the token at which the focused neuron is strongest", async () => {
-    const { workbench, discovery } = await opened();
+    const { workbench, discovery, server } = await opened();
     const values = (key: string): number[] => [...workbench.document.activations.values(key)];
     const strongest = (key: string, from: number, to: number): number => {
       const part = values(key).slice(from, to);
@@ -81,6 +81,19 @@ describe("the caret's neurons", () => {
         expect(discovery.token).toBe(strongest(key, Math.max(1, from), to)); // the BOS is no part of the text
       }
     }
+    // Adding from the list takes the focus, and leaves the list as it is.
+    workbench.rows.setFocus("L0N1");
+    workbench.text.caret(5, { from: 1, to: 6 });
+    const { token } = discovery;
+    server.answer("text");
+    const adding = discovery.add(["L3N7"]);
+    await settle();
+    server.answer("text");
+    await adding;
+    expect([workbench.rows.focus, discovery.measure, discovery.token]).toEqual(["L3N7", "L0N1", token]);
+    workbench.rows.setFocus("L0N2");
+    expect([discovery.measure, discovery.token]).toEqual(["L0N2", strongest("L0N2", 1, 6)]);
+    workbench.rows.remove("L3N7");
     workbench.text.caret(3);
     expect(discovery.token).toBe(3);
     for (const key of ["L0N1", "L0N2"]) workbench.rows.remove(key);
