@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import ipaddress
-import logging
 import os
 import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import __version__
+from . import __version__, logs
 from .config import Limits, Settings
 from .engine.catalog import EMBEDDED_ID, LoadOptions, resolve_models
 from .errors import StartupError
@@ -24,9 +23,7 @@ _DTYPES = ("float32", "float16", "bfloat16")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit code: 0, or 2 where it could not be done as asked."""
     options = _parser().parse_args(arguments)
-    logging.basicConfig(level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(message)s")
-    # Refused handshakes and clients that just go are the other side's business.
-    logging.getLogger("websockets").setLevel(logging.CRITICAL)
+    logs.set_up(options.log_level, options.log_format)
     try:
         code: int = options.run(options)
     except StartupError as error:
@@ -59,6 +56,7 @@ def _serve(options: argparse.Namespace) -> int:
         tls_key=options.tls_key,
         base_path=options.base_path,
         trusted_proxies=tuple(options.trusted_proxy),
+        log_format=options.log_format,
         context_tokens=options.context_tokens,
         resume_seconds=options.resume_timeout,
         slow_client_seconds=options.slow_client_timeout,
@@ -110,12 +108,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="neuroscope", description="Type, and watch the neurons of a language model fire on every token."
     )
     parser.add_argument("--version", action="version", version=f"neuroscope {__version__}")
-    parser.add_argument(
-        "--log-level",
-        default="warning",
-        choices=("debug", "info", "warning", "error"),
-        help="default: %(default)s",
-    )
+    parser.set_defaults(log_level="warning", log_format="text")
+    _add_log_options(parser)
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     serve = commands.add_parser(
@@ -157,6 +151,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--compression", action="store_true", help="compress messages; worth it only on slow networks")
     _add_access_options(serve)
     _add_limit_options(serve)
+    _add_log_options(serve)
 
     bench = commands.add_parser(
         "bench",
@@ -188,6 +183,23 @@ def _parser() -> argparse.ArgumentParser:
     models = commands.add_parser("models", help="list the models that need no download")
     models.set_defaults(run=_models)
     return parser
+
+
+def _add_log_options(parser: argparse.ArgumentParser) -> None:
+    """They can be given before and after the command's name."""
+    group = parser.add_argument_group("what is logged, on standard error", "Texts and tokens never are.")
+    group.add_argument(
+        "--log-level",
+        choices=logs.LEVELS,
+        default=argparse.SUPPRESS,
+        help="default: warning; info tells of each connection, debug of each request",
+    )
+    group.add_argument(
+        "--log-format",
+        choices=logs.FORMATS,
+        default=argparse.SUPPRESS,
+        help="default: text; json is one object a line",
+    )
 
 
 def _add_access_options(serve: argparse.ArgumentParser) -> None:

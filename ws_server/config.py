@@ -66,6 +66,8 @@ class Settings:
     """Where a reverse proxy has put the server, such as `/neuroscope`; no slash at the end."""
     trusted_proxies: tuple[str, ...] = ()
     """Addresses or networks whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed."""
+    log_format: str = "text"
+    """How the workers' log looks: `text` or `json`."""
     resume_seconds: float = 60.0
     """How long a dropped connection's session is kept."""
     slow_client_seconds: float = 30.0

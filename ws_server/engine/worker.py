@@ -6,7 +6,6 @@ and takes a model's memory with it when it goes. It holds nothing that cannot be
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import socket
@@ -16,6 +15,7 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from urllib.parse import urlsplit
 
+from .. import logs
 from .catalog import LoadOptions, ModelSpec
 from .commands import AtWork, LoadFailed, LoadProgress
 from .mailbox import Mailbox
@@ -27,7 +27,7 @@ def run_worker(connection: Connection, spec: ModelSpec, options: LoadOptions) ->
     # Threads that wait by spinning take the processor from those they wait for, as soon as others need it too.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # standard output belongs to the server's one line
-    logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(name)s: %(message)s")
+    logs.set_up("error", options.log_format)
     inbox = Mailbox()
     threading.Thread(target=_receive, args=(connection, inbox), daemon=True).start()
     with suppress(BrokenPipeError, ConnectionResetError):  # the server is gone

@@ -94,6 +94,8 @@ class Access:
         bearer = request.headers.get("Authorization", "")
         if _same(bearer.removeprefix("Bearer "), self._token) or _same(self._cookie(request), self._cookie_value):
             return False
+        if in_address or bearer or self._cookie(request):
+            raise Refusal(401, "This is not the server's token; open the link that it printed when it last started.")
         raise Refusal(401, "This server asks for its token; open the link that it printed when it started.")
 
     def cookie(self, path: str = "/", *, secure: bool = False) -> str:

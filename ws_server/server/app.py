@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import http
 import logging
 import os
 import secrets
@@ -16,6 +17,7 @@ import webbrowser
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import orjson
 from websockets.asyncio.server import ServerConnection, serve
@@ -23,9 +25,11 @@ from websockets.frames import CloseCode
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
+from .. import __version__
 from ..config import Settings
 from ..engine.catalog import LoadOptions, ModelSpec
 from ..errors import ModelLoadFailed, StartupError
+from ..logs import about
 from ..protocol.openrpc import openrpc_document
 from .access import Access, is_loopback
 from .connection import Connection
@@ -78,7 +82,9 @@ class Server:
         self._failure: StartupError | None = None
         self._drain: asyncio.Task[None] | None = None
         self._connections: set[Connection] = set()
-        options = LoadOptions(settings.device, settings.dtype, settings.context_tokens, cache_bytes)
+        options = LoadOptions(
+            settings.device, settings.dtype, settings.context_tokens, cache_bytes, settings.log_format
+        )
         self.models = Models(
             specs,
             options,
@@ -130,13 +136,18 @@ class Server:
             )
         except OSError as error:
             raise StartupError(_why_not_bound(error, self.settings)) from None
+        asyncio.get_running_loop().set_exception_handler(_log_failure)
         self._handle_signals()
         host, port = listener.sockets[0].getsockname()[:2]
-        on_ready(self._address(host, port))
+        address = self._address(host, port)
+        models = ", ".join(spec.id for spec in self._specs)
+        _log.info("server started", extra=about(version=__version__, address=address, bound=host, models=models))
+        on_ready(address)
         background = [asyncio.ensure_future(work) for work in (self._load_default(), self.metrics.watch_lag())]
         try:
             await self._stop.wait()
         finally:
+            _log.info("server stopping", extra=about(connections=len(self._connections)))
             for task in background:
                 task.cancel()
             listener.close(code=CloseCode.GOING_AWAY, reason="the server is shutting down")
@@ -181,8 +192,12 @@ class Server:
         return self._proxies.visitor(address, self._certificate is not None, connection.request.headers)
 
     def _process_request(self, connection: ServerConnection, request: Request) -> Response | None:
-        visitor = self.visitor(connection)
-        return self._door.answer(request, visitor) or self._overload(visitor.address)
+        try:
+            visitor = self.visitor(connection)
+            return self._door.answer(request, visitor) or self._overload(visitor.address)
+        except Exception:
+            _log.exception("A request failed.")
+            return respond(500, b"The server made a mistake; its log tells where.\n")
 
     def _overload(self, address: str) -> Response | None:
         """Why no further websocket is opened, if there is a reason."""
@@ -202,6 +217,21 @@ class Server:
     def _process_response(self, connection: ServerConnection, request: Request, response: Response) -> None:
         """Comes for each, ours and the library's own."""
         self._door.stamp(request, response.headers)
+        status = response.status_code
+        if status != http.HTTPStatus.SWITCHING_PROTOCOLS:
+            self.metrics.answered(status)
+            # The path without its query, where a token may be.
+            facts = about(
+                address=self.visitor(connection).address,
+                status=status,
+                path=request.path.partition("?")[0],
+                host=request.headers.get("Host"),
+                origin=request.headers.get("Origin"),
+            )
+            if status < 400 or status in (404, 426):
+                _log.debug("request answered", extra=facts)
+            else:
+                _log.info("request refused", extra=facts)
 
     async def _serve_socket(self, socket: ServerConnection) -> None:
         assert isinstance(socket, Socket)
@@ -249,6 +279,8 @@ class Server:
             certificate.renew()
         except StartupError as error:
             _log.error("The certificate stays as it was. %s", error)
+        else:
+            _log.info("certificate renewed")
 
 
 def run(settings: Settings, specs: Sequence[ModelSpec]) -> None:
@@ -283,6 +315,11 @@ def _abandon_tokenizing() -> None:
                 sys.stdout.flush()
                 sys.stderr.flush()
                 os._exit(0)
+
+
+def _log_failure(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What asyncio itself would say of a failed callback quotes its arguments: values, names, texts."""
+    _log.error("A callback or task failed.", exc_info=context.get("exception"))
 
 
 def _select_subprotocol(connection: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:

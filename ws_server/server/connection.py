@@ -8,6 +8,7 @@ closed with 1011.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import time
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from websockets.frames import CloseCode
 from .. import __version__
 from ..document.text import choose_encoding
 from ..errors import InvalidParams, NotInitialized, RequestError
+from ..logs import about
 from ..protocol import codec
 from ..protocol.codec import Fault, Frame, Message, Notification, Request
 from ..protocol.messages import PROTOCOL_VERSION, ActivationEncoding, InitializeParams
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from .app import Server
 
 _log = logging.getLogger(__name__)
+
+_numbers = itertools.count(1)
 
 _PAUSE = 0.001
 """Seconds; a message that comes sooner than this after it was asked for was there already."""
@@ -59,22 +63,43 @@ class Connection:
         self._server = server
         self._allowance = Allowance(server.settings.limits.messages_per_second)
         self._spoke = asyncio.get_running_loop().time()
+        self._begun = time.monotonic()
+        self._messages = 0
+        self.number = next(_numbers)
+        """Tells its lines in the log apart from others'."""
 
     async def run(self) -> None:
         """Serves the connection until it is closed."""
+        _log.info("connection opened", extra=about(connection=self.number, address=self.address))
         parts = (self._read(), self.outbox.run(), self._watch(), self._socket.wait_closed())
         tasks = [asyncio.ensure_future(part) for part in parts]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             faults = [task.exception() for task in done if not isinstance(task.exception(), ConnectionClosed | None)]
             if faults:
-                _log.error("A connection failed.", exc_info=faults[0])
+                _log.error("connection failed", exc_info=faults[0], extra=about(connection=self.number))
                 await self._socket.close(CloseCode.INTERNAL_ERROR, "internal error")
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            self._log_end()
             self._server.sessions.release(self)
+
+    def _log_end(self) -> None:
+        protocol = self._socket.protocol
+        ours = protocol.close_sent if not protocol.close_rcvd_then_sent else None
+        code = ours.code if ours is not None else self._socket.close_code
+        self._server.metrics.closed(code)
+        facts = about(
+            connection=self.number,
+            session=self.host.session.id[:6] if self.host is not None else None,
+            code=code,
+            reason=ours.reason or None if ours is not None else None,  # the client's may say anything
+            seconds=time.monotonic() - self._begun,
+            messages=self._messages,
+        )
+        _log.info("connection closed", extra=facts)
 
     async def close(self, code: int, reason: str) -> None:
         await self._socket.close(code, reason)
@@ -132,6 +157,7 @@ class Connection:
         return True
 
     async def _dispatch(self, message: Message) -> None:
+        self._messages += 1
         if not isinstance(message, Fault):
             self._server.metrics.received(message.method)
         if self.host is not None:
@@ -158,7 +184,13 @@ class Connection:
         except RequestError as error:
             self.outbox.respond(codec.error_response(request.id, error))
             return
-        _log.info("session %s: %s connected", self.host.session.id[:6], params.client.name)
+        facts = about(
+            connection=self.number,
+            session=self.host.session.id[:6],
+            client=params.client.name,
+            client_version=params.client.version,
+        )
+        _log.info("session resumed" if resumed else "session begun", extra=facts)
         result = initialize_result(
             self.host.session,
             resumed=resumed,

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..engine.commands import LoadProgress
 from ..errors import RequestError
+from ..logs import about
 from ..protocol import codec
 from ..protocol.codec import Message
 from ..protocol.messages import RequestId
@@ -106,7 +107,7 @@ class Host:
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("A task of session %s failed.", self.session.id[:6], exc_info=error)
+            _log.error("A task failed.", exc_info=error, extra=about(session=self.session.id[:6]))
 
     async def _tokenize(self, work: Tokenize) -> None:
         try:
@@ -118,7 +119,7 @@ class Host:
                     self._executor, work.tokenizer.tokenize, work.text, work.encoding
                 )
         except Exception:
-            _log.exception("Tokenizing failed.")
+            _log.exception("Tokenizing failed.", extra=about(session=self.session.id[:6]))
             self.perform(self.session.tokenizing_failed(work.uri, work.ticket))
             return
         finally:

@@ -21,6 +21,9 @@ disable_created_metrics()  # type: ignore[no-untyped-call]
 
 _LAG_EVERY = 0.02
 """Seconds between two looks at the event loop."""
+_CLOSE_CODES = {1000, 1001, 1002, 1003, 1006, 1007, 1008, 1009, 1011}
+"""Those that are counted by themselves: a client may send any of thousands."""
+
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
@@ -61,12 +64,26 @@ class Metrics:
             "neuroscope_event_loop_lag_seconds", "Delay of the event loop", buckets=_SECONDS, registry=registry
         )
         self._sessions = Gauge("neuroscope_sessions", "Sessions alive", registry=registry)
+        self._answers = Counter(
+            "neuroscope_http_responses",
+            "Plain HTTP, refused handshakes too",
+            ["status"],
+            registry=registry,
+        )
+        self._closed = Counter("neuroscope_closed_connections", "Closed websockets", ["code"], registry=registry)
         self._connections = Gauge("neuroscope_connections", "Open connections", registry=registry)
 
     def observe(self, sessions: Callable[[], float], connections: Callable[[], float]) -> None:
         """Where the gauges are read."""
         self._sessions.set_function(sessions)
         self._connections.set_function(connections)
+
+    def answered(self, status: int) -> None:
+        self._answers.labels(status).inc()
+
+    def closed(self, code: int | None) -> None:
+        """`code` is None for a connection that went without a word."""
+        self._closed.labels(code if code in _CLOSE_CODES else "other").inc()
 
     def received(self, method: str) -> None:
         self._messages.labels(method).inc()

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 from ..engine.catalog import LoadOptions, ModelSpec
 from ..engine.commands import Command, Key, LoadedModel, LoadFailed, LoadingNews, LoadProgress, Result, StepReport
 from ..errors import LimitExceeded, ModelLoadFailed
+from ..logs import about
 from ..model import ServedModel
 from ..protocol.messages import ModelSummary
 from .metrics import Metrics
@@ -53,6 +54,7 @@ class Model:
         self._restart: asyncio.TimerHandle | None = None
         self._replacing = False
         self._served_since = 0.0
+        self._loading_since = 0.0
         self._strikes = 0
         self.waiting = 0
         """How many callers wait for it to be loaded."""
@@ -121,6 +123,8 @@ class Model:
         loading: asyncio.Future[ServedModel] = asyncio.get_running_loop().create_future()
         loading.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may be waiting
         self._loading = loading
+        self._loading_since = time.monotonic()
+        _log.info("model loading", extra=about(model=self.spec.id))
         try:
             worker = Worker(self.spec, self._options, self._receive, lambda: self._ended(worker))
         except OSError as error:
@@ -151,16 +155,19 @@ class Model:
         if isinstance(outcome, ServedModel):
             loading.set_result(outcome)
         else:
+            _log.error("model failed to load", extra=about(model=self.spec.id))
             loading.set_exception(outcome)
 
     def _serve(self, loaded: LoadedModel) -> None:
         try:
             self.served = ServedModel.of(self.spec.id, loaded)
         except Exception:
-            _log.exception("The tokenizer of %s cannot be used.", self.spec.id)
+            _log.exception("The tokenizer cannot be used.", extra=about(model=self.spec.id))
             self._settle(ModelLoadFailed(f"The tokenizer of {self.spec.title} cannot be used.", model=self.spec.id))
             return
         self._served_since = time.monotonic()
+        seconds = self._served_since - self._loading_since
+        _log.info("model loaded", extra=about(model=self.spec.id, seconds=seconds, device=loaded.device))
         self._settle(self.served)
         if self._replacing:
             self._replacing = False
@@ -183,7 +190,7 @@ class Model:
         if self._replacing:
             # What one client asks for may be what kills it: each early death makes the next start wait longer.
             delay = min(_LONGEST_PAUSE, 2.0**self._strikes - 1)
-            _log.error("The worker of %s has died; another is started in %.0f s.", self.spec.id, delay)
+            _log.error("worker died", extra=about(model=self.spec.id, seconds_to_next=delay))
             self._restart = asyncio.get_running_loop().call_later(delay, self._start)
 
 
@@ -240,7 +247,7 @@ class Models:
                 maximum=maximum,
             )
         model = min(idle, key=lambda model: model.last_used)
-        _log.info("%s is taken out of memory to make place for %s.", model.spec.id, wanted.spec.id)
+        _log.info("model taken out of memory", extra=about(model=model.spec.id, to_make_place_for=wanted.spec.id))
         model.end()
 
     def summaries(self) -> list[ModelSummary]:

@@ -14,6 +14,7 @@ from websockets.frames import CloseCode
 from ..config import Settings
 from ..engine.commands import Key, Result
 from ..errors import LimitExceeded, Overloaded
+from ..logs import about
 from ..model import ServedModel
 from ..protocol.messages import Resume
 from ..session import Session
@@ -116,7 +117,6 @@ class Sessions:
         self._holders.pop(session_id, None)
         timer = asyncio.get_running_loop().call_later(self._settings.resume_seconds, self._end, session_id)
         self._expiry[session_id] = timer
-        _log.info("session %s: disconnected", session_id[:6])
 
     def computed(self, result: Result) -> None:
         """An engine's result, to the session that it is for."""
@@ -160,7 +160,7 @@ class Sessions:
 
     def _expel(self, session_id: str) -> None:
         """Ends a session that does harm."""
-        _log.error("session %s: ended, because workers die of its documents", session_id[:6])
+        _log.error("session ended because workers die of its documents", extra=about(session=session_id[:6]))
         if (connection := self._holders.pop(session_id, None)) is not None:
             reason = "the model's workers die of these documents"
             self._part(self._hosts[session_id], connection, CloseCode.INTERNAL_ERROR, reason)
@@ -171,3 +171,4 @@ class Sessions:
         if (timer := self._expiry.pop(session_id, None)) is not None:
             timer.cancel()
         self._hosts.pop(session_id).end()
+        _log.info("session ended", extra=about(session=session_id[:6]))
