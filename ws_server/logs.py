@@ -24,7 +24,7 @@ _LONGEST = 200
 
 
 def set_up(level: str, form: str) -> None:
-    """Sends this process's log to standard error.
+    """Sends this process's log to standard error, unless it goes somewhere already.
 
     Args:
         level: the least level to log, one of `LEVELS`.
@@ -32,9 +32,7 @@ def set_up(level: str, form: str) -> None:
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Json() if form == "json" else _Text())
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(level.upper())
+    logging.basicConfig(level=level.upper(), handlers=[handler])
     # It logs whole frames and addresses, secrets included; and refused handshakes and clients that just go as errors.
     logging.getLogger("websockets").setLevel(logging.CRITICAL)
 
@@ -76,7 +74,7 @@ class _Json(logging.Formatter):
         }
         if record.exc_info and (error := record.exc_info[1]) is not None:
             line["exception"] = without_messages(error)
-        return json.dumps(line)
+        return json.dumps(line, default=str)
 
 
 def _fields(record: logging.LogRecord) -> Mapping[str, Any]:
@@ -102,4 +100,4 @@ def _quoted(value: Any) -> str:
     value = _plain(value)
     if isinstance(value, str) and re.fullmatch(r"[\w.:/@+%-]+", value, re.ASCII):
         return value
-    return json.dumps(value)
+    return json.dumps(value, default=str)

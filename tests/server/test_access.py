@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hmac
+import socket
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from ws_server.config import Settings
 from ws_server.engine.catalog import resolve_models
 from ws_server.server.access import Access, Refusal, is_loopback, without_token
 from ws_server.server.app import Server
+from ws_server.server.forwarded import Proxies
 
 TOKEN = "a-long-enough-secret"
 
@@ -54,6 +57,8 @@ def test_hosts(host: str, allowed: bool) -> None:
         ("http://evil.example", False),
         ("null", False),
         ("file://", False),
+        ("http://127.0.0.1:8740/page", False),
+        ("http://127.0.0.1:x", False),
         ("", False),
     ],
 )
@@ -105,6 +110,98 @@ def test_the_token_leaves_the_address() -> None:
     assert without_token(f"//evil.example/?token={TOKEN}") == "./"
 
 
+def test_secrets_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of them, and to the end."""
+    compared: list[tuple[bytes, bytes]] = []
+    compare = hmac.compare_digest
+
+    def watched(one: bytes, other: bytes) -> bool:
+        compared.append((one, other))
+        return compare(one, other)
+
+    monkeypatch.setattr(hmac, "compare_digest", watched)
+    access = Access("127.0.0.1", (), TOKEN)
+    name, _, value = access.cookie().partition(";")[0].partition("=")
+    ticket = access.ticket()
+    assert ticket is not None
+    for wrong in (
+        request("/?token=1"),
+        request(Authorization="Bearer 2"),
+        request(Cookie=f"{name}=3"),
+    ):
+        with pytest.raises(Refusal):
+            access.check_token(wrong)
+    for guess, secret in ((b"1", TOKEN), (b"1", ticket), (b"2", TOKEN), (b"3", value)):
+        assert (guess, secret.encode()) in compared
+
+
+def test_a_ticket_is_good_once() -> None:
+    access = Access("127.0.0.1", (), TOKEN)
+    ticket = access.ticket()
+    assert ticket is not None
+    assert ticket != TOKEN
+    assert access.check_token(request(f"/?token={ticket}")) is True
+    with pytest.raises(Refusal):
+        access.check_token(request(f"/?token={ticket}"))
+    assert Access("127.0.0.1", (), None).ticket() is None
+
+
+def test_cookies_of_servers_on_one_machine_do_not_meet() -> None:
+    """Browsers send cookies to all ports of a machine."""
+    names = {Access("127.0.0.1", (), token).cookie().partition("=")[0] for token in (TOKEN, TOKEN + "x")}
+    assert len(names) == 2
+
+
+def test_names_of_a_server_that_others_can_reach() -> None:
+    name = socket.gethostname()
+    Access("0.0.0.0", (), TOKEN).check_source(request(host=f"{name}:8740"), opens_socket=False)
+    Access("127.0.0.1", (), None, ("lab",)).check_source(request(host="LAB:8740"), opens_socket=False)
+    with pytest.raises(Refusal):
+        Access("0.0.0.0", (), TOKEN).check_source(request(host="evil.example"), opens_socket=False)
+
+
+@pytest.mark.parametrize(
+    ("peer", "headers", "expected"),
+    [
+        ("192.0.2.1", [], "192.0.2.1"),
+        ("192.0.2.1", ["198.51.100.7"], "192.0.2.1"),  # nobody trusts it
+        ("10.0.0.1", [], "10.0.0.1"),
+        ("10.0.0.1", ["198.51.100.7"], "198.51.100.7"),
+        ("10.0.0.1", ["203.0.113.9, 198.51.100.7"], "198.51.100.7"),  # what the client wrote itself stands left
+        ("10.0.0.1", ["203.0.113.9, 198.51.100.7, 10.0.0.2"], "198.51.100.7"),
+        ("10.0.0.1", ["203.0.113.9, 198.51.100.7", "10.0.0.2"], "198.51.100.7"),
+        ("10.0.0.1", ["10.0.0.3, 10.0.0.2"], "10.0.0.3"),
+        ("10.0.0.1", ["203.0.113.9, not an address"], "10.0.0.1"),
+        ("10.0.0.1", [""], "10.0.0.1"),
+        ("10.0.0.1", ["198.51.100.7:4711"], "198.51.100.7"),
+        ("10.0.0.1", ["[2001:db8::1]:4711"], "2001:db8::1"),
+        ("10.0.0.1", ["2001:db8::1"], "2001:db8::1"),
+        ("::ffff:10.0.0.1", ["198.51.100.7"], "198.51.100.7"),
+        ("::1", ["198.51.100.7"], "198.51.100.7"),
+        ("fe80::1%eth0", ["198.51.100.7"], "fe80::1%eth0"),
+        ("", ["198.51.100.7"], ""),
+    ],
+)
+def test_forwarded_addresses(peer: str, headers: list[str], expected: str) -> None:
+    given = Headers([("X-Forwarded-For", header) for header in headers])
+    assert Proxies(("10.0.0.0/8", "::1")).visitor(peer, False, given).address == expected
+    assert Proxies(()).visitor("10.0.0.1", False, given).address == "10.0.0.1"
+
+
+def test_forwarded_protocols() -> None:
+    proxies = Proxies(("10.0.0.1",))
+
+    def secure(peer: str, own: bool, *headers: str) -> bool:
+        return proxies.visitor(peer, own, Headers([("X-Forwarded-Proto", header) for header in headers])).secure
+
+    assert secure("10.0.0.1", False, "https")
+    assert secure("10.0.0.1", False, "http", "http, HTTPS")
+    assert not secure("10.0.0.1", True, "http")
+    assert secure("10.0.0.1", True)
+    assert not secure("192.0.2.1", False, "https")
+    assert secure("192.0.2.1", True, "http")
+
+
 async def test_where_others_can_connect_a_token_is_made() -> None:
     specs = resolve_models(())
     assert Server(Settings(), specs).token is None
@@ -112,12 +209,14 @@ async def test_where_others_can_connect_a_token_is_made() -> None:
     assert made is not None
     assert len(made) >= 30
     assert Server(Settings(host="0.0.0.0", token=TOKEN), specs).token == TOKEN
+    assert Server(Settings(host="0.0.0.0"), specs).token != made
+    assert Server(Settings(trusted_proxies=("127.0.0.1",)), specs).token is not None
     assert [is_loopback(host) for host in ("localhost", "::1", "127.0.0.9", "0.0.0.0", "lab")] == [True] * 3 + [
         False
     ] * 2
 
 
-@pytest.mark.parametrize("content", ["", "short", "with space in it", "semi;colon;here", "\udcff"])
+@pytest.mark.parametrize("content", ["", "fifteen-letters", "with some space in it", "semi;colon;here", "\udcff"])
 def test_a_token_file_that_holds_no_token(content: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "token"
     file.write_text(content, encoding="utf-8", errors="surrogateescape")

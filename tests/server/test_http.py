@@ -17,8 +17,15 @@ def test_page(fleet: Fleet) -> None:
     assert status == 200
     assert headers["content-type"] == "text/html; charset=utf-8"
     assert b"<!doctype html>" in body[:100].lower()
-    assert "script-src 'self'" in headers["content-security-policy"]
+    policy = dict(rule.split(" ", 1) for rule in headers["content-security-policy"].split("; "))
+    origin = f"127.0.0.1:{fleet.server.port}"
+    assert policy["default-src"] == policy["frame-ancestors"] == policy["base-uri"] == "'none'"
+    assert policy["script-src"] == policy["style-src"] == policy["require-trusted-types-for"].replace("script", "self")
+    assert policy["script-src"] == "'self'"
+    assert policy["connect-src"] == f"'self' ws://{origin} wss://{origin}"
+    assert headers["x-frame-options"] == "DENY"
     assert headers["x-content-type-options"] == "nosniff"
+    assert headers["cross-origin-resource-policy"] == headers["cross-origin-opener-policy"] == "same-origin"
     again = fleet.server.get("/", **{"If-None-Match": headers["etag"]})
     assert (again[0], again[2]) == (304, b"")
     assert fleet.server.get("/?x=1")[0] == 200

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -23,7 +24,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     folder = models.gpt2(parent / "tiny")
     secret = parent / "token"
     secret.write_text(TOKEN + "\n")
-    server = ServerProcess(parent / "stderr", [folder], ["--token-file", str(secret)])
+    browser = parent / "browser"
+    browser.write_text(
+        f'#!/bin/sh\nprintf "%s\\n" "$1" > "{parent}/opened.part"\nmv "{parent}/opened.part" "{parent}/opened"\n'
+    )
+    browser.chmod(0o700)
+    arguments = ["--token-file", str(secret), "--open"]
+    server = ServerProcess(parent / "stderr", [folder], arguments, environment={"BROWSER": str(browser)})
     yield server
     server.stop()
 
@@ -63,11 +70,13 @@ async def test_socket(server: ServerProcess) -> None:
 
 async def test_page(server: ServerProcess) -> None:
     """The link sets a cookie and leads to an address without the secret."""
-    for path in ("/", "/metrics", "/openrpc.json", "/opening.json", "/?token=wrong"):
+    for path in ("/", "/index.html", "/metrics", "/openrpc.json", "/opening.json", "/nothing", "/?token=wrong"):
         status, _, body = server.get(path)
         assert status == 401, path
         assert TOKEN.encode() not in body
-    assert server.get("/healthz")[0] == 200
+    for path in ("/healthz", "/page.js", "/page.css"):  # the same wherever the package is installed
+        assert server.get(path)[0] == 200
+    assert server.get("/readyz")[0] in (200, 503)
     status, headers, _ = server.get(f"/?token={TOKEN}&neurons=L0N1", follow=False)
     assert status == 303
     assert TOKEN not in headers["location"]
@@ -77,6 +86,19 @@ async def test_page(server: ServerProcess) -> None:
     status, headers, _ = server.get("/", Cookie=cookie)
     assert status == 200
     assert await connects(server, Cookie=cookie)
+
+
+def test_the_browser_is_started_with_a_ticket(server: ServerProcess) -> None:
+    """Other users of the machine see the command line: what stands in it opens the page once."""
+    file = server.log.parent / "opened"
+    while not file.exists():
+        os.sched_yield()
+    link = file.read_text().strip()
+    assert link.startswith(f"{server.url}?token=")
+    path = link.removeprefix(server.url)
+    assert TOKEN not in link
+    assert server.get(path, follow=False)[0] == 303
+    assert server.get(path, follow=False)[0] == 401
 
 
 @pytest.mark.parametrize("content", [b"", b"short", b"with a space in it", b"\xff\xfe" * 10, None])

@@ -193,8 +193,8 @@ class Client:
 
     @classmethod
     async def dial_address(cls, address: str, **options: Any) -> Client:
-        """Connects to an `http:` address as it is."""
-        address = address.replace("http://", "ws://", 1)
+        """Connects to an `http:` or `https:` address as it is."""
+        address = address.replace("http", "ws", 1)
         options = {"max_size": None, "compression": None, "open_timeout": PATIENCE, "close_timeout": 5, **options}
         return cls(await connect(address, **options))
 

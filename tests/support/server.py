@@ -7,6 +7,7 @@ import os
 import re
 import select
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-READY = re.compile(r"Neuroscope ready at (http://127\.0\.0\.1:(\d+)/)(\?token=\S+)?\n")
+READY = re.compile(r"Neuroscope ready at (https?://127\.0\.0\.1:(\d+)/(?:[^?\s]+/)?)(\?token=\S+)?\n")
 
 # Limits have no options on the command line: this runs the same server with other settings.
 _WITH_SETTINGS = """
@@ -45,6 +46,8 @@ class ServerProcess:
         models: folders, the first is the default.
         arguments: further arguments of `serve`.
         limits: where given, the server's limits; `settings` then takes the place of `arguments`.
+        environment: variables besides this process's own.
+        trust: whose certificates `get` accepts, for a server with TLS.
     """
 
     def __init__(
@@ -55,8 +58,11 @@ class ServerProcess:
         *,
         limits: dict[str, int] | None = None,
         settings: dict[str, Any] | None = None,
+        trust: ssl.SSLContext | None = None,
+        environment: dict[str, str] | None = None,
     ) -> None:
         self.log = log
+        self.trust = trust
         if limits is None and settings is None:
             command = [sys.executable, "-m", "ws_server", "serve", "--port", "0", "--no-open", *arguments]
             for model in models:
@@ -67,7 +73,13 @@ class ServerProcess:
         self.started = time.monotonic()
         with log.open("ab") as stderr:
             self.process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr, cwd=ROOT, encoding="utf-8"
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                cwd=ROOT,
+                env={**os.environ, **(environment or {})},
+                encoding="utf-8",
             )
         assert self.process.stdout is not None
         readable, _, _ = select.select([self.process.stdout], [], [], 60)
@@ -88,13 +100,18 @@ class ServerProcess:
     def get(self, path: str, *, follow: bool = True, **headers: str) -> tuple[int, dict[str, str], bytes]:
         """Status, headers in lower case and body of a GET, after redirections unless `follow` is false."""
         request = urllib.request.Request(self.url + path.removeprefix("/"), headers=headers)
-        opener = urllib.request.build_opener(*([] if follow else [_NoRedirection]))
+        handlers = [] if follow else [_NoRedirection()]
+        opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=self.trust), *handlers)
         try:
             with opener.open(request, timeout=30) as response:
                 return response.status, {k.lower(): v for k, v in response.headers.items()}, response.read()
         except urllib.error.HTTPError as error:
             with error:
                 return error.code, {k.lower(): v for k, v in error.headers.items()}, error.read()
+
+    def events(self) -> list[dict[str, Any]]:
+        """What it has logged, for a server with `--log-format json`."""
+        return [json.loads(line) for line in self.log.read_text().splitlines()]
 
     def workers(self) -> list[int]:
         """Process ids of the model workers (Linux)."""

@@ -55,6 +55,8 @@ class Door:
         opens_socket = path == "/ws"
         try:
             self._access.check_source(request, opens_socket=opens_socket, secure=visitor.secure)
+            if path is None:
+                return self._site.nothing()
             is_open = path in _OPEN_TO_ALL or self._site.is_part_of_the_client(path)
             in_address = not is_open and self._access.check_token(request)
         except Refusal as refusal:
@@ -81,11 +83,11 @@ class Door:
         if not self._embedders:
             headers["X-Frame-Options"] = "DENY"
 
-    def _below(self, path: str) -> str:
-        """What of a path is below ours: empty for ours without its slash, `/.` for one that is not."""
-        if path.startswith(f"{self._base}/"):
+    def _below(self, path: str) -> str | None:
+        """What of a path is below ours: empty for ours without its slash, None for one that is not."""
+        if path == self._base or path.startswith(f"{self._base}/"):
             return path[len(self._base) :]
-        return "" if path == self._base else "/."
+        return None
 
     def _is_embedded(self, request: Request) -> bool:
         """Whether a page of another site may show ours, and asks for it: browsers send it none of our cookies."""

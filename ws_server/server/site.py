@@ -60,6 +60,9 @@ class Site:
         """Whether a path names a file of the web client besides its page: the same wherever it is installed."""
         return path in self._table and path not in ("/", "/index.html", "/opening.json")
 
+    def nothing(self) -> Response:
+        return respond(404, b"Not found.\n")
+
     def answer(self, path: str, if_none_match: str | None) -> Response:
         """The response to `GET path`."""
         if path in self._live:
@@ -68,7 +71,7 @@ class Site:
             return respond(status, body, content_type, {"Cache-Control": "no-store"})
         resource = self._table.get(path)
         if resource is None:
-            return respond(404, b"Not found.\n")
+            return self.nothing()
         headers = {"ETag": resource.etag, "Cache-Control": "no-cache"}
         if if_none_match == resource.etag:
             return respond(304, b"", resource.content_type, headers)
