@@ -79,7 +79,13 @@ class UnknownModel(RequestError):
 
 
 class ModelLoadFailed(RequestError):
+    """`detail` is for the operator's eyes: it may name files and versions."""
+
     code = -32011
+
+    def __init__(self, message: str, detail: str = "", **data: Any) -> None:
+        super().__init__(message, **data)
+        self.detail = detail
 
 
 class UnknownDocument(RequestError):

@@ -102,9 +102,26 @@ def _local(folder: Path) -> ModelSpec:
         raise StartupError(
             f"{str(folder)!r} holds no *.safetensors weights (other formats can run code and are not read)."
         )
+    _check_index(folder)
     if not (folder / "tokenizer.json").is_file():
         raise StartupError(f"{str(folder)!r} has no tokenizer.json, the format of fast tokenizers.")
     return ModelSpec(folder.name, folder.name, str(folder))
+
+
+def _check_index(folder: Path) -> None:
+    """Weights in several files: the list of them must not lead anywhere else."""
+    index = folder / "model.safetensors.index.json"
+    if not index.exists():
+        return
+    try:
+        files = set(orjson.loads(index.read_bytes())["weight_map"].values())
+    except (ValueError, LookupError, TypeError, AttributeError):
+        raise StartupError(f"{str(index)!r} is no index of weights.") from None
+    for name in files:
+        if not isinstance(name, str) or not name.endswith(".safetensors") or not (folder / name).is_file():
+            raise StartupError(f"{str(index)!r} names {name!r}, which is no *.safetensors file of this folder.")
+        if Path(name).name != name:
+            raise StartupError(f"{str(index)!r} names {name!r}, which lies outside of its folder.")
 
 
 def cached_models() -> list[str]:

@@ -271,9 +271,10 @@ class LoadedModel:
 
 @dataclass(frozen=True, slots=True)
 class LoadFailed:
-    """One sentence that says why a model cannot be had."""
+    """Why a model cannot be had: a sentence for clients, and for the operator what the libraries said of it."""
 
     message: str
+    detail: str = ""
 
 
 LoadingNews = LoadProgress | LoadedModel | LoadFailed

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any, NoReturn, cast
 
 import orjson
 import torch
 import transformers
 from huggingface_hub import constants
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HfHubHTTPError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+from safetensors import SafetensorError
 from torch import nn
 from transformer_lens.model_bridge import TransformerBridge
+from transformer_lens.model_bridge.sources.transformers import helpers
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from ..errors import ModelLoadFailed
@@ -25,7 +36,16 @@ _DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch
 
 
 class ModelLoadError(Exception):
-    """A model cannot be had; the message is one sentence for a person."""
+    """A model cannot be had.
+
+    Args:
+        message: one sentence for whoever asked; it tells nothing of the machine.
+        detail: for the operator, what a library said.
+    """
+
+    def __init__(self, message: str, detail: str = "") -> None:
+        super().__init__(message)
+        self.detail = detail
 
 
 def load_model(spec: ModelSpec, options: LoadOptions, tell: Callable[[int, str], None]) -> tuple[Runner, LoadedModel]:
@@ -47,7 +67,7 @@ def load_model(spec: ModelSpec, options: LoadOptions, tell: Callable[[int, str],
     except NotCausal:
         raise ModelLoadError(f"{spec.title} is no causal language model.") from None
     except Exception as error:
-        raise ModelLoadError(f"{spec.title} loads, but a forward pass of it fails: {_first_line(error)}.") from error
+        raise ModelLoadError(f"{spec.title} loads, but a forward pass of it fails.", _first_line(error)) from error
     missing = [layer for layer in range(runner.layers) if neuron_hook(layer) not in runner.hook_widths]
     if missing or not runner.layers:
         raise ModelLoadError(f"{spec.title} has no {neuron_hook(missing[0] if missing else 0)} hook point.")
@@ -87,22 +107,65 @@ class _Twinning:
         self.twin: PreTrainedModel | None = None
 
     def from_pretrained(self, *arguments: Any, **options: Any) -> PreTrainedModel:
-        model = AutoModelForCausalLM.from_pretrained(*arguments, **options)
+        options |= {"trust_remote_code": False, "use_safetensors": True, "output_loading_info": True}
+        loaded: Any = AutoModelForCausalLM.from_pretrained(*arguments, **options)
+        model, info = loaded
+        _check_complete(model, info["missing_keys"])
         self.twin = plain_twin(model)
-        return model
+        return cast(PreTrainedModel, model)
+
+
+def _check_complete(model: Any, missing: Iterable[str]) -> None:
+    """Transformers makes up what a file of weights lacks; only of the unembedding, which is not used, may it do so."""
+    head = model.get_output_embeddings()
+    unused = set() if head is None else {id(parameter) for parameter in head.parameters()}
+    needed = {name for name, parameter in model.named_parameters() if id(parameter) not in unused}
+    if lacking := sorted(needed.intersection(missing)):
+        raise _Incomplete(f"{len(lacking)} tensors are missing, {lacking[0]} is the first")
+
+
+class _Incomplete(Exception):
+    """Weights that do not make up the model."""
+
+
+class _Pickled(Exception):
+    """Weights in a format that can run code when it is read."""
+
+
+def _refuse_pickle(*arguments: object, **options: object) -> NoReturn:
+    raise _Pickled("a file of weights is not in the safetensors format")
+
+
+@contextmanager
+def _without_foreign_code() -> Iterator[None]:
+    """Nothing of a model's is unpickled, whatever its index of weights names; and no package is installed for it, as
+    TransformerLens would do for models that also see."""
+    replaced: list[tuple[ModuleType, str, object]] = [
+        (torch, "load", _refuse_pickle),
+        (helpers, "_ensure_torchvision", lambda: False),
+    ]
+    former = [(module, name, getattr(module, name, None)) for module, name, _ in replaced]
+    for module, name, value in replaced:
+        setattr(module, name, value)
+    try:
+        yield
+    finally:
+        for module, name, before in former:
+            setattr(module, name, before)
 
 
 def _boot(spec: ModelSpec, device: str, dtype: torch.dtype) -> tuple[Any, PreTrainedModel | None]:
     twinning = _Twinning()
     try:
-        bridge = TransformerBridge.boot_transformers(
-            spec.source,
-            device=device,
-            dtype=dtype,
-            revision=spec.revision,
-            trust_remote_code=False,
-            model_class=twinning,
-        )
+        with _without_foreign_code():
+            bridge = TransformerBridge.boot_transformers(
+                spec.source,
+                device=device,
+                dtype=dtype,
+                revision=spec.revision,
+                trust_remote_code=False,
+                model_class=twinning,
+            )
         bridge.eval()
         # Parameters are shared and moved with the bridge's; buffers that moved are not.
         plain = twinning.twin
@@ -110,11 +173,42 @@ def _boot(spec: ModelSpec, device: str, dtype: torch.dtype) -> tuple[Any, PreTra
             nn.Module.to(plain, device)
         return bridge, plain
     except Exception as error:
-        if spec.folder is None and constants.HF_HUB_OFFLINE:
-            reason = "the Hugging Face Hub cannot be reached, and its local cache does not hold it"
-        else:
-            reason = _first_line(error)
-        raise ModelLoadError(f"The model {spec.id!r} could not be loaded: {reason}.") from error
+        message = f"The model {spec.id!r} could not be loaded: {_reason(error, spec)}."
+        raise ModelLoadError(message, _first_line(error)) from error
+
+
+def _reason(error: Exception, spec: ModelSpec) -> str:
+    """Why a model does not load, in words that tell nothing of the machine; libraries' own may name files of it."""
+    causes: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None:
+        causes.append(cause)
+        cause = cause.__cause__ or cause.__context__
+
+    def any_is(*kinds: type[BaseException]) -> bool:
+        return any(isinstance(cause, kinds) for cause in causes)
+
+    said = " ".join(str(cause) for cause in causes)
+    unreachable = spec.folder is None and (constants.HF_HUB_OFFLINE or any_is(LocalEntryNotFoundError))
+    if any_is(_Pickled) or (any_is(OSError) and "safetensors" in said and not unreachable):
+        return "its weights are in a format that can run code when it is read; only safetensors files are read"
+    if any_is(SafetensorError):
+        return "its weights are damaged or incomplete"
+    if any_is(_Incomplete) or "ignore_mismatched_sizes" in said:
+        return "its weights do not fit its configuration"
+    if "trust_remote_code" in said or "custom code" in said:
+        return "it asks for code of its own to be run, which this server never does"
+    if any_is(GatedRepoError):
+        return "the Hugging Face Hub gives it only to those who have agreed to its terms; log in there first"
+    if any_is(RevisionNotFoundError):
+        return "the Hugging Face Hub has no such revision of it"
+    if any_is(RepositoryNotFoundError):
+        return "the Hugging Face Hub has no model of this name"
+    if unreachable or any_is(HfHubHTTPError):
+        return "the Hugging Face Hub cannot be reached, and its local cache does not hold it"
+    if "does not recognize this architecture" in said or "nsupported architecture" in said:
+        return "its architecture is not known here"
+    return "its files are not those of a model that can be read"
 
 
 def _first_line(error: BaseException) -> str:
@@ -149,4 +243,5 @@ def _statistics(spec: ModelSpec, runner: Runner) -> NeuronStatistics | None:
     try:
         return NeuronStatistics.load(spec.folder, (runner.layers, runner.hook_widths[neuron_hook(0)]))
     except ModelLoadFailed as error:
-        raise ModelLoadError(f"{spec.title} cannot be served: {_first_line(error)}.") from error
+        message = f"{spec.title} cannot be served: its neuron statistics are damaged or another model's."
+        raise ModelLoadError(message, _first_line(error)) from error

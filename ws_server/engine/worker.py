@@ -55,7 +55,7 @@ def _serve(connection: Connection, inbox: Mailbox, spec: ModelSpec, options: Loa
     try:
         runner, loaded = load_model(spec, options, lambda done, message: connection.send(LoadProgress(done, message)))
     except ModelLoadError as error:
-        connection.send(LoadFailed(f"{error}"))
+        connection.send(LoadFailed(f"{error}", error.detail))
         return
     except MemoryError:
         connection.send(LoadFailed(f"There is not enough memory for {spec.title}."))

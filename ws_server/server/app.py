@@ -261,7 +261,8 @@ class Server:
         try:
             await self.models.default.load()
         except ModelLoadFailed as error:
-            self._failure = StartupError(error.message)
+            why = f" ({error.detail})" if error.detail else ""
+            self._failure = StartupError(f"{error.message.removesuffix('.')}{why}.")
             self.stop()
 
     def _handle_signals(self) -> None:

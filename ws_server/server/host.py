@@ -10,7 +10,7 @@ from concurrent.futures import Executor
 from typing import Any
 
 from ..engine.commands import LoadProgress
-from ..errors import RequestError
+from ..errors import ModelLoadFailed, RequestError
 from ..logs import about
 from ..protocol import codec
 from ..protocol.codec import Message
@@ -136,6 +136,9 @@ class Host:
             served = await self._models.load(work.model, reporter.report)
         except RequestError as error:
             reporter.end("Failed")
+            detail = error.detail if isinstance(error, ModelLoadFailed) else None
+            facts = about(session=self.session.id[:6], model=work.model, reason=error.message, detail=detail or None)
+            _log.warning("model failed to load", extra=facts)
             self.perform(self.session.model_failed(work.id, error))
         except asyncio.CancelledError:
             reporter.end("Cancelled")

@@ -146,7 +146,9 @@ class Model:
             case LoadedModel():
                 self._serve(message)
             case LoadFailed():
-                self._settle(ModelLoadFailed(message.message, model=self.spec.id))
+                if self._replacing:  # nobody may be waiting who would be told
+                    _log.error("model failed to load", extra=about(model=self.spec.id, reason=message.detail))
+                self._settle(ModelLoadFailed(message.message, message.detail, model=self.spec.id))
 
     def _settle(self, outcome: ServedModel | ModelLoadFailed) -> None:
         loading, self._loading = self._loading, None
@@ -155,7 +157,6 @@ class Model:
         if isinstance(outcome, ServedModel):
             loading.set_result(outcome)
         else:
-            _log.error("model failed to load", extra=about(model=self.spec.id))
             loading.set_exception(outcome)
 
     def _serve(self, loaded: LoadedModel) -> None:
