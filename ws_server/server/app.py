@@ -235,7 +235,7 @@ class Server:
 
     async def _serve_socket(self, socket: ServerConnection) -> None:
         assert isinstance(socket, Socket)
-        connection = Connection(socket, self, self.visitor(socket).address)
+        connection = Connection(socket, self, self.visitor(socket))
         self._connections.add(connection)
         try:
             await connection.run()

@@ -25,6 +25,7 @@ from ..protocol.codec import Fault, Frame, Message, Notification, Request
 from ..protocol.messages import PROTOCOL_VERSION, ActivationEncoding, InitializeParams
 from ..session import initialize_result
 from .allowance import BYTES_A_MESSAGE, Allowance
+from .forwarded import Visitor
 from .host import Host, ProgressReporter
 from .outbox import Outbox
 from .patience import Patience, Verdict
@@ -52,12 +53,12 @@ class Connection:
     """A client's connection from its first frame to its last.
 
     Args:
-        address: of the client.
+        visitor: who has connected.
     """
 
-    def __init__(self, socket: Socket, server: Server, address: str) -> None:
+    def __init__(self, socket: Socket, server: Server, visitor: Visitor) -> None:
         self.host: Host | None = None
-        self.address = address
+        self.address = visitor.address
         self.outbox = Outbox(socket, self._hold_back, self._go_on)
         self._socket = socket
         self._server = server
@@ -65,19 +66,19 @@ class Connection:
         self._spoke = asyncio.get_running_loop().time()
         self._begun = time.monotonic()
         self._messages = 0
-        self.number = next(_numbers)
-        """Tells its lines in the log apart from others'."""
+        self._number = next(_numbers)  # tells its lines in the log apart from others'
+        self._opened = about(connection=self._number, address=visitor.address, secure=visitor.secure)
 
     async def run(self) -> None:
         """Serves the connection until it is closed."""
-        _log.info("connection opened", extra=about(connection=self.number, address=self.address))
+        _log.info("connection opened", extra=self._opened)
         parts = (self._read(), self.outbox.run(), self._watch(), self._socket.wait_closed())
         tasks = [asyncio.ensure_future(part) for part in parts]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             faults = [task.exception() for task in done if not isinstance(task.exception(), ConnectionClosed | None)]
             if faults:
-                _log.error("connection failed", exc_info=faults[0], extra=about(connection=self.number))
+                _log.error("connection failed", exc_info=faults[0], extra=about(connection=self._number))
                 await self._socket.close(CloseCode.INTERNAL_ERROR, "internal error")
         finally:
             for task in tasks:
@@ -92,7 +93,7 @@ class Connection:
         code = ours.code if ours is not None else self._socket.close_code
         self._server.metrics.closed(code)
         facts = about(
-            connection=self.number,
+            connection=self._number,
             session=self.host.session.id[:6] if self.host is not None else None,
             code=code,
             reason=ours.reason or None if ours is not None else None,  # the client's may say anything
@@ -185,7 +186,7 @@ class Connection:
             self.outbox.respond(codec.error_response(request.id, error))
             return
         facts = about(
-            connection=self.number,
+            connection=self._number,
             session=self.host.session.id[:6],
             client=params.client.name,
             client_version=params.client.version,
