@@ -16,6 +16,7 @@ MAY_IMPORT = {
     "protocol": {"errors"},
     "client": {"errors"},
     "conformance": {"errors", "client"},
+    "tui": {"errors", "client"},
     "document": {"errors"},
     "engine": {"errors", "logs"},
     "model": {"errors", "protocol", "document", "engine"},
@@ -23,7 +24,7 @@ MAY_IMPORT = {
     "server": {"errors", "config", "logs", "protocol", "document", "engine", "model", "session"},
     "demo_model": {"errors", "document", "engine"},
     "bench": {"errors", "config", "protocol", "engine", "model", "session"},
-    "cli": {"errors", "config", "logs", "engine", "server", "bench", "conformance"},
+    "cli": {"errors", "config", "logs", "engine", "server", "bench", "conformance", "tui"},
     "__main__": {"cli"},
 }
 """Room to rooms. A room is a module or a folder directly below the package."""
@@ -87,5 +88,5 @@ def test_torch_stays_in_the_workers_and_sockets_in_the_server(path: Path) -> Non
     top = {name.split(".")[0] for name in imports(path, top_level_only=True)}
     if own in SERVER_PROCESS or (own == "engine" and path.stem in WITHOUT_TORCH):
         assert not top & {"torch", "transformers", "transformer_lens"}
-    if own not in ("server", "client", "conformance"):
+    if own not in ("server", "client", "conformance", "tui", "tui"):
         assert not top & {"websockets", "asyncio"}

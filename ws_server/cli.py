@@ -94,6 +94,24 @@ def _conformance(options: argparse.Namespace) -> int:
     return run_conformance(options.url, options.token, options.clause or None, options.json)
 
 
+def _tui(options: argparse.Namespace) -> int:
+    try:
+        from .tui.app import run_terminal
+    except ImportError:
+        raise StartupError("The terminal frontend needs Textual: pip install 'interactive-neuroscope[tui]'") from None
+    try:
+        text = options.file.read_text(encoding="utf-8") if options.file is not None else None
+    except (OSError, UnicodeDecodeError):
+        raise StartupError(f"The file {str(options.file)!r} cannot be read as text.") from None
+    try:
+        problem = run_terminal(options.url, options.token, text, options.neuron)
+    except ValueError as error:
+        raise StartupError(f"{error}") from None
+    if problem is not None:
+        raise StartupError(problem)
+    return 0
+
+
 def _models(options: argparse.Namespace) -> int:
     from .engine.catalog import cached_models
 
@@ -179,6 +197,13 @@ def _parser() -> argparse.ArgumentParser:
         "--clause", action="append", metavar="NUMBER", help="check this one; may be given several times"
     )
     conformance.add_argument("--json", type=Path, metavar="FILE", help="write the outcomes there as well")
+
+    tui = commands.add_parser("tui", help="edit a text in this terminal and see the neurons of a running server fire")
+    tui.set_defaults(run=_tui)
+    tui.add_argument("file", nargs="?", type=Path, metavar="FILE", help="a text to open; it is not written to")
+    tui.add_argument("--url", default=f"http://127.0.0.1:{_DEFAULTS.port}/", help="the server; default: %(default)s")
+    tui.add_argument("--token", help="the server's access token, where it asks for one")
+    tui.add_argument("--neuron", action="append", default=[], metavar="L3N42", help="may be given several times")
 
     models = commands.add_parser("models", help="list the models that need no download")
     models.set_defaults(run=_models)

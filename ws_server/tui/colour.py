@@ -1,0 +1,70 @@
+"""From activations to terminal colours and bars."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from rich.color import Color, blend_rgb
+from rich.color_triplet import ColorTriplet
+from rich.style import Style
+
+from ..client.table import FloatMatrix
+
+INKS = tuple(
+    ColorTriplet(*rgb)
+    for rgb in (
+        (240, 120, 23),
+        (31, 107, 178),
+        (58, 179, 111),
+        (242, 115, 220),
+        (229, 190, 75),
+        (89, 225, 234),
+        (162, 78, 104),
+        (128, 81, 244),
+        (125, 112, 3),
+    )
+)
+"""Colours of the rows in turn; those of the page on dark ground."""
+SLATE = ColorTriplet(128, 138, 150)
+"""What is below zero, whichever neuron it is of."""
+GROUND = ColorTriplet(23, 25, 28)
+
+_STEPS = 16
+_CURVE = 0.62  # as the page's: most values are far below a neuron's maximum
+_STRONGEST = 0.6
+_LEAST_LEVEL = 0.999
+_BARS = " ▁▂▃▄▅▆▇█"
+
+
+def reach(neuron: Mapping[str, Any], values: FloatMatrix) -> float:
+    """Value at which a neuron's colour is strongest: a high quantile of held-out text where statistics are known, else
+    the widest of `values`."""
+    statistics = neuron.get("statistics")
+    if statistics is not None:
+        levels = sorted((float(level), value) for level, value in statistics["quantiles"].items())
+        high = next((float(value) for level, value in levels if level >= _LEAST_LEVEL), float(statistics["max"]))
+        return max(abs(high), 1e-6)
+    finite = np.abs(values[np.isfinite(values)])
+    return float(finite.max()) if finite.size and finite.max() > 0 else 1.0
+
+
+def wash(value: float, reach: float, ink: ColorTriplet) -> Style:
+    """The style of a token's text: its background goes from the ground to the ink."""
+    step = round(min(abs(value) / reach, 1.0) * _STEPS) if np.isfinite(value) else 0
+    if step == 0:
+        return Style.null()
+    share = _STRONGEST * (step / _STEPS) ** _CURVE
+    return Style(bgcolor=Color.from_triplet(blend_rgb(GROUND, ink if value > 0 else SLATE, share)))
+
+
+def bars(values: Sequence[float] | FloatMatrix, reach: float, width: int) -> str:
+    """A row of `width` characters; where several tokens share one, the strongest is seen. Below zero it is empty."""
+    row = np.nan_to_num(np.asarray(values, dtype=np.float32))
+    if not row.size or width <= 0:
+        return ""
+    width = min(width, row.size)
+    strongest = [part.max() for part in np.array_split(row, width)]
+    last = len(_BARS) - 1
+    return "".join(_BARS[int(np.clip(np.ceil(value / reach * last), 0, last))] for value in strongest)
