@@ -38,6 +38,7 @@ INFINITE, UNDEFINED = 5, 6
 NARROW_SETTINGS = {
     "resume_seconds": 2.0,
     "flood_seconds": 1.0,
+    "worker_seconds": 1.0,
     "compression": True,
     "allowed_origins": ["https://lab.example"],
 }

@@ -137,6 +137,14 @@ class Forget:
 
 Command = Evaluate | Probe | Compare | Withdraw | Hold | Forget
 
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """Asks a worker for a sign of life, which it gives between two steps."""
+
+    key: Key = ("", "")
+
+
 # ------------------------------------------------------------------------------------ answered
 
 
@@ -227,6 +235,11 @@ class AtWork:
     """A forward pass for these documents begins; they are the suspects if nothing is heard any more."""
 
     keys: tuple[Key, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pong:
+    """The sign of life."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from .. import logs
 from .catalog import LoadOptions, ModelSpec
-from .commands import AtWork, LoadFailed, LoadProgress
+from .commands import AtWork, LoadFailed, LoadProgress, Ping, Pong
 from .mailbox import Mailbox
 
 
@@ -66,7 +66,10 @@ def _serve(connection: Connection, inbox: Mailbox, spec: ModelSpec, options: Loa
     while True:
         # Newer commands are taken in before each step, so that a step is never spent on a stale evaluation.
         while (command := inbox.get(wait=engine.idle)) is not None:
-            engine.submit(command)
+            if isinstance(command, Ping):
+                connection.send(Pong())
+            else:
+                engine.submit(command)
         connection.send(engine.reported_step())
 
 

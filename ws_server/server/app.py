@@ -97,10 +97,10 @@ class Server:
         )
         site = Site(
             {
-                "/healthz": ("application/json", lambda: (200, b'{"status":"ok"}\n')),
+                "/healthz": ("application/json", self._health),
                 "/readyz": ("application/json", self._readiness),
-                "/metrics": ("text/plain; version=0.0.4; charset=utf-8", lambda: (200, self.metrics.text())),
-                "/openrpc.json": ("application/json", lambda: (200, orjson.dumps(openrpc_document()))),
+                "/metrics": ("text/plain; version=0.0.4; charset=utf-8", self._metrics),
+                "/openrpc.json": ("application/json", self._openrpc),
             },
             _opening(specs[0]),
         )
@@ -191,10 +191,10 @@ class Server:
         address = str(peer[0]) if peer else ""
         return self._proxies.visitor(address, self._certificate is not None, connection.request.headers)
 
-    def _process_request(self, connection: ServerConnection, request: Request) -> Response | None:
+    async def _process_request(self, connection: ServerConnection, request: Request) -> Response | None:
         try:
             visitor = self.visitor(connection)
-            return self._door.answer(request, visitor) or self._overload(visitor.address)
+            return await self._door.answer(request, visitor) or self._overload(visitor.address)
         except Exception:
             _log.exception("A request failed.")
             return respond(500, b"The server made a mistake; its log tells where.\n")
@@ -242,11 +242,23 @@ class Server:
         finally:
             self._connections.discard(connection)
 
-    def _readiness(self) -> tuple[int, bytes]:
+    async def _health(self) -> tuple[int, bytes]:
+        return 200, b'{"status":"ok"}\n'
+
+    async def _readiness(self) -> tuple[int, bytes]:
         if self.draining:
             return 503, b'{"status":"shutting down"}\n'
-        ready = self.models.default.served is not None
-        return (200, b'{"status":"ready"}\n') if ready else (503, b'{"status":"loading"}\n')
+        if await self.models.default.answers(self.settings.worker_seconds):
+            return 200, b'{"status":"ready"}\n'
+        if self.models.default.served is None:
+            return 503, b'{"status":"loading"}\n'
+        return 503, b'{"status":"the model does not answer"}\n'
+
+    async def _metrics(self) -> tuple[int, bytes]:
+        return 200, self.metrics.text()
+
+    async def _openrpc(self) -> tuple[int, bytes]:
+        return 200, orjson.dumps(openrpc_document())
 
     # -------------------------------------------------------------------------------- lifecycle
 

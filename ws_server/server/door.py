@@ -49,7 +49,7 @@ class Door:
         self._site = site
         self._embedders = settings.embedders
 
-    def answer(self, request: Request, visitor: Visitor) -> Response | None:
+    async def answer(self, request: Request, visitor: Visitor) -> Response | None:
         """The response to a request; None where it may open a websocket."""
         path = self._below(request.path.partition("?")[0])
         opens_socket = path == "/ws"
@@ -72,7 +72,7 @@ class Door:
             cookie = self._access.cookie(f"{self._base}/", secure=visitor.secure)
             extra = {"Location": without_token(request.path), "Set-Cookie": cookie, "Cache-Control": "no-store"}
             return respond(303, b"", extra=extra)
-        return self._site.answer(path, request.headers.get("If-None-Match"))
+        return await self._site.answer(path, request.headers.get("If-None-Match"))
 
     def stamp(self, request: Request, headers: Headers) -> None:
         """Adds to any response what it tells browsers to forbid."""

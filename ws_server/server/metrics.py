@@ -11,10 +11,13 @@ from prometheus_client import (
     Counter,
     Gauge,
     Histogram,
+    Info,
+    ProcessCollector,
     disable_created_metrics,
     generate_latest,
 )
 
+from .. import __version__
 from ..engine.commands import StepReport
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -32,6 +35,8 @@ class Metrics:
 
     def __init__(self) -> None:
         registry = self._registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        Info("neuroscope_build", "The server", registry=registry).info({"version": __version__})
         self._messages = Counter("neuroscope_messages", "Messages received", ["method"], registry=registry)
         self._notifications = Counter(
             "neuroscope_notifications", "Notifications to clients", ["method"], registry=registry

@@ -8,7 +8,18 @@ import time
 from collections.abc import Callable, Collection, Sequence
 
 from ..engine.catalog import LoadOptions, ModelSpec
-from ..engine.commands import Command, Key, LoadedModel, LoadFailed, LoadingNews, LoadProgress, Result, StepReport
+from ..engine.commands import (
+    Command,
+    Key,
+    LoadedModel,
+    LoadFailed,
+    LoadingNews,
+    LoadProgress,
+    Ping,
+    Pong,
+    Result,
+    StepReport,
+)
 from ..errors import LimitExceeded, ModelLoadFailed
 from ..logs import about
 from ..model import ServedModel
@@ -51,6 +62,7 @@ class Model:
         self._loading: asyncio.Future[ServedModel] | None = None
         self._progress = LoadProgress(0, "Starting")
         self._listeners: list[OnProgress] = []
+        self._pong: asyncio.Future[None] | None = None
         self._restart: asyncio.TimerHandle | None = None
         self._replacing = False
         self._served_since = 0.0
@@ -93,6 +105,17 @@ class Model:
             self.last_used = time.monotonic()
             self._worker.submit(command)
 
+    async def answers(self, patience: float) -> bool:
+        """Whether it is loaded and its worker gives a sign of life within `patience` seconds."""
+        if self.served is None or self._worker is None:
+            return False
+        if self._pong is None or self._pong.done():
+            self._pong = asyncio.get_running_loop().create_future()
+            self._worker.submit(Ping())
+        pong = self._pong
+        await asyncio.wait([pong], timeout=patience)
+        return pong.done() and not pong.cancelled()
+
     def summary(self, default: bool) -> ModelSummary:
         spec = self.spec
         summary: ModelSummary = {
@@ -115,7 +138,13 @@ class Model:
         if self._worker is not None:
             worker, self._worker = self._worker, None
             worker.end()
+            self._expect_no_pong()
         self._settle(ModelLoadFailed(f"{self.spec.title} was taken out of memory.", model=self.spec.id))
+
+    def _expect_no_pong(self) -> None:
+        if self._pong is not None:
+            self._pong.cancel()
+            self._pong = None
 
     def _start(self) -> asyncio.Future[ServedModel]:
         self._restart = None
@@ -133,8 +162,11 @@ class Model:
             self._worker = worker
         return loading
 
-    def _receive(self, message: LoadingNews | StepReport) -> None:
+    def _receive(self, message: LoadingNews | StepReport | Pong) -> None:
         match message:
+            case Pong():
+                if self._pong is not None and not self._pong.done():
+                    self._pong.set_result(None)
             case StepReport():
                 self._metrics.stepped(self.spec.id, message)
                 for result in message.results:
@@ -178,6 +210,7 @@ class Model:
         if worker is not self._worker:
             return  # ended by us
         self._worker = None
+        self._expect_no_pong()
         self._settle(ModelLoadFailed(f"The process that loads {self.spec.title} has died.", model=self.spec.id))
         if self.served is not None:
             self.served = None

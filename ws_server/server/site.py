@@ -9,7 +9,7 @@ import email.utils
 import hashlib
 import http
 import mimetypes
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,14 +41,13 @@ class Site:
     """What `GET` answers.
 
     Args:
-        live: paths whose content is made at each request, with their content type and a function that gives status
-            and body.
+        live: paths whose content is made at each request, with their content type and what gives status and body.
         opening: the text and neurons that the page opens with, as JSON; `null` where the model has none.
     """
 
     def __init__(
         self,
-        live: dict[str, tuple[str, Callable[[], tuple[int, bytes]]]],
+        live: dict[str, tuple[str, Callable[[], Awaitable[tuple[int, bytes]]]]],
         opening: bytes,
         folder: Path = STATIC_FOLDER,
     ) -> None:
@@ -63,11 +62,11 @@ class Site:
     def nothing(self) -> Response:
         return respond(404, b"Not found.\n")
 
-    def answer(self, path: str, if_none_match: str | None) -> Response:
+    async def answer(self, path: str, if_none_match: str | None) -> Response:
         """The response to `GET path`."""
         if path in self._live:
             content_type, make = self._live[path]
-            status, body = make()
+            status, body = await make()
             return respond(status, body, content_type, {"Cache-Control": "no-store"})
         resource = self._table.get(path)
         if resource is None:

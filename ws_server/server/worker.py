@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from ..engine.catalog import LoadOptions, ModelSpec
-from ..engine.commands import AtWork, Command, Key
+from ..engine.commands import AtWork, Command, Key, Ping
 from ..engine.mailbox import Mailbox
 from ..engine.worker import run_worker
 
@@ -56,7 +56,7 @@ class Worker:
     def pid(self) -> int | None:
         return self._process.pid
 
-    def submit(self, command: Command) -> None:
+    def submit(self, command: Command | Ping) -> None:
         """Sends a command; one to a worker that has gone is lost, and `on_end` tells of that."""
         self._outbox.put(command)
 
