@@ -86,6 +86,12 @@ export function css([red, green, blue]: Rgb, opacity = 1): string {
   return opacity === 1 ? `rgb(${red} ${green} ${blue})` : `rgb(${red} ${green} ${blue} / ${opacity.toFixed(2)})`;
 }
 
+/** A bucket's colour behind text, as it is seen over the page. */
+export function washOver(hue: number, bucket: number, theme: Theme): Rgb {
+  const [ink, share] = bucket < 0 ? [slate[theme], BELOW_SHARE] : [inkOf(hue, theme), 1];
+  return over(ink, share * strengthOf(bucket) * washOpacity(ink, theme), surfaces[theme].page);
+}
+
 /** Class of a bucket: `neuro-p7`, `neuro-n7`, `neuro-z`; `neuro-none` where there is no value. */
 export function classOf(bucket: number): string {
   if (bucket === NO_VALUE) return "neuro-none";

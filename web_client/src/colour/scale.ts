@@ -53,6 +53,13 @@ export function reachOf({ min, max, quantiles }: Spread): { readonly reach: numb
   return { reach: Math.max(Math.abs(min), Math.abs(max)), level: null };
 }
 
+/** Where an automatic scale comes from, in words. */
+export function originOf(known: Spread | null): string {
+  if (known === null) return "widest seen";
+  const { level } = reachOf(known);
+  return level === null ? "extremes of held-out text" : `${Number((level * 100).toFixed(4))} % of held-out text`;
+}
+
 /** The scale of a neuron. `known` is its spread over a corpus, where there are statistics; `widest` the widest value seen. */
 export function scaleOf(known: Spread | null, widest: number, typed: TypedRange): Scale {
   const reach = known === null ? widest : reachOf(known).reach;

@@ -1,0 +1,125 @@
+/**
+ * The coloured text as an HTML file of its own: no scripts, nothing from elsewhere, a value on hover, fit to be printed.
+ *
+ * Each token carries the colours that it has on the page: the focused neuron's behind the text, the others' as stripes
+ * under it. What the page adds to the text (line break signs, BOS) is made by style, so copied text is the text.
+ */
+import { formatValue, visibleText } from "../editor/format";
+import { escapeMarkup } from "./escape";
+import { formatBound } from "./legend";
+import { type Line, linesOf, type Piece, signOf } from "./pieces";
+import { drawn, type ExportDocument, type ExportNeuron, INK, modelLine, PAPER, type Snapshot, striped, strongest, washed } from "./snapshot";
+import { buckets } from "../colour/palette";
+
+/** Pixels, with the gap below. */
+const STRIPE = 3;
+
+export function toHtml(snapshot: Snapshot): string {
+  const { documents, stripes, model } = snapshot;
+  const several = documents.length > 1;
+  const names = drawn(snapshot).map(({ key }) => key).join(", ");
+  const title = [names, model?.id].filter((part) => part !== undefined && part !== "").join(" · ");
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="generator" content="Interactive Neuroscope">
+<title>${escapeMarkup(title)}</title>
+<style>${style(stripes.length)}</style>
+</head>
+<body>
+${legend(snapshot)}
+${documents.map((document) => `${several ? `<h2>${escapeMarkup(document.name)}</h2>\n` : ""}<div class="text">
+${linesOf(document).map((line) => lineHtml(snapshot, document, line)).join("\n")}
+</div>`).join("\n")}
+</body>
+</html>
+`;
+}
+
+function style(stripes: number): string {
+  const room = stripes * STRIPE + (stripes > 0 ? 2 : 0);
+  // Layers of a token's background, of which it sets the colours that it has: stripes from below, its edge, what lies behind its text.
+  const layer = (colour: string, position: string, size: string): string => `linear-gradient(${colour},${colour}) ${position}/${size} no-repeat`;
+  const layers = [
+    ...Array.from({ length: stripes }, (_, i) => (
+      layer(`var(--s${i},transparent)`, `0 calc(100% - ${(stripes - 1 - i) * STRIPE}px)`, `100% ${STRIPE - 1}px`)
+    )),
+    layer("rgb(0 0 0/.16)", "100% 0", `1px calc(100% - ${room}px)`),
+    layer("var(--b,transparent)", "0 0", `100% calc(100% - ${room}px)`),
+  ];
+  return `
+:root{color-scheme:light}
+body{margin:2em auto;max-width:62em;padding:0 1.5em;background:${PAPER};color:${INK};font:14px/1.5 system-ui,sans-serif;
+print-color-adjust:exact;-webkit-print-color-adjust:exact}
+h2{font-size:1em;margin:1.5em 0 .5em}
+table{border-collapse:collapse;margin:0 0 1em;font-variant-numeric:tabular-nums}
+caption{text-align:left;padding:0 0 .5em;color:#5c636b}
+th,td{text-align:left;font-weight:400;padding:.1em 1.2em .1em 0;white-space:nowrap}
+th{font-weight:600}
+td.n{text-align:right;padding-right:.5em}
+td.n+td{padding-right:.5em}
+.scale{display:inline-flex;width:132px;height:.9em;vertical-align:-.1em;outline:1px solid #d6d8d5}
+.scale i{flex:1}
+.text{border-top:1px solid #d6d8d5;padding:1em 0 0 46px;font:15px ui-monospace,"SF Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace}
+.line{white-space:break-spaces;overflow-wrap:anywhere;tab-size:4;line-height:${26 + room}px}
+.t{padding:2px 0 ${room + 2}px;background:${layers.join(",")};-webkit-box-decoration-break:clone;box-decoration-break:clone}
+.t::before{font-family:system-ui,sans-serif;user-select:none}
+.break::before{content:"↵";padding:0 2px}
+.special::before,.context::before{content:attr(data-sign);font-size:10px;font-weight:600;padding:0 4px}
+.line>:is(.special,.context):first-child{float:left;width:38px;margin:${2 + room / 2}px 8px 0 -46px;text-align:center;line-height:20px;padding-top:0}
+@page{margin:15mm}
+@media print{body{margin:0;padding:0;max-width:none}tr,.line{break-inside:avoid}}
+`;
+}
+
+function legend(snapshot: Snapshot): string {
+  const places = drawn(snapshot).map((neuron) => {
+    const at = snapshot.stripes.indexOf(neuron);
+    return [neuron, at < 0 ? "background" : `stripe ${at + 1}`] as const;
+  });
+  const rows = places.map(([neuron, place]) => `<tr><th scope="row">${escapeMarkup(neuron.key)}</th><td>${place}</td>
+<td class="n">${formatBound(neuron.scale.min)}</td><td>${scaleHtml(neuron, place === "background" ? washed : striped)}</td>
+<td>${formatBound(neuron.scale.max)}</td><td>${escapeMarkup(neuron.origin)}</td></tr>`);
+  return `<table class="legend"><caption>${escapeMarkup(modelLine(snapshot.model))}</caption>
+<tbody>
+${rows.join("\n")}
+</tbody></table>`;
+}
+
+function scaleHtml({ hue }: ExportNeuron, colour: (hue: number, bucket: number) => string | null): string {
+  const steps = buckets.map((bucket) => `<i style="background:${colour(hue, bucket) ?? PAPER}"></i>`);
+  return `<span class="scale" aria-hidden="true">${steps.join("")}</span>`;
+}
+
+function lineHtml(snapshot: Snapshot, document: ExportDocument, { pieces }: Line): string {
+  // A line without anything would have no height to select.
+  return `<div class="line">${pieces.map((piece) => pieceHtml(snapshot, document, piece)).join("") || "<br>"}</div>`;
+}
+
+function pieceHtml({ neurons, focus, stripes }: Snapshot, document: ExportDocument, { kind, text, tokens }: Piece): string {
+  if (tokens.length === 0) return escapeMarkup(text);
+  const colours: string[] = [];
+  if (kind !== "context") {
+    const back = focus === null ? null : washed(focus.hue, strongest(document.values(focus.key), tokens, focus.scale));
+    if (back !== null) colours.push(`--b:${back}`);
+    stripes.forEach((neuron, i) => {
+      const colour = striped(neuron.hue, strongest(document.values(neuron.key), tokens, neuron.scale));
+      if (colour !== null) colours.push(`--s${i}:${colour}`);
+    });
+  }
+  const told = tokens.map((token) => {
+    const { id, text: own } = document.tokens.at(token);
+    const values = neurons.map(({ key }) => `${key} ${formatValue(document.values(key)[token] ?? NaN)}`);
+    return [`${visibleText(own)} · token ${token} · id ${id}`, ...values].join("\n");
+  });
+  const attributes = [
+    `class="t${kind === "text" ? "" : ` ${kind}`}"`,
+    `title="${escapeMarkup(told.join("\n"))}"`,
+    ...(colours.length === 0 ? [] : [`style="${colours.join(";")}"`]),
+    ...(kind === "special" || kind === "context" ? [`data-sign="${escapeMarkup(signOf(document, tokens[0] as number))}"`] : []),
+  ];
+  return `<span ${attributes.join(" ")}>${escapeMarkup(text)}</span>`;
+}

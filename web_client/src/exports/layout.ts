@@ -1,0 +1,105 @@
+/**
+ * Pieces of text on a grid: rows of at most so many columns, broken where a browser would break them.
+ *
+ * A line that does not fit is broken after its last space (spaces stay at the row's end), after a hyphen within a word,
+ * between characters of scripts without spaces, and where there is none of these, anywhere.
+ */
+import { breaksBetween, charactersOf, columnsOf } from "./columns";
+import type { Line, Piece } from "./pieces";
+
+/** A part of a piece on one row. */
+export interface Placed {
+  readonly piece: Piece;
+  /** For a sign, empty. */
+  readonly text: string;
+  readonly row: number;
+  /** First column; negative in the margin. */
+  readonly column: number;
+  readonly columns: number;
+}
+
+export interface Layout {
+  readonly rows: number;
+  readonly placed: readonly Placed[];
+}
+
+/** Columns of the signs of a line break, and of what the server added. */
+export const BREAK = 2;
+export const SIGN = 4;
+
+interface Box {
+  readonly piece: Piece;
+  readonly text: string;
+}
+
+export function layOut(lines: readonly Line[], columns: number): Layout {
+  const placed: Placed[] = [];
+  let row = 0;
+  for (const { pieces } of lines) {
+    row = layLine(pieces, row, Math.max(1, columns), placed);
+  }
+  return { rows: row, placed };
+}
+
+/** Lays one line from row `row` on; returns the row after it. */
+function layLine(pieces: readonly Piece[], row: number, columns: number, placed: Placed[]): number {
+  const boxes: Box[] = pieces.flatMap((piece) => (
+    piece.kind === "text" ? charactersOf(piece.text).map((text) => ({ piece, text })) : [{ piece, text: "" }]
+  ));
+  let next = 0;
+  // In front of a line, what the server added stands in the margin.
+  for (let margin = boxes.findIndex(({ piece }) => !isSign(piece)); next < boxes.length && isSign((boxes[next] as Box).piece); next++) {
+    const back = (margin < 0 ? boxes.length : margin) - next;
+    placed.push({ ...(boxes[next] as Box), row, column: -back * (SIGN + 1), columns: SIGN });
+  }
+  while (next < boxes.length) {
+    const end = rowEnd(boxes, next, columns);
+    placeRow(boxes.slice(next, end), row, placed);
+    next = end;
+    if (next < boxes.length) row += 1;
+  }
+  return row + 1;
+}
+
+/** Index of the first box that goes to the next row. */
+function rowEnd(boxes: readonly Box[], start: number, columns: number): number {
+  let column = 0;
+  let lastBreak = start;
+  for (let i = start; i < boxes.length; i++) {
+    const box = boxes[i] as Box;
+    if (i > start && mayBreak(boxes[i - 1] as Box, box)) lastBreak = i;
+    column += widthOf(box, column);
+    // The sign of a line break hangs over the edge, as it begins no row.
+    if (column > columns && box.piece.kind !== "break") return lastBreak > start ? lastBreak : Math.max(i, start + 1);
+  }
+  return boxes.length;
+}
+
+/** Puts boxes side by side, those of one piece as one. */
+function placeRow(boxes: readonly Box[], row: number, placed: Placed[]): void {
+  let column = 0;
+  boxes.forEach((box, i) => {
+    const columns = widthOf(box, column);
+    const before = placed.at(-1);
+    if (i > 0 && before?.piece === box.piece && box.text !== "\t" && before.text !== "\t") {
+      placed[placed.length - 1] = { ...before, text: before.text + box.text, columns: before.columns + columns };
+    } else {
+      placed.push({ ...box, row, column, columns });
+    }
+    column += columns;
+  });
+}
+
+function widthOf({ piece, text }: Box, column: number): number {
+  if (piece.kind === "text") return columnsOf(text, column);
+  return piece.kind === "break" ? BREAK : SIGN;
+}
+
+function mayBreak(before: Box, after: Box): boolean {
+  if (after.piece.kind === "break") return false;
+  return isSign(before.piece) || isSign(after.piece) ? !isSign(before.piece) : breaksBetween(before.text, after.text);
+}
+
+function isSign({ kind }: Piece): boolean {
+  return kind === "special" || kind === "context";
+}

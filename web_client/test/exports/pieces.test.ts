@@ -1,0 +1,50 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { bucketOf } from "../../src/colour/scale";
+import { linesOf } from "../../src/exports/pieces";
+import { strongest } from "../../src/exports/snapshot";
+import { cut, documentOf } from "./snapshots";
+
+describe("pieces", () => {
+  it("hold every character once, in order, and every token that has a place", () => {
+    fc.assert(fc.property(cut, ({ text, tokens }) => {
+      const lines = linesOf(documentOf(text, tokens));
+      expect(lines.map(({ pieces }) => pieces.map((piece) => piece.text).join("")).join("\n")).toBe(text);
+      const breaks = lines.flatMap(({ pieces }) => pieces).filter(({ kind }) => kind === "break");
+      expect(breaks.length).toBe(lines.length - 1);
+      const seen = new Set(lines.flatMap(({ pieces }) => pieces.flatMap((piece) => piece.tokens)));
+      expect([...seen].sort((a, b) => a - b)).toEqual(tokens.map((_, i) => i));
+    }));
+  });
+
+  it("wear the strongest of the values of the tokens that share their characters", () => {
+    fc.assert(fc.property(cut, ({ text, tokens }) => {
+      const document = documentOf(text, tokens);
+      const values = document.values("L0N1");
+      const scale = { min: -0.5, max: 2 };
+      let at = 0;
+      for (const { pieces } of linesOf(document)) {
+        for (const { kind, text: part, tokens: own } of pieces) {
+          if (kind !== "text" && kind !== "break") continue;
+          const covering = tokens.flatMap(({ from, to }, i) => (from <= at && at < to ? [i] : []));
+          expect(own).toEqual(covering);
+          const sizes = covering.map((i) => Math.abs(bucketOf(values[i] ?? NaN, scale)));
+          expect(Math.abs(strongest(values, own, scale))).toBe(Math.max(...sizes));
+          at += kind === "break" ? 1 : part.length;
+        }
+      }
+      expect(at).toBe(text.length);
+    }));
+  });
+
+  it("put the signs of what the server added where they stand", () => {
+    const [line, second] = linesOf(documentOf("ab\nc", [
+      { id: 0, text: "<bos>", from: 0, to: 0, special: true },
+      { id: 1, text: "ab\n", from: 0, to: 3 },
+      { id: 0, text: "<bos>", from: 3, to: 3, special: true, segment: true },
+      { id: 2, text: "c", from: 3, to: 4 },
+    ]));
+    expect(line?.pieces.map(({ kind, tokens }) => [kind, ...tokens])).toEqual([["special", 0], ["text", 1], ["break", 1]]);
+    expect(second?.pieces.map(({ kind, tokens }) => [kind, ...tokens])).toEqual([["special", 2], ["text", 3]]);
+  });
+});
