@@ -112,6 +112,14 @@ export class Subscriptions extends Emitter<SubscriptionEvents> {
     void this.#want(this.#wanted.filter((key) => !keys.includes(key)), []);
   }
 
+  /** Have exactly these rows, in this order. Those that `model` lacks are set aside, as `fit` does it. */
+  reset(refs: readonly NeuronRef[], model: ModelShape | null): void {
+    const keys = [...new Set(refs.map(neuronKey))];
+    this.#returning = new Set();
+    this.#setAside(new Set(model === null ? [] : keys.filter((key) => lacks(model, key))), keys);
+    void this.#want(keys, []);
+  }
+
   /** Put `ref` in the row of `key`; when `ref` has a row already, the row of `key` just goes. */
   replace(key: string, ref: NeuronRef): Promise<void> {
     const next = neuronKey(ref);
@@ -147,12 +155,8 @@ export class Subscriptions extends Emitter<SubscriptionEvents> {
 
   /** Set those aside that this model lacks, and take those up again that the last one lacked. */
   fit(model: ModelShape): void {
-    const lacks = (key: string): boolean => {
-      const name = neuronName(key);
-      return (name !== null && (name.layer >= model.layers || name.neuron >= model.neuronsPerLayer)) || model.dropped?.includes(key) === true;
-    };
     this.#returning = this.#absent;
-    this.#setAside(new Set(this.#wanted.filter(lacks)));
+    this.#setAside(new Set(this.#wanted.filter((key) => lacks(model, key))));
     this.emit("change", undefined);
   }
 
@@ -165,7 +169,8 @@ export class Subscriptions extends Emitter<SubscriptionEvents> {
     void this.#run();
   }
 
-  #setAside(absent: ReadonlySet<string>): void {
+  #setAside(absent: ReadonlySet<string>, wanted: readonly string[] = this.#wanted): void {
+    this.#wanted = [...wanted];
     this.#absent = absent;
     for (const key of absent) this.#release(key);
     this.emit("absent", this.absent);
@@ -266,4 +271,10 @@ export class Subscriptions extends Emitter<SubscriptionEvents> {
   #answered(link: SubscriptionLink, neurons: readonly Neuron[]): void {
     if (link === this.#link) this.#serve(neurons); // else: the word of a session that is gone
   }
+}
+
+/** Whether a model says of itself that it has no such neuron. */
+function lacks(model: ModelShape, key: string): boolean {
+  const name = neuronName(key);
+  return (name !== null && (name.layer >= model.layers || name.neuron >= model.neuronsPerLayer)) || model.dropped?.includes(key) === true;
 }

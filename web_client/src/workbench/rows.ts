@@ -119,16 +119,6 @@ export class Rows extends Emitter<RowsEvents> {
     return `This model has layers 0 to ${model.layers - 1}, with neurons 0 to ${model.neuronsPerLayer - 1}.`;
   }
 
-  /** Why not all of these are neurons of the model, in words; null when they are. */
-  lacking(keys: readonly string[]): string | null {
-    for (const key of keys) {
-      const name = neuronName(key);
-      const wrong = name === null ? null : this.outside(name.layer, name.neuron);
-      if (wrong !== null) return keys.length === 1 ? wrong : `${key}: ${wrong}`;
-    }
-    return null;
-  }
-
   /** Add neurons and focus the last. Resolves to what the server said of those it refused. */
   async add(keys: readonly string[]): Promise<string[]> {
     const { subscriptions } = this.#client;
@@ -252,6 +242,11 @@ export class Rows extends Emitter<RowsEvents> {
   /** Give a neuron a certain look, before or after it has a row. */
   dress(key: string, look: Partial<Look>): void {
     this.#look(key, look);
+  }
+
+  /** What was given to a neuron, whether the model has it or not; null when nothing was. */
+  look(key: string): Look | null {
+    return this.#looks.get(key) ?? null;
   }
 
   range(key: string): TypedRange {

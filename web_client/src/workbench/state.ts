@@ -3,7 +3,8 @@
  *
  * Absent members are what a page has by itself. How it travels (address, storage) is not known here.
  */
-import type { TypedRange } from "../colour/scale";
+import { HUES } from "../colour/palette";
+import { automatic, type TypedRange } from "../colour/scale";
 import type { ViewState } from "./view";
 import type { Workbench } from "./workbench";
 
@@ -26,39 +27,58 @@ export interface PageState {
 /** What the page shows now. */
 export function stateOf({ client, document, rows, view }: Workbench): PageState {
   const { side, heatmap } = view.state;
+  // Those that this model lacks belong to the page too: another may have them.
+  const { wanted } = client.subscriptions;
+  const bare = wanted.map((key): NeuronState => {
+    const look = rows.look(key);
+    const range = rows.range(key);
+    return {
+      key,
+      ...(look?.pinned === true ? { pinned: true } : {}),
+      ...(look?.hidden === true ? { hidden: true } : {}),
+      ...(range.min === null && range.max === null ? {} : { range }),
+    };
+  });
+  const hues = wanted.map((key) => rows.look(key)?.hue);
+  const asByItself = withHues(bare).every(({ hue }, i) => hue === hues[i]);
   return {
     ...(client.model === null ? {} : { model: client.model.id }),
     text: document.text,
-    // Those that this model lacks belong to the page too: another may have them.
-    neurons: client.subscriptions.wanted.map((key) => {
-      const row = rows.get(key);
-      const range = rows.range(key);
-      return {
-        key,
-        ...(row === null ? {} : { hue: row.hue }),
-        ...(row?.pinned === true ? { pinned: true as const } : {}),
-        ...(row?.hidden === true ? { hidden: true as const } : {}),
-        ...(range.min === null && range.max === null ? {} : { range }),
-      };
-    }),
+    neurons: asByItself ? bare : bare.map((neuron, i) => ({ ...neuron, ...(hues[i] === undefined ? {} : { hue: hues[i] }) })),
     ...(rows.focus === null ? {} : { focus: rows.focus }),
     view: { side, heatmap },
   };
 }
 
-/** Make the page show a state. The text is put in by whoever owns the editor; see `Workbench.replaceText`. */
-export function restore(workbench: Workbench, state: PageState): void {
+/**
+ * Make the page show a state; what it leaves out stays. Resolves when its model is there, or could not be had.
+ *
+ * The model comes before the neurons, for those are its own. The text is put in as an edit, so that it can be undone.
+ */
+export async function restore(workbench: Workbench, state: Partial<PageState>): Promise<void> {
   const { client, rows, view } = workbench;
-  if (state.text !== workbench.document.text) workbench.replaceText(state.text);
-  for (const { key, hue, pinned = false, hidden = false, range } of state.neurons) {
-    rows.dress(key, { pinned, hidden, ...(hue === undefined ? {} : { hue }) });
-    if (range !== undefined) rows.setRange(key, range);
-  }
-  const keys = state.neurons.map(({ key }) => key);
-  client.subscriptions.remove(client.subscriptions.wanted.filter((key) => !keys.includes(key)));
-  client.subscriptions.add(keys).catch(() => undefined); // refusals appear as notices
-  rows.sort(keys.filter((key) => rows.keys.includes(key)));
-  if (state.focus !== undefined) rows.setFocus(state.focus);
+  if (state.text !== undefined && state.text !== workbench.document.text) workbench.replaceText(state.text);
   if (state.view !== undefined) view.set(state.view);
-  if (state.model !== undefined && client.model !== null && state.model !== client.model.id) void workbench.loadModel(state.model);
+  if (state.model !== undefined && client.model !== null && state.model !== client.model.id) await workbench.loadModel(state.model);
+  if (state.neurons !== undefined) {
+    for (const { key, hue, pinned = false, hidden = false, range = automatic } of withHues(state.neurons)) {
+      rows.dress(key, { hue, pinned, hidden });
+      rows.setRange(key, range);
+    }
+    client.subscriptions.reset(state.neurons.map(({ key }) => key), client.model);
+    rows.sort(rows.keys);
+  }
+  if (state.focus !== undefined) rows.setFocus(state.focus);
+}
+
+/** Each neuron with a hue: its own, or else the first of those that the fewest have. */
+function withHues(neurons: readonly NeuronState[]): (NeuronState & { readonly hue: number })[] {
+  const worn = new Array<number>(HUES).fill(0);
+  for (const { hue } of neurons) if (hue !== undefined) worn[hue] = (worn[hue] ?? 0) + 1;
+  return neurons.map((neuron) => {
+    if (neuron.hue !== undefined) return { ...neuron, hue: neuron.hue };
+    const hue = worn.indexOf(Math.min(...worn));
+    worn[hue] = (worn[hue] ?? 0) + 1;
+    return { ...neuron, hue };
+  });
 }

@@ -57,6 +57,20 @@ describe("subscriptions", () => {
     }).toThrow(RangeError);
   });
 
+  it("can be replaced as a whole, without asking for what the model lacks", async () => {
+    const { subscriptions, keys, server, client } = await connected();
+    await subscriptions.add(["L0N1", "L0N2", "L0N3"]);
+    const absent: (readonly string[])[] = [];
+    subscriptions.on("absent", (lacking) => { absent.push(lacking); });
+    subscriptions.reset(["L0N3", "L9N1", "L0N1", "L0N3"], client.model);
+    expect([keys(), subscriptions.wanted, absent]).toEqual([["L0N3", "L0N1"], ["L0N3", "L9N1", "L0N1"], [["L9N1"]]]);
+    await settle();
+    expect([...server().subscribed].sort()).toEqual(["L0N1", "L0N3"]);
+    subscriptions.reset([], null);
+    await settle();
+    expect([keys(), server().subscribed]).toEqual([[], []]);
+  });
+
   it("subscribe to the next neuron before they leave the last", async () => {
     const { subscriptions, server } = await connected();
     await subscriptions.add(["L2N1"]);

@@ -266,8 +266,27 @@ describe("the workbench", () => {
     workbench.view.set({ heatmap: true });
     const state = stateOf(workbench);
     const other = await opened(["L3N3", "L0N2"], "something else");
-    restore(other.workbench, JSON.parse(JSON.stringify(state)) as typeof state);
+    other.workbench.rows.setRange("L0N2", { min: null, max: 9 });
+    await restore(other.workbench, JSON.parse(JSON.stringify(state)) as typeof state);
     await settle();
     expect(stateOf(other.workbench)).toEqual(state);
+    await restore(other.workbench, { text: "only this", neurons: [{ key: "L0N2" }] });
+    expect(stateOf(other.workbench)).toEqual({ ...state, text: "only this", neurons: [{ key: "L0N2" }], focus: "L0N2" });
+  });
+
+  it("loads the model of a state before its neurons, and sets aside what the model lacks", async () => {
+    const { workbench, server } = await opened(["L0N1"], "one");
+    server.hold.add("model/load").add("models/list");
+    const restored = restore(workbench, { model: "large", neurons: [{ key: "L9N9", pinned: true }, { key: "L0N2" }], focus: "L9N9" });
+    await settle();
+    expect([workbench.loading?.model, workbench.rows.keys]).toEqual(["large", ["L0N1"]]);
+    server.peer.answer(server.held.pop() as never, { ...model, id: "large", layers: 6 });
+    await settle();
+    server.peer.answer(server.held.pop() as never, { models: [] });
+    await restored;
+    await settle();
+    expect([workbench.rows.keys, workbench.rows.absent, server.subscribed]).toEqual([["L0N2"], ["L9N9"], ["L0N2"]]);
+    expect(workbench.notices.list.map(({ text }) => text)).toEqual(["1 neuron is not in this model: L9N9"]);
+    expect(stateOf(workbench).neurons).toEqual([{ key: "L9N9", pinned: true }, { key: "L0N2" }]);
   });
 });

@@ -1,0 +1,166 @@
+/**
+ * The state of the page as one line of text: what stands behind the `#` of a link, and what the browser keeps.
+ *
+ *     model=gpt2&text=The+cat+sat&neurons=L9N652;pinned,L3N42;max=2.5&focus=L9N652&v=1     while that is short
+ *     z=<the same, deflated, in base64url>&v=1                                             when it is long
+ *
+ * `v` comes last, so that a link that was cut off on its way is known by it. What stands behind `#` never reaches a server.
+ */
+import { fromBase64Url, pipe, toBase64Url } from "./bytes";
+import { HUES } from "../colour/palette";
+import type { TypedRange } from "../colour/scale";
+import type { NeuronState, PageState } from "../workbench";
+
+/** What a link tells; what it leaves out stays as it is. */
+export type LinkState = Partial<PageState>;
+
+/** A link that cannot be followed; the message is a sentence for a person. */
+export class LinkError extends Error {
+  override name = "LinkError";
+}
+
+const VERSION = "1";
+/** Mail programs and chats break longer addresses, or cut them off. */
+const LONGEST_PLAIN = 1500;
+/** Chromium takes 2 MB of address, other programs far less. */
+export const LONGEST_LINK = 500_000;
+/** A small link may inflate to gigabytes. */
+const LONGEST_INFLATED = 20_000_000;
+const MOST_NEURONS = 4096;
+
+// ------------------------------------------------------------------ to text
+
+/** A state as a readable line. */
+export function encodePlain(state: LinkState): string {
+  const parts: [name: string, value: string | undefined][] = [
+    ["model", state.model],
+    ["text", state.text],
+    ["neurons", state.neurons?.map(encodeNeuron).join(",")],
+    ["focus", state.focus],
+    ["view", encodeView(state.view)],
+    ["v", VERSION],
+  ];
+  return parts.flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${escape(value)}`])).join("&");
+}
+
+/** What stands behind the `#` of a link, of an encoded state; null where no address could hold it. */
+export async function fragmentOf(plain: string): Promise<string | null> {
+  if (plain.length <= LONGEST_PLAIN && encodeURI(plain).length <= LONGEST_PLAIN) return plain;
+  const packed = await pipe(new TextEncoder().encode(plain), new CompressionStream("deflate-raw"));
+  const fragment = `z=${toBase64Url(packed)}&v=${VERSION}`;
+  return fragment.length <= LONGEST_LINK ? fragment : null;
+}
+
+/** `L3N42;hue=2;pinned;min=-1.5` */
+function encodeNeuron({ key, hue, pinned, hidden, range }: NeuronState): string {
+  const marks = [
+    key.replace(/[%,;]/g, encodeURIComponent), // hooks of other people's models may have any name
+    hue === undefined ? "" : `hue=${hue}`,
+    pinned === true ? "pinned" : "",
+    hidden === true ? "hidden" : "",
+    range?.min == null ? "" : `min=${range.min}`,
+    range?.max == null ? "" : `max=${range.max}`,
+  ];
+  return marks.filter((mark) => mark !== "").join(";");
+}
+
+/** The names of what is open. */
+function encodeView(view: PageState["view"]): string | undefined {
+  return view === undefined ? undefined : [view.side ?? "neurons", ...(view.heatmap === true ? ["heatmap"] : [])].join(",");
+}
+
+/**
+ * Escape what would end a value, what programs that find links in a text leave out of them, and what nobody sees.
+ * Letters of every script stay as they are; the browser writes them in its own way.
+ */
+function escape(value: string): string {
+  return value
+    .replace(/\p{Surrogate}/gu, "\ufffd")
+    .replace(/[^\p{L}\p{M}\p{N}\p{P}\p{S} ]|[%&+#"'<>()[\]{}|\\^`*_]/gu, percent)
+    .replaceAll(" ", "+");
+}
+
+function percent(character: string): string {
+  const escaped = encodeURIComponent(character);
+  return escaped === character ? `%${character.charCodeAt(0).toString(16).toUpperCase()}` : escaped;
+}
+
+// ------------------------------------------------------------------ to a state
+
+/** Read what `encodePlain` wrote. Throws LinkError. */
+export function decodePlain(line: string): LinkState {
+  return readState(fields(line));
+}
+
+/** Read what stands behind the `#` of a link. Throws LinkError. */
+export async function decodeFragment(fragment: string): Promise<LinkState> {
+  const all = fields(fragment);
+  const packed = all.get("z");
+  return packed === null ? readState(all) : decodePlain(await inflate(packed));
+}
+
+async function inflate(packed: string): Promise<string> {
+  try {
+    const bytes = await pipe(fromBase64Url(packed), new DecompressionStream("deflate-raw"), LONGEST_INFLATED);
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    throw new LinkError("This link is damaged.");
+  }
+}
+
+function fields(line: string): URLSearchParams {
+  const all = new URLSearchParams(line);
+  const version = all.get("v");
+  if (version === null) throw new LinkError("This link is cut off, or is none of Neuroscope.");
+  if (version !== VERSION) throw new LinkError("This link was made by another version of Neuroscope.");
+  return all;
+}
+
+function readState(all: URLSearchParams): LinkState {
+  const [model, text, neurons, focus, view] = ["model", "text", "neurons", "focus", "view"].map((name) => all.get(name) ?? undefined);
+  return {
+    ...(model === undefined ? {} : { model }),
+    ...(text === undefined ? {} : { text }),
+    ...(neurons === undefined ? {} : { neurons: readNeurons(neurons) }),
+    ...(focus === undefined ? {} : { focus }),
+    ...(view === undefined ? {} : { view: readView(view) }),
+  };
+}
+
+function readNeurons(value: string): NeuronState[] {
+  const read = value.split(",").filter((part) => part !== "").map(readNeuron);
+  if (read.length > MOST_NEURONS) throw new LinkError(`This link names more than ${MOST_NEURONS} neurons.`);
+  return [...new Map(read.map((neuron) => [neuron.key, neuron])).values()];
+}
+
+/** Marks of a later version of the page are passed over. */
+function readNeuron(value: string): NeuronState {
+  const [name = "", ...marks] = value.split(";");
+  const numbers = new Map(marks.map((mark) => mark.split("=", 2) as [string, string | undefined]));
+  const number = (mark: string, fits: (value: number) => boolean): number | null => {
+    const found = Number(numbers.get(mark) ?? NaN);
+    return Number.isFinite(found) && fits(found) ? found : null;
+  };
+  const hue = number("hue", (found) => Number.isInteger(found) && found >= 0 && found < HUES);
+  const range: TypedRange = { min: number("min", (found) => found <= 0), max: number("max", (found) => found >= 0) };
+  return {
+    key: readKey(name),
+    ...(hue === null ? {} : { hue }),
+    ...(marks.includes("pinned") ? { pinned: true as const } : {}),
+    ...(marks.includes("hidden") ? { hidden: true as const } : {}),
+    ...(range.min === null && range.max === null ? {} : { range }),
+  };
+}
+
+function readKey(name: string): string {
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    throw new LinkError(`This link is damaged: ${name} is no neuron.`);
+  }
+}
+
+function readView(value: string): NonNullable<PageState["view"]> {
+  const open = value.split(",");
+  return { side: open.includes("discover") ? "discover" : "neurons", heatmap: open.includes("heatmap") };
+}
