@@ -55,7 +55,10 @@ def test_a_killed_server_comes_back(
         expect(connection).to_have_attribute("data-state", "ready")
         assert after.focus == before.focus
         page.keyboard.type("1, 2: ")
-        neuroscope.shows(f"So: 1, 2: {TEXT} Nobody answers, but I go on.")
+        text = f"So: 1, 2: {TEXT} Nobody answers, but I go on."
+        neuroscope.shows(text)
+        page.reload()
+        neuroscope.shows(text, neurons=before.neurons)
     finally:
         again.stop()
 

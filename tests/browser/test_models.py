@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from urllib.parse import quote_plus
 
 import pytest
 from playwright.sync_api import Page, Route, WebSocketRoute, expect
@@ -84,6 +85,20 @@ def test_changing_the_model(page: Page, server_of_two: ServerProcess, references
     neuroscope.editor.press("ControlOrMeta+End")
     page.keyboard.type(" And 7 more.")
     neuroscope.shows(TEXT + " And 7 more.")
+
+
+def test_a_link_brings_its_model(page: Page, server_of_two: ServerProcess, references: dict[str, Reference]) -> None:
+    neuroscope = NeuroscopePage(page, references["llama"])
+    page.goto(server_of_two.url)
+    models = page.get_by_test_id("model-picker").locator("option")
+    expect(models).to_have_count(2)
+    llama = models.nth(1).get_attribute("value")
+    page.goto(f"{server_of_two.url}?model={llama}&text={quote_plus(TEXT)}&layer=1&neuron=7&layer=0&neuron=3")
+    expect(page.get_by_test_id("model-id")).to_have_text(llama or "")
+    assert neuroscope.shows(TEXT, neurons=["L1N7", "L0N3"]).focus == "L1N7"
+    page.reload()
+    expect(page.get_by_test_id("model-id")).to_have_text(llama or "")
+    neuroscope.shows(TEXT, neurons=["L1N7", "L0N3"])
 
 
 def test_neurons_that_a_model_lacks_come_back(

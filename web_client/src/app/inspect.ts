@@ -6,6 +6,7 @@
  *     neuroscope.text           the text
  *     neuroscope.tokens         [{id, text, from, to, special, segment}], offsets in UTF-16 units of `text`
  *     neuroscope.neurons        keys of the rows, in order
+ *     neuroscope.rows           the same with their looks: [{key, hue, pinned, hidden, range: {min, max}}]
  *     neuroscope.focus          key of the neuron that colours the text, or null
  *     neuroscope.values(key)    one number a token; null where there is none yet
  *     neuroscope.scale(key)     {min, max} of its colours
@@ -25,6 +26,7 @@ export function inspector(workbench: Workbench) {
     get text() { return workbench.document.text; },
     get tokens() { return workbench.document.tokens.infos.map((_, i) => workbench.document.tokens.at(i)); },
     get neurons() { return [...workbench.rows.keys]; },
+    get rows() { return workbench.rows.list; },
     get focus() { return workbench.rows.focus; },
     values: (key: string) => Array.from(workbench.document.activations.values(key), (value) => (Number.isNaN(value) ? null : value)),
     scale: (key: string) => workbench.scale(key),

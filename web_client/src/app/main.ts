@@ -1,10 +1,18 @@
 /** Starts the page. */
-import { type ModelInfo, NeuroscopeClient, webSocket } from "../client";
-import { definePanels } from "../panels";
-import { inspector } from "./inspect";
-import { fetchOpening, someNeurons } from "./opening";
-import { Page } from "./page";
+import { NeuroscopeClient, webSocket } from "../client";
+import { definePanels, type EditorPanel } from "../panels";
 import { Workbench } from "../workbench";
+import { Address } from "./address";
+import { exportCommands } from "./exporting";
+import { find } from "./found";
+import { inspector } from "./inspect";
+import { decodeFragment, LinkError } from "./link";
+import { Memory, storages } from "./memory";
+import { fetchOpening } from "./opening";
+import { Page } from "./page";
+import { shareCommands } from "./sharing";
+import { Showing } from "./showing";
+import { openDroppedFiles, textCommands } from "./texts";
 
 /** An address beside the page, whatever path it is served under; an access token in the page's address goes along. */
 function beside(name: string): URL {
@@ -19,26 +27,37 @@ async function start(): Promise<void> {
   socket.protocol = socket.protocol === "https:" ? "wss:" : "ws:";
   const client = new NeuroscopeClient({ connect: webSocket(socket.href), name: "neuroscope-web" });
   client.start(); // connecting and fetching go on at the same time
-  const opening = await fetchOpening(beside("opening.json"));
-  const workbench = new Workbench(client, client.open("neuroscope:text", opening.text));
-  if (opening.neurons !== null) {
-    client.subscriptions.add(opening.neurons).catch(() => undefined); // refusals appear as notices
-  } else {
-    const choose = (model: ModelInfo | null): void => {
-      if (model === null) return;
-      stop();
-      if (workbench.rows.keys.length === 0) client.subscriptions.add(someNeurons(model)).catch(() => undefined);
-    };
-    const stop = client.on("model", choose);
-    choose(client.model); // it may have been told while the opening was fetched
-  }
+  const memory = new Memory(storages(), location.pathname);
+  const [opening, found] = await Promise.all([fetchOpening(beside("opening.json")), find(location, memory)]);
+  const workbench = new Workbench(client, client.open("neuroscope:text", found.state.text ?? opening.text));
+  const showing = new Showing(workbench, opening);
+  const address = new Address(memory, () => showing.describe(), () => {
+    workbench.notices.notify("The browser has no room to keep this text for the next visit.");
+  });
   addEventListener("online", () => { client.retryNow(); });
   definePanels();
   customElements.define("neuro-page", Page);
   const page = new Page();
   page.workbench = workbench;
+  workbench.commands.add(
+    ...textCommands(workbench),
+    ...shareCommands(workbench, showing, address),
+    ...exportCommands(workbench, () => page.renderRoot.querySelector<EditorPanel>("neuro-editor")?.columns ?? null),
+  );
+  openDroppedFiles(workbench);
   document.body.append(page);
   Object.defineProperty(window, "neuroscope", { value: inspector(workbench) });
+
+  if (found.problem !== null) workbench.notices.notify(found.problem);
+  workbench.on("change", () => { address.touch(); });
+  address.touch();
+  addEventListener("hashchange", () => {
+    decodeFragment(location.hash.slice(1)).then(
+      (state) => showing.show(state),
+      (error: unknown) => { if (error instanceof LinkError) workbench.notices.notify(error.message); else throw error; },
+    ).finally(() => { address.refute(); });
+  });
+  await showing.open(found.state);
 }
 
 void start();

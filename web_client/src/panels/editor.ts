@@ -17,6 +17,15 @@ export class EditorPanel extends Panel {
   #view: EditorView | null = null;
   #stops: readonly (() => void)[] = [];
 
+  /** How many columns of text a line has room for; null before there is an editor. */
+  get columns(): number | null {
+    const view = this.#view;
+    const line = view?.contentDOM.querySelector(".cm-line");
+    if (view === null || line == null) return null;
+    const { paddingLeft, paddingRight } = getComputedStyle(line);
+    return Math.max(1, Math.floor((line.clientWidth - parseFloat(paddingLeft) - parseFloat(paddingRight)) / view.defaultCharacterWidth));
+  }
+
   override render(): TemplateResult {
     return html`<div class="host" data-testid="editor"></div>`;
   }

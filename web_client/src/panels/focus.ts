@@ -3,7 +3,7 @@ import { css, html, type TemplateResult } from "lit";
 import { keyed } from "lit/directives/keyed.js";
 import { neuronName, type NeuronStatistics } from "../client";
 import { buckets, classOf, hueClass } from "../colour/palette";
-import { parseBound, reachOf } from "../colour/scale";
+import { parseBound } from "../colour/scale";
 import { formatValue, visibleText } from "../editor/format";
 import { Panel } from "./panel";
 import { base, bucketStyles } from "./styles";
@@ -51,10 +51,8 @@ export class FocusPanel extends Panel {
     const key = workbench.rows.focus;
     if (key === null) return html`<p class="none" data-testid="focus-none">No neuron in focus. Add one, as L0N0.</p>`;
     const name = neuronName(key);
-    const typed = workbench.rows.range(key);
     const extent = workbench.document.activations.extent(key);
     const statistics = workbench.client.subscriptions.neuron(key)?.statistics ?? null;
-    const origin = typed.min !== null || typed.max !== null ? "typed" : originOf(statistics);
     return html`
       <div class="rows" data-testid="focus" data-key=${key}>
         <div class="group" role="group" aria-label="Neuron that colours the text">
@@ -71,7 +69,7 @@ export class FocusPanel extends Panel {
         ${keyed(key, html`<div class="group scale" role="group" aria-label="Colour range">
           ${this.#bound(key, "min")}
           <div class="label">
-            <span>colour range · <span data-testid="range-origin" title=${statisticsText(statistics)}>${origin}</span></span>
+            <span>colour range · <span data-testid="range-origin" title=${statisticsText(statistics)}>${workbench.origin(key)}</span></span>
             <div class="legend ${hueClass(workbench.rows.get(key)?.hue ?? 0)}" aria-hidden="true">${buckets.map((bucket) => html`<span class=${classOf(bucket)}></span>`)}</div>
           </div>
           ${this.#bound(key, "max")}
@@ -131,13 +129,6 @@ export class FocusPanel extends Panel {
       <input class="bound number" data-testid="range-${side}" inputmode="text" autocomplete="off"
         placeholder=${formatValue(workbench.scale(key)[side])} .value=${String(typed[side] ?? "")} @change=${change}></label>`;
   }
-}
-
-/** Where the automatic range comes from. */
-function originOf(statistics: NeuronStatistics | null): string {
-  if (statistics === null) return "widest seen";
-  const { level } = reachOf(statistics);
-  return level === null ? "extremes of held-out text" : `${Number((level * 100).toFixed(4))} % of held-out text`;
 }
 
 /** What is known of the neuron over the corpus, in a sentence. */

@@ -1,7 +1,7 @@
 /** Registers the page's elements. */
-import { DiscoverPanel } from "./discover";
 import { EditorPanel } from "./editor";
 import { FocusPanel } from "./focus";
+import { MenuButton } from "./menu";
 import { NeuronsPanel } from "./neurons";
 import { NoticesPanel } from "./notices";
 import { SidePanel } from "./side";
@@ -9,14 +9,16 @@ import { StatusPanel } from "./status";
 import { Strip } from "./strip";
 import { TopPanel } from "./top";
 
+export type { EditorPanel };
+
 export function definePanels(): void {
   customElements.define("neuro-top", TopPanel);
+  customElements.define("neuro-menu", MenuButton);
   customElements.define("neuro-focus", FocusPanel);
   customElements.define("neuro-editor", EditorPanel);
   customElements.define("neuro-strip", Strip);
   customElements.define("neuro-side", SidePanel);
   customElements.define("neuro-neurons", NeuronsPanel);
-  customElements.define("neuro-discover", DiscoverPanel);
   customElements.define("neuro-status", StatusPanel);
   customElements.define("neuro-notices", NoticesPanel);
 }

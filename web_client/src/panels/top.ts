@@ -30,7 +30,8 @@ export class TopPanel extends Panel {
         background: var(--raised); border-bottom: 1px solid var(--line);
       }
     }
-    .theme { margin-left: auto; padding: 0; width: 30px; min-height: 30px; display: grid; place-items: center; }
+    nav { margin-left: auto; display: flex; gap: 2px; }
+    .theme { padding: 0; width: 30px; min-height: 30px; display: grid; place-items: center; }
     .theme svg { width: 16px; height: 16px; }
     progress {
       position: absolute; inset: auto 0 -1px; display: block; width: 100%; height: 3px;
@@ -72,6 +73,10 @@ export class TopPanel extends Panel {
             <span>${progressText(doing, progress)}</span>
             ${loading === null ? nothing : html`<button data-testid="cancel-load" @click=${this.#cancel}>Cancel</button>`}
           </div>`}
+        <nav aria-label="Text and sharing">
+          <neuro-menu .workbench=${this.workbench} label="Text" .groups=${["Text", "Samples", "Page"]}></neuro-menu>
+          <neuro-menu .workbench=${this.workbench} label="Share" .groups=${["Share", "Export", "Picture width"]}></neuro-menu>
+        </nav>
         <button class="theme quiet" data-testid="theme" data-theme=${this.theme} aria-label=${title} title=${title}
           @click=${this.#nextTheme}>
           <svg viewBox="0 0 16 16" aria-hidden="true">${themeSigns[this.theme]}</svg>

@@ -14,6 +14,8 @@ export interface Command {
   readonly keys?: string;
   /** Whether it can be run now; always, when absent. */
   readonly enabled?: () => boolean;
+  /** Of several commands that choose one of a group: whether this is the choice. */
+  readonly checked?: () => boolean;
   readonly run: () => void;
 }
 

@@ -4,12 +4,10 @@
  * Panels read it and call its verbs; `change` tells that something is different. What concerns a text alone is its
  * `Passage`'s business, and the words of the page's own text can be said to the workbench. No DOM here.
  */
-import { type Scale, scaleOf } from "../colour/scale";
+import { originOf, type Scale, scaleOf } from "../colour/scale";
 import { type Done, type NeuroscopeClient, type NeuroscopeDocument, type ProgressValue, RequestError } from "../client";
 import { Emitter } from "../client/emitter";
-import type { TokenRange } from "../editor/source";
 import { Commands } from "./commands";
-import { Discovery } from "./discovery";
 import { Notices } from "./notices";
 import { Passage } from "./passage";
 import { Rows } from "./rows";
@@ -25,7 +23,6 @@ export class Workbench extends Emitter<WorkbenchEvents> {
   readonly commands = new Commands();
   readonly notices = new Notices();
   readonly text: Passage;
-  readonly discovery: Discovery;
   #absentNotice: { readonly id: number; readonly keys: string } | null = null;
   #loading: { readonly model: string; readonly progress: ProgressValue | null; readonly abort: AbortController } | null = null;
 
@@ -34,7 +31,6 @@ export class Workbench extends Emitter<WorkbenchEvents> {
     const told = (): void => { this.#changed(); };
     this.rows = new Rows(client);
     this.text = new Passage(document, client, this.rows, (key) => this.scale(key));
-    this.discovery = new Discovery(this);
     this.text.on("change", told); // as at another row, and at the connection's state
     this.view.on("change", told);
     this.notices.on("change", told);
@@ -56,6 +52,12 @@ export class Workbench extends Emitter<WorkbenchEvents> {
   scale(key: string): Scale {
     const statistics = this.client.subscriptions.neuron(key)?.statistics ?? null;
     return scaleOf(statistics, this.document.activations.widest(key), this.rows.range(key));
+  }
+
+  /** Where a neuron's scale comes from, in words. */
+  origin(key: string): string {
+    const { min, max } = this.rows.range(key);
+    return min !== null || max !== null ? "typed" : originOf(this.client.subscriptions.neuron(key)?.statistics ?? null);
   }
 
   // ------------------------------------------------------------------ the page's own text
@@ -81,16 +83,6 @@ export class Workbench extends Emitter<WorkbenchEvents> {
   /** The token to give values for: the one under the pointer, else the one at the caret. */
   get cursor(): number | null {
     return this.text.cursor;
-  }
-
-  /** The token at the caret. */
-  get caretToken(): number | null {
-    return this.text.caretToken;
-  }
-
-  /** The tokens that are selected; null when none is. */
-  get selection(): TokenRange | null {
-    return this.text.selection;
   }
 
   /** Bring a token into view, and the caret to its end. */

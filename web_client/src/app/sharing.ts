@@ -1,0 +1,43 @@
+/** The commands that share the page, and begin it anew. */
+import type { Command, Workbench } from "../workbench";
+import { type Address, linkTo } from "./address";
+import { copy } from "./download";
+import { decodePlain } from "./link";
+import type { Showing } from "./showing";
+
+export function shareCommands(workbench: Workbench, showing: Showing, address: Address): Command[] {
+  const { notices } = workbench;
+  return [
+    { id: "share.link", title: "Copy link", group: "Share", run: () => void copyLink(workbench, showing) },
+    {
+      id: "page.start-over", title: "Start over", group: "Page",
+      run: () => {
+        const before = showing.describe();
+        address.forget();
+        void showing.startOver().then(() => {
+          if (before === null) return;
+          notices.notify("Started over.", { action: { title: "Undo", run: () => void showing.show(decodePlain(before)) } });
+        });
+      },
+    },
+  ];
+}
+
+async function copyLink({ notices }: Workbench, showing: Showing): Promise<void> {
+  const state = showing.describe();
+  if (state === null) {
+    notices.notify("The page is just changing; copy the link again in a moment.");
+    return;
+  }
+  const link = linkTo(state);
+  try {
+    await copy("text/plain", link.then((address) => {
+      if (address === null) throw new RangeError("too long"); // what the clipboard holds stays
+      return new Blob([address], { type: "text/plain" });
+    }));
+    notices.notify("The link is in the clipboard.");
+  } catch {
+    notices.notify(await link === null ? "This text is too long for a link; export it, or send it along as a file."
+      : "The browser does not let this page copy. The address of the page is the link.");
+  }
+}

@@ -1,0 +1,62 @@
+/** The commands that bring in a text: samples, and files that are chosen or dropped on the page. */
+import type { Command, Workbench } from "../workbench";
+import { samples } from "./samples";
+import { FileError, readTextFile } from "./text-file";
+
+const DROPPING = "dropping";
+const DEFAULT_CHARACTERS = 1_000_000;
+
+export function textCommands(workbench: Workbench): Command[] {
+  return [
+    { id: "text.open", title: "Open a text file…", group: "Text", run: () => { chooseFile(workbench); } },
+    ...samples.map(({ id, title, text }): Command => (
+      { id: `sample.${id}`, title, group: "Samples", run: () => { workbench.replaceText(text); } }
+    )),
+  ];
+}
+
+/** Files that are dropped anywhere on the page are opened; otherwise the browser would leave the page for them. */
+export function openDroppedFiles(workbench: Workbench): void {
+  const { classList } = document.documentElement;
+  const carriesFiles = ({ dataTransfer }: DragEvent): boolean => dataTransfer?.types.includes("Files") === true;
+  const options = { capture: true }; // before the editor, which would insert them where they fall
+  addEventListener("dragover", (event) => {
+    if (!carriesFiles(event) || event.dataTransfer === null) return;
+    event.preventDefault();
+    event.dataTransfer.dropEffect = "copy";
+    classList.add(DROPPING);
+  }, options);
+  addEventListener("dragleave", (event) => { if (event.relatedTarget === null) classList.remove(DROPPING); }, options);
+  addEventListener("drop", (event) => {
+    classList.remove(DROPPING);
+    if (!carriesFiles(event)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    openFiles(workbench, event.dataTransfer?.files ?? null);
+  }, options);
+}
+
+function chooseFile(workbench: Workbench): void {
+  const input = document.createElement("input");
+  input.type = "file";
+  input.addEventListener("change", () => { openFiles(workbench, input.files); });
+  input.click();
+}
+
+function openFiles(workbench: Workbench, files: FileList | null): void {
+  const [file] = files ?? [];
+  if (file === undefined) return;
+  void open(workbench, file);
+  if (files !== null && files.length > 1) workbench.notices.notify(`Of ${files.length} files, only ${file.name} is opened.`);
+}
+
+async function open(workbench: Workbench, file: File): Promise<void> {
+  const { client, notices } = workbench;
+  try {
+    workbench.replaceText(await readTextFile(file, client.limits?.documentCharacters ?? DEFAULT_CHARACTERS));
+    notices.notify(`${file.name} is open. Undo in the text brings back what was there.`);
+  } catch (error) {
+    if (!(error instanceof FileError)) throw error;
+    notices.notify(error.message);
+  }
+}
