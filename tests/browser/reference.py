@@ -35,3 +35,9 @@ class Reference:
             key: cache[f"blocks.{layer}.mlp.hook_post"][0, :, neuron].numpy()  # [tokens]
             for key, (layer, neuron) in places.items()
         }
+
+    def everything(self, ids: Sequence[int]) -> np.ndarray:
+        """The activations of all neurons at each of these tokens: [layers, tokens, neurons]."""
+        hooks = [f"blocks.{layer}.mlp.hook_post" for layer in range(int(self.bridge.cfg.n_layers))]
+        _, cache = self.bridge.run_with_cache(torch.tensor([list(ids)]), names_filter=hooks)
+        return np.stack([cache[hook][0].numpy() for hook in hooks])

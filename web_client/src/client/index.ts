@@ -15,7 +15,7 @@ export { type Clock, ManualClock, systemClock, type Timer } from "./clock";
 export { type DocumentEvents, type DocumentLink, type Done, NeuroscopeDocument } from "./document";
 export * from "./errors";
 export { FakeNetwork, FakePeer, type Message } from "./fake";
-export { neuronKey, neuronName, type NeuronRef, neuronRef, parseNeuron, parseNeurons } from "./neuron";
+export { MOST_AT_ONCE, neuronKey, neuronName, type NeuronRef, neuronRef, parseNeuron, parseNeurons, type TypedNeurons } from "./neuron";
 export { type SubscribedNeuron, Subscriptions, type SubscriptionEvents } from "./subscriptions";
 export { type TokenInfo, TokenList } from "./tokens";
 export {

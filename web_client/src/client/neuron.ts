@@ -32,25 +32,65 @@ export function neuronName(key: string): NeuronName | null {
   return match === null ? null : { layer: Number(match[1]), neuron: Number(match[2]) };
 }
 
-/**
- * Read what a person types to name several, separated by commas, semicolons or spaces: their keys, each once.
- * Where a part names none, that part.
- */
-export function parseNeurons(input: string): string[] | string {
-  const one = parseNeuron(input); // "3 42" and "3,42" are one neuron
-  if (one !== null) return [one];
-  const keys = new Set<string>();
-  for (const part of input.split(/[\s,;]+/).filter((part) => part !== "")) {
-    const key = parseNeuron(part);
-    if (key === null) return part;
-    keys.add(key);
-  }
-  return [...keys];
+/** So many neurons one input may name: a slip of the finger in a range must not ask for thousands. */
+export const MOST_AT_ONCE = 256;
+
+/** What an input names. */
+export interface TypedNeurons {
+  /** Their keys, each once, in order; none where there is a problem. */
+  readonly keys: readonly string[];
+  /** What is wrong with it, as a sentence; null when nothing is. */
+  readonly problem: string | null;
 }
 
-/** Read what a person types: `L3N42`, `l3n42`, `3/42`, `3 42`, `3.42`; null when it is none of these. */
+const FORMS = "name it by layer and number, L3N42 or 3/42, or several by a range, L3N40-48";
+const NEURON = /^\s*(?:L\s*(\d{1,6})\s*N\s*(\d{1,9})|(\d{1,6})\s*[/,.: ]\s*(\d{1,9}))\s*$/i;
+/** The dash of a range, and what it becomes so that spaces around it part nothing. */
+const DASH = /\s*(?:[-–—…]|\.\.\.?)\s*/g;
+
+/**
+ * Read what a person types to name neurons: one (`L3N42`, `3/42`), a range (`L3N40-48`, `3/40-48`), or several of these,
+ * separated by commas, semicolons or spaces.
+ */
+export function parseNeurons(input: string): TypedNeurons {
+  const joined = input.replace(DASH, "-");
+  const whole = parseRange(joined); // "3 42" and "3,42" are one neuron
+  const parts = whole === null ? joined.split(/[\s,;]+/).filter((part) => part !== "") : [joined.trim()];
+  const ranges = parts.map((part) => ({ part, range: parseRange(part) }));
+  const wrong = ranges.find(({ range }) => range === null);
+  if (wrong !== undefined) return { keys: [], problem: `${wrong.part} is no neuron: ${FORMS}.` };
+  const count = ranges.reduce((sum, { range }) => sum + (range === null ? 0 : Math.abs(range.last - range.first) + 1), 0);
+  if (count > MOST_AT_ONCE) return { keys: [], problem: `That names ${count} neurons; name at most ${MOST_AT_ONCE} at once.` };
+  return { keys: [...new Set(ranges.flatMap(({ range }) => (range === null ? [] : keysOf(range))))], problem: null };
+}
+
+/** Read one neuron: `L3N42`, `l3n42`, `3/42`, `3 42`, `3.42`; null when it is none of these. */
 export function parseNeuron(input: string): string | null {
-  const match = /^\s*(?:L\s*(\d{1,6})\s*N\s*(\d{1,9})|(\d{1,6})\s*[/,.: ]\s*(\d{1,9}))\s*$/i.exec(input);
+  const match = NEURON.exec(input);
   if (match === null) return null;
   return neuronKey({ layer: Number(match[1] ?? match[3]), neuron: Number(match[2] ?? match[4]) });
+}
+
+interface Range {
+  readonly layer: number;
+  readonly first: number;
+  readonly last: number;
+}
+
+/** A neuron, or a range of them in one layer: `L3N40-48`, `L3N40-N48`, `L3N40-L3N48`; null for anything else. */
+function parseRange(input: string): Range | null {
+  const [from = "", to, more] = input.split("-");
+  const start = neuronName(parseNeuron(from) ?? "");
+  if (start === null || more !== undefined) return null;
+  const { layer, neuron: first } = start;
+  if (to === undefined) return { layer, first, last: first };
+  const end = /^N?(\d{1,9})\s*$/i.exec(to)?.[1];
+  const last = neuronName(parseNeuron(to) ?? "");
+  if (end !== undefined) return { layer, first, last: Number(end) };
+  return last?.layer === layer ? { layer, first, last: last.neuron } : null;
+}
+
+function keysOf({ layer, first, last }: Range): string[] {
+  const step = Math.sign(last - first);
+  return Array.from({ length: Math.abs(last - first) + 1 }, (_, i) => neuronKey({ layer, neuron: first + i * step }));
 }

@@ -81,6 +81,14 @@ export class TokenList {
     return low;
   }
 
+  /** The tokens `[from, to)` that have a character of `[start, end)`; null when none has. */
+  overlapping(start: number, end: number): { readonly from: number; readonly to: number } | null {
+    const from = this.firstEndingAt(start + 1);
+    let to = from;
+    while (to < this.length && (this.from[to] as number) < end) to++;
+    return to > from ? { from, to } : null;
+  }
+
   /** Index of the first token that covers the character at `offset`, or -1. */
   covering(offset: number): number {
     for (let i = this.firstEndingAt(offset); i < this.length && (this.from[i] as number) <= offset; i++) {

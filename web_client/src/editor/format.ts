@@ -8,6 +8,13 @@ export function formatValue(value: number): string {
   return (value < 0 && Number(text) !== 0 ? "\u2212" : "") + text;
 }
 
+/** A share as a percentage; a dash for none. */
+export function formatShare(share: number | null): string {
+  if (share === null) return "–";
+  const percent = Math.round(Math.abs(share) * 100);
+  return `${share < 0 && percent > 0 ? "\u2212" : ""}${percent} %`;
+}
+
 /** A token's text with what cannot be seen made visible: `·` for a leading space, `↵`, `⇥`. */
 export function visibleText(text: string): string {
   return text

@@ -96,9 +96,9 @@ export function tokenHover(source: TokenSource): Extension {
         const picture = update.state.field(pictureField);
         if (!update.docChanged && !update.selectionSet && update.startState.field(pictureField) === picture) return;
         const { tokens } = picture;
-        const { head } = update.state.selection.main;
-        const index = tokens.covering(Math.max(0, head - 1));
-        source.caret(index < 0 ? null : index);
+        const { main } = update.state.selection;
+        const index = tokens.covering(Math.max(0, main.head - 1));
+        source.caret(index < 0 ? null : index, main.empty ? null : tokens.overlapping(main.from, main.to));
         if (update.startState.field(hoveredField) !== null && update.state.field(hoveredField) === null) source.hover(null);
       },
     }), {

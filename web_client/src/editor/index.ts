@@ -17,4 +17,4 @@ export function neuroscope(document: NeuroscopeDocument, source: TokenSource): E
 }
 
 export { formatValue, visibleText } from "./format";
-export type { TokenPicture, TokenSource, TokenValue } from "./source";
+export type { TokenPicture, TokenRange, TokenSource, TokenValue } from "./source";

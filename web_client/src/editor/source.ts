@@ -26,6 +26,12 @@ export interface TokenPicture {
   readonly marked: number | null;
 }
 
+/** Tokens `[from, to)`. */
+export interface TokenRange {
+  readonly from: number;
+  readonly to: number;
+}
+
 /** One line of a token's tooltip. */
 export interface TokenValue {
   readonly key: string;
@@ -44,6 +50,6 @@ export interface TokenSource {
   onPicture(listener: () => void): () => void;
   /** The pointer is on this token, or on none. */
   hover(token: number | null): void;
-  /** The caret is at this token, or at none. */
-  caret(token: number | null): void;
+  /** The caret is at this token, or at none; `selection` is what is selected with it. */
+  caret(token: number | null, selection: TokenRange | null): void;
 }

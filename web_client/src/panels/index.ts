@@ -1,4 +1,5 @@
 /** Registers the page's elements. */
+import { DiscoverPanel } from "./discover";
 import { EditorPanel } from "./editor";
 import { FocusPanel } from "./focus";
 import { MenuButton } from "./menu";
@@ -19,6 +20,7 @@ export function definePanels(): void {
   customElements.define("neuro-strip", Strip);
   customElements.define("neuro-side", SidePanel);
   customElements.define("neuro-neurons", NeuronsPanel);
+  customElements.define("neuro-discover", DiscoverPanel);
   customElements.define("neuro-status", StatusPanel);
   customElements.define("neuro-notices", NoticesPanel);
 }

@@ -5,7 +5,7 @@
  */
 import { css, html, nothing, type PropertyDeclarations, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
-import { neuronName, parseNeurons } from "../client";
+import { parseNeurons } from "../client";
 import { classOf, hueClass } from "../colour/palette";
 import { bucketOf } from "../colour/scale";
 import { formatValue, visibleText } from "../editor/format";
@@ -157,27 +157,16 @@ export class NeuronsPanel extends Panel {
   readonly #add = (event: SubmitEvent): void => {
     event.preventDefault();
     const input = (event.target as HTMLFormElement).elements.namedItem("neuron") as HTMLInputElement;
-    const typed = parseNeurons(input.value);
-    if (typeof typed === "string") this.problem = `${typed} is no neuron: name it by layer and number, L3N42 or 3/42.`;
-    else this.problem = this.#outside(typed);
-    if (typeof typed === "string" || this.problem !== null) return;
-    if (typed.length === 0) {
+    const { keys, problem } = parseNeurons(input.value);
+    this.problem = problem ?? this.workbench.rows.lacking(keys);
+    if (this.problem !== null) return;
+    if (keys.length === 0) {
       this.problem = "Name a neuron by layer and number, L3N42 or 3/42.";
       return;
     }
     input.value = "";
-    void this.#await(typed);
+    void this.#await(keys);
   };
-
-  /** Why not all of these are neurons of the model; null when they are. */
-  #outside(keys: readonly string[]): string | null {
-    for (const key of keys) {
-      const name = neuronName(key);
-      const wrong = name === null ? null : this.workbench.rows.outside(name.layer, name.neuron);
-      if (wrong !== null) return keys.length === 1 ? wrong : `${key}: ${wrong}`;
-    }
-    return null;
-  }
 
   /** Add neurons, bring the last one's row into view, and say what the server refuses. */
   async #await(keys: readonly string[]): Promise<void> {

@@ -13,6 +13,7 @@ interface Tab {
 /** In order. A tab's content stands in the page only while it is chosen. */
 const tabs: readonly [Tab, ...Tab[]] = [
   { id: "neurons", title: "Neurons", content: (workbench) => html`<neuro-neurons .workbench=${workbench}></neuro-neurons>` },
+  { id: "discover", title: "Discover", content: (workbench) => html`<neuro-discover .workbench=${workbench}></neuro-discover>` },
 ];
 
 export class SidePanel extends Panel {

@@ -1,5 +1,6 @@
 /** The page's state and verbs. No DOM here. */
 export { type Command, Commands, keysOf, type KeyPress } from "./commands";
+export { type ChangedNeuron, Discovery, type DiscoveryOptions, type TopNeuron } from "./discovery";
 export { type Notice, Notices } from "./notices";
 export { Passage, type PassageEvents } from "./passage";
 export { type Row, Rows } from "./rows";

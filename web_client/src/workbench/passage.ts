@@ -6,7 +6,7 @@
 import { bucketOf, bucketsOf, NO_VALUE, type Scale } from "../colour/scale";
 import { type Done, Freshness, type NeuroscopeClient, type NeuroscopeDocument } from "../client";
 import { Emitter } from "../client/emitter";
-import { MOST_STRIPES, type Stripe, type TokenPicture, type TokenSource, type TokenValue } from "../editor/source";
+import { MOST_STRIPES, type Stripe, type TokenPicture, type TokenRange, type TokenSource, type TokenValue } from "../editor/source";
 import type { Rows } from "./rows";
 
 export interface PassageEvents {
@@ -24,6 +24,7 @@ const FADE_MS = 400;
 export class Passage extends Emitter<PassageEvents> implements TokenSource {
   #hovered: number | null = null;
   #caret: number | null = null;
+  #selection: TokenRange | null = null;
   #late = false;
   #lateTimer: ReturnType<typeof setTimeout> | null = null;
   #lastDone: Done | null = null;
@@ -72,10 +73,21 @@ export class Passage extends Emitter<PassageEvents> implements TokenSource {
     this.redraw();
   }
 
-  caret(token: number | null): void {
-    if (token === this.#caret) return;
+  caret(token: number | null, selection: TokenRange | null = null): void {
+    if (token === this.#caret && selection?.from === this.#selection?.from && selection?.to === this.#selection?.to) return;
     this.#caret = token;
+    this.#selection = selection;
     this.emit("change", undefined);
+  }
+
+  /** The token at the caret. */
+  get caretToken(): number | null {
+    return this.#caret !== null && this.#caret < this.document.tokens.length ? this.#caret : null;
+  }
+
+  /** The tokens that are selected; null when none is. */
+  get selection(): TokenRange | null {
+    return this.#selection;
   }
 
   /** The token to give values for: the one under the pointer, else the one at the caret. */

@@ -119,6 +119,16 @@ export class Rows extends Emitter<RowsEvents> {
     return `This model has layers 0 to ${model.layers - 1}, with neurons 0 to ${model.neuronsPerLayer - 1}.`;
   }
 
+  /** Why not all of these are neurons of the model, in words; null when they are. */
+  lacking(keys: readonly string[]): string | null {
+    for (const key of keys) {
+      const name = neuronName(key);
+      const wrong = name === null ? null : this.outside(name.layer, name.neuron);
+      if (wrong !== null) return keys.length === 1 ? wrong : `${key}: ${wrong}`;
+    }
+    return null;
+  }
+
   /** Add neurons and focus the last. Resolves to what the server said of those it refused. */
   async add(keys: readonly string[]): Promise<string[]> {
     const { subscriptions } = this.#client;

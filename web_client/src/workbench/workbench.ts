@@ -7,7 +7,9 @@
 import { originOf, type Scale, scaleOf } from "../colour/scale";
 import { type Done, type NeuroscopeClient, type NeuroscopeDocument, type ProgressValue, RequestError } from "../client";
 import { Emitter } from "../client/emitter";
+import type { TokenRange } from "../editor/source";
 import { Commands } from "./commands";
+import { Discovery } from "./discovery";
 import { Notices } from "./notices";
 import { Passage } from "./passage";
 import { Rows } from "./rows";
@@ -23,6 +25,7 @@ export class Workbench extends Emitter<WorkbenchEvents> {
   readonly commands = new Commands();
   readonly notices = new Notices();
   readonly text: Passage;
+  readonly discovery: Discovery;
   #absentNotice: { readonly id: number; readonly keys: string } | null = null;
   #loading: { readonly model: string; readonly progress: ProgressValue | null; readonly abort: AbortController } | null = null;
 
@@ -31,6 +34,7 @@ export class Workbench extends Emitter<WorkbenchEvents> {
     const told = (): void => { this.#changed(); };
     this.rows = new Rows(client);
     this.text = new Passage(document, client, this.rows, (key) => this.scale(key));
+    this.discovery = new Discovery(this);
     this.text.on("change", told); // as at another row, and at the connection's state
     this.view.on("change", told);
     this.notices.on("change", told);
@@ -83,6 +87,16 @@ export class Workbench extends Emitter<WorkbenchEvents> {
   /** The token to give values for: the one under the pointer, else the one at the caret. */
   get cursor(): number | null {
     return this.text.cursor;
+  }
+
+  /** The token at the caret. */
+  get caretToken(): number | null {
+    return this.text.caretToken;
+  }
+
+  /** The tokens that are selected; null when none is. */
+  get selection(): TokenRange | null {
+    return this.text.selection;
   }
 
   /** Bring a token into view, and the caret to its end. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { neuronKey, neuronName, neuronRef, parseNeuron, parseNeurons } from "../../src/client";
+import { MOST_AT_ONCE, neuronKey, neuronName, neuronRef, parseNeuron, parseNeurons } from "../../src/client";
 
 describe("a neuron's name", () => {
   it("is one key, however it is given", () => {
@@ -17,11 +17,31 @@ describe("a neuron's name", () => {
   });
 
   it("is read along with others", () => {
-    expect(parseNeurons("L1N5, L2N7")).toEqual(["L1N5", "L2N7"]);
-    expect(parseNeurons(" l1n5 2/7;L1N5,\n3.4 ")).toEqual(["L1N5", "L2N7", "L3N4"]);
-    expect(parseNeurons("3, 42")).toEqual(["L3N42"]);
-    expect(parseNeurons("L1N5, L2, L3N4")).toBe("L2");
-    expect(parseNeurons(" , ")).toEqual([]);
+    const keys = (input: string): readonly string[] => parseNeurons(input).keys;
+    expect(keys("L1N5, L2N7")).toEqual(["L1N5", "L2N7"]);
+    expect(keys(" l1n5 2/7;L1N5,\n3.4 ")).toEqual(["L1N5", "L2N7", "L3N4"]);
+    expect(keys("3, 42")).toEqual(["L3N42"]);
+    expect(parseNeurons(" , ")).toEqual({ keys: [], problem: null });
+    expect(parseNeurons("L1N5, L2, L3N4")).toEqual({
+      keys: [], problem: "L2 is no neuron: name it by layer and number, L3N42 or 3/42, or several by a range, L3N40-48.",
+    });
+  });
+
+  it("can be a range, in one layer and not too many", () => {
+    const range = ["L3N40", "L3N41", "L3N42"];
+    for (const input of ["L3N40-42", "l3n40 - 42", "3/40-42", "3 40-42", "3.40..42", "L3N40–42", "L3N40…42", "L3N40-N42", "L3N40-L3N42", "3/40-3/42"]) {
+      expect(parseNeurons(input)).toEqual({ keys: range, problem: null });
+    }
+    expect(parseNeurons("L3N41-40, L3N42 L3N40").keys).toEqual(["L3N41", "L3N40", "L3N42"]);
+    expect(parseNeurons("L3N7-7").keys).toEqual(["L3N7"]);
+    for (const input of ["L3N40-L4N42", "L3N40-", "-L3N40", "L3-4", "L3N1-2-3", "L3N4--6"]) {
+      expect(parseNeurons(input)).toMatchObject({ keys: [], problem: expect.stringContaining("is no neuron") as string });
+    }
+    expect(parseNeurons(`L0N0-${MOST_AT_ONCE - 1}`).keys).toHaveLength(MOST_AT_ONCE);
+    expect(parseNeurons(`L0N1-${MOST_AT_ONCE}, L1N0`)).toEqual({
+      keys: [], problem: `That names ${MOST_AT_ONCE + 1} neurons; name at most ${MOST_AT_ONCE} at once.`,
+    });
+    expect(parseNeurons("L0N0-999999999").problem).toContain("1000000000 neurons");
   });
 
   it("is read as people type it", () => {

@@ -50,6 +50,14 @@ describe("a token list", () => {
       1, 1, 2, 2, 3, 3, -1, -1, 5, -1,
     ]);
     expect([0, 1, 2, 3, 6, 9, 10].map((offset) => list.firstEndingAt(offset))).toEqual([0, 1, 1, 2, 3, 5, 6]);
+    const overlapping = (start: number, end: number): number[] => {
+      const { from, to } = list.overlapping(start, end) ?? { from: -1, to: -1 };
+      return [from, to];
+    };
+    expect([overlapping(0, 1), overlapping(1, 3), overlapping(0, 9), overlapping(5, 6), overlapping(6, 8)]).toEqual([
+      [1, 2], [1, 3], [1, 6], [3, 5], [-1, -1],
+    ]);
+    expect(TokenList.empty.overlapping(0, 5)).toBeNull();
     expect(TokenList.empty.covering(0)).toBe(-1);
   });
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { formatValue, visibleText } from "../../src/editor/format";
+import { formatShare, formatValue, visibleText } from "../../src/editor/format";
 
 describe("numbers and texts for people", () => {
   it("have decimals where they matter and a real minus sign", () => {
@@ -12,6 +12,10 @@ describe("numbers and texts for people", () => {
       "–",
       "0.000",
     ]);
+  });
+
+  it("have shares in whole percents", () => {
+    expect([0, 0.004, 0.756, 1.2, -0.31, -0.001, null].map(formatShare)).toEqual(["0 %", "0 %", "76 %", "120 %", "−31 %", "0 %", "–"]);
   });
 
   it("show what cannot be seen", () => {
