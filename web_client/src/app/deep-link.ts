@@ -41,8 +41,8 @@ function readPairs(layers: readonly string[], neurons: readonly string[]): strin
   });
 }
 
-function readList(input: string): string[] {
-  const keys = parseNeurons(input);
-  if (typeof keys === "string") throw new LinkError(`This link names “${keys}”, which is no neuron; write L3N42.`);
+function readList(input: string): readonly string[] {
+  const { keys, problem } = parseNeurons(input);
+  if (problem !== null) throw new LinkError(`This link cannot be followed: ${problem}`);
   return keys;
 }

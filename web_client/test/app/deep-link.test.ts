@@ -12,8 +12,8 @@ describe("links that are written by hand", () => {
   });
 
   it("name several neurons, each once, the first in focus", () => {
-    expect(readQuery("?layer=9&neuron=652&layer=3&neuron=4&neurons=L9N652,3/5 L0N1")).toEqual({
-      neurons: [{ key: "L9N652" }, { key: "L3N4" }, { key: "L3N5" }, { key: "L0N1" }], focus: "L9N652",
+    expect(readQuery("?layer=9&neuron=652&layer=3&neuron=4&neurons=L9N652,3/5 L0N1-2")).toEqual({
+      neurons: [{ key: "L9N652" }, { key: "L3N4" }, { key: "L3N5" }, { key: "L0N1" }, { key: "L0N2" }], focus: "L9N652",
     });
   });
 
