@@ -323,8 +323,9 @@ class Bench:
 
     @property
     def _plain(self) -> Any:
-        """The plain transformers trunk, its attention as the library has it."""
+        """The plain transformers trunk, its attention and its kernels as the library has them."""
         if not hasattr(self, "_plain_model"):
+            from .engine.kernels import use_quick_kernels
             from .engine.trunk import plain_twin
 
             trunk = self._runner.plain_trunk
@@ -334,6 +335,7 @@ class Bench:
             for module in twin.modules():
                 module._forward_hooks.clear()
                 module._forward_pre_hooks.clear()
+            use_quick_kernels(twin, False)
             twin.set_attn_implementation("sdpa")
             self._plain_model = twin
         return self._plain_model

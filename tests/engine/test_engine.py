@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +36,7 @@ from ws_server.engine.commands import (
 from ws_server.engine.engine import Engine
 from ws_server.engine.loading import load_model
 from ws_server.engine.packed import Segment
-from ws_server.engine.runner import Piece
+from ws_server.engine.runner import DeviceLost, Piece
 from ws_server.engine.scheduler import FIRST_CHUNK
 from ws_server.engine.trunk import PlainTrunk
 
@@ -285,22 +286,26 @@ def test_a_failed_pass_leaves_nothing_half_written(hook: str, loaded: Load, rand
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_every_way_to_run_a_pass_gives_the_same(name: str, loaded: Load, random: np.random.Generator) -> None:
-    """The bridge, the plain model with the library's attention, and with ours."""
+    """The bridge; the plain model with the library's attention and with ours, each with its kernels and with ours."""
     runner = loaded(name).runner
     plain = runner.plain_trunk
     assert isinstance(plain, PlainTrunk)
     ids = random.integers(0, loaded(name).facts.vocabulary, 60)
     layers = range(runner.layers)
     seen = []
-    for trunk, packed in ((runner._bridge_trunk, False), (plain, False), (plain, True)):
+    ways = [(runner._bridge_trunk, False, False), *((plain, *way) for way in product((False, True), repeat=2))]
+    for trunk, packed, quick in ways:
         if packed and not plain.takes_several:
             continue
         cache = runner.new_cache()
         cache.align(ids)
-        for start, stop in ((0, 25), (25, 26), (26, 60)):
+        for start, stop in ((0, 25), (25, 26), (26, 28), (28, 60)):
             sinks = {neuron_hook(layer): partial(cache.rows_of(neuron_hook(layer)).write, start) for layer in layers}
             segment = Segment(runner.tensor(ids[start:stop]), start, runner.layers - 1, cache.kv, sinks)
-            with library_attention(plain) if not packed else nullcontext():
+            with (
+                library_attention(plain) if not packed else nullcontext(),
+                library_kernels(plain) if not quick else nullcontext(),
+            ):
                 trunk.run([segment])
         for rows in cache.rows.values():
             rows.length = 60
@@ -319,6 +324,15 @@ def library_attention(plain: PlainTrunk) -> Iterator[None]:
     finally:
         if packed:
             plain.use_packed_attention(True)
+
+
+@contextmanager
+def library_kernels(plain: PlainTrunk) -> Iterator[None]:
+    plain.use_quick_kernels(False)
+    try:
+        yield
+    finally:
+        plain.use_quick_kernels(True)
 
 
 def test_which_architectures_share_passes(loaded: Load) -> None:
@@ -395,6 +409,22 @@ def test_a_failure_is_told_and_the_next_edit_is_answered(loaded: Load, random: n
     client.settle()
     assert client.error(model) <= TOLERANCE
     assert other.error(model) <= TOLERANCE
+
+
+def test_a_device_that_is_lost_is_not_taken_for_a_failed_pass(
+    loaded: Load, random: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process has to end, so that the server replaces it."""
+    model = loaded("gpt2")
+    engine = Engine(model.runner, PLENTY)
+    client = Client(engine)
+    client.ask(random.integers(0, model.facts.vocabulary, 20), [(neuron_hook(0), 0)], 0)
+    with monkeypatch.context() as patch:
+        patch.setattr(model.runner, "_device", torch.device("cuda", 99))  # no machine has it
+        with pytest.raises(DeviceLost):
+            engine.step()
+    client.settle()
+    assert client.error(model) <= TOLERANCE
 
 
 @pytest.mark.parametrize("name", ["gpt2", "gpt-neox", "opt"])

@@ -37,6 +37,13 @@ class NotCausal(Exception):
     """The model's activations at a token depend on tokens after it."""
 
 
+class DeviceLost(BaseException):
+    """Nothing can be computed in this process any more. Once a kernel has failed, CUDA gives its error to all who ask.
+
+    Not an `Exception`, for who copes with a failed pass must not take it for one: the process has to end.
+    """
+
+
 class Runner:
     """Runs passes of one model.
 
@@ -87,15 +94,19 @@ class Runner:
 
         Returns:
             The number of tokens computed for each.
+
+        Raises:
+            DeviceLost: no later pass can succeed either.
         """
         starts = [self.start(piece) for piece in pieces]
-        segments = [self._segment(piece, start) for piece, start in zip(pieces, starts, strict=True)]
         try:
+            segments = [self._segment(piece, start) for piece, start in zip(pieces, starts, strict=True)]
             self._trunk(pieces[0]).run(segments)
         except BaseException:
             # Some layers hold the new tokens and some do not; what was valid before the pass still is.
             for piece, start in zip(pieces, starts, strict=True):
                 piece.cache.rewind_kv(start)
+            self._check_device()
             raise
         for piece in pieces:
             for hook in piece.hooks:
@@ -121,6 +132,12 @@ class Runner:
     def tensor(self, ids: IntArray) -> torch.Tensor:
         """Ids on the model's device, [1, tokens]."""
         return torch.from_numpy(np.ascontiguousarray(ids)).to(self._device)[None]
+
+    def _check_device(self) -> None:
+        try:
+            torch.zeros(1, device=self._device).item()
+        except Exception as error:
+            raise DeviceLost from error
 
     # -------------------------------------------------------------------------------- at load
 
@@ -161,11 +178,14 @@ class Runner:
             _log.warning("Every pass goes through the bridge, for lack of %s in the plain model.", error)
             return
         self.plain_trunk = trunk
-        if self.reuses_prefix and self._agrees_packed(trunk, whole, ids, *in_pieces):
-            return
-        trunk.use_packed_attention(False)
-        if not self._agrees(whole, ids, *(in_pieces if self.reuses_prefix else (count,))):
-            self.plain_trunk = None
+        for quick in (True, False):
+            trunk.use_quick_kernels(quick)
+            if self.reuses_prefix and self._agrees_packed(trunk, whole, ids, *in_pieces):
+                return
+            trunk.use_packed_attention(False)
+            if self._agrees(whole, ids, *(in_pieces if self.reuses_prefix else (count,))):
+                return
+        self.plain_trunk = None
 
     def _agrees_packed(self, trunk: PlainTrunk, whole: torch.Tensor, ids: IntArray, *stops: int) -> bool:
         try:

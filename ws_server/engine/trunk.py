@@ -23,6 +23,7 @@ from transformer_lens.model_bridge import TransformerBridge
 from transformers import PreTrainedModel
 
 from .commands import neuron_hook
+from .kernels import use_quick_kernels
 from .packed import PACKED_ATTENTION, Segment, check_packable, run_packed
 
 _HOOK_NAMES = (
@@ -188,6 +189,10 @@ class PlainTrunk:
         if self.model.config._attn_implementation != name:
             raise ValueError("the attention of this architecture cannot be chosen")
         self._packing = wanted
+
+    def use_quick_kernels(self, wanted: bool) -> None:
+        """Chooses between our kernels and the library's; see `kernels.py`."""
+        use_quick_kernels(self.model, wanted)
 
     def run(self, segments: Sequence[Segment]) -> None:
         with self._hooks.armed(segments):
