@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -25,6 +26,8 @@ from ws_server.engine.commands import (
     Forget,
     IntArray,
     Key,
+    LoadedModel,
+    LoadProgress,
     Need,
     Probe,
     Probed,
@@ -39,8 +42,11 @@ from ws_server.engine.packed import Segment
 from ws_server.engine.runner import DeviceLost, Piece
 from ws_server.engine.scheduler import FIRST_CHUNK
 from ws_server.engine.trunk import PlainTrunk
+from ws_server.engine.worker import run_worker
 
 TOLERANCE = 1e-4
+FOUR = ("gpt2", "llama", "gpt-neox", "gpt-neo")
+"""Those that differ most in how they see positions, and one with windows."""
 PLENTY = 1 << 40
 Load = Callable[[str], Loaded]
 
@@ -265,23 +271,32 @@ def broken_second_block(model: Loaded) -> Iterator[None]:
             handle.remove()
 
 
-@pytest.mark.parametrize("hook", ["mlp.hook_post", "hook_resid_post"], ids=["plain trunk", "bridge"])
-def test_a_failed_pass_leaves_nothing_half_written(hook: str, loaded: Load, random: np.random.Generator) -> None:
+@pytest.mark.parametrize(
+    ("hook", "count"),
+    [("mlp.hook_post", 1), ("hook_resid_post", 1), ("mlp.hook_post", 3)],
+    ids=["plain trunk", "bridge", "shared"],
+)
+def test_a_failed_pass_leaves_nothing_half_written(
+    hook: str, count: int, loaded: Load, random: np.random.Generator
+) -> None:
     model = loaded("gpt2")
     runner = model.runner
-    cache = runner.new_cache()
+    caches = [runner.new_cache() for _ in range(count)]
     hooks = frozenset(f"blocks.{layer}.{hook}" for layer in range(3))
-    ids = random.integers(0, model.facts.vocabulary, 40)
-    cache.align(ids)
-    runner.extend([Piece(cache, 20, hooks)])
+    for cache in caches:
+        cache.align(random.integers(0, model.facts.vocabulary, 40))
+        runner.extend([Piece(cache, 20, hooks)])
+    rest = [Piece(cache, 40, hooks) for cache in caches]
     with broken_second_block(model), pytest.raises(ZeroDivisionError):
-        runner.extend([Piece(cache, 40, hooks)])
-    assert cache.captured(hooks) == 20
-    assert [layer.length for layer in cache.kv_layers] == [20, 20, 20]
-    runner.extend([Piece(cache, 40, hooks)])
+        runner.extend(rest)
+    for cache in caches:
+        assert cache.captured(hooks) == 20
+        assert [layer.length for layer in cache.kv_layers] == [20, 20, 20]
+    assert runner.extend(rest) == [20] * count
     last = f"blocks.2.{hook}"
-    expected = model.full_pass(ids)[last]
-    np.testing.assert_allclose(cache.rows_of(last).read(0, 40, [3])[0], expected[:, 3], atol=TOLERANCE)
+    for cache in caches:
+        expected = model.full_pass(cache.ids)[last]
+        np.testing.assert_allclose(cache.rows_of(last).read(0, 40, [3])[0], expected[:, 3], atol=TOLERANCE)
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
@@ -497,17 +512,62 @@ def test_forgetting_a_document_frees_its_buffers(loaded: Load, random: np.random
     assert engine.step() == []
 
 
-def test_one_token_and_an_exactly_full_context(loaded: Load, random: np.random.Generator) -> None:
-    model = loaded("gpt-neo")
+@pytest.mark.parametrize("name", FOUR)
+def test_bos_only_one_token_and_an_exactly_full_context(name: str, loaded: Load, random: np.random.Generator) -> None:
+    model = loaded(name)
     client = Client(Engine(model.runner, PLENTY))
     full = random.integers(0, model.facts.vocabulary, model.facts.context_tokens)
-    for ids, keep in ((full[:1], 0), (full, 1), (full[:-1], len(full) - 1), (full, len(full) - 1)):
-        client.ask(ids, [(neuron_hook(3), 2), (neuron_hook(0), 2)], keep)
+    other = full[:1] + 1 if full[0] == 0 else full[:1] - 1
+    full[0] = model.facts.bos if model.facts.bos is not None else full[0]
+    texts = ((full[:1], 0), (full, 1), (full[:-1], len(full) - 1), (full, len(full) - 1), (full[:1], 1), (other, 0))
+    for ids, keep in texts:
+        client.ask(ids, [(neuron_hook(model.facts.layers - 1), 2), (neuron_hook(0), 2)], keep)
         client.settle()
         assert client.error(model) <= TOLERANCE
 
 
-@pytest.mark.parametrize("name", ["gpt2", "llama", "mistral", "gemma2", "opt"])
+@pytest.mark.parametrize("name", FOUR)
+def test_a_context_that_splits_while_a_pass_runs(name: str, loaded: Load, random: np.random.Generator) -> None:
+    """Two sessions type at once into contexts that are full, and go on typing while the halves are computed."""
+    model = loaded(name)
+    engine = Engine(model.runner, PLENTY)
+    full, layers = model.facts.context_tokens, range(model.facts.layers)
+    units = tuple((neuron_hook(layer), 4) for layer in layers)
+    keys = [(f"session {number}", "d") for number in range(2)]
+    texts = {key: random.integers(0, model.facts.vocabulary, full) for key in keys}
+    bos = np.array([texts[keys[0]][0] if model.facts.bos is None else model.facts.bos])
+
+    def evaluate(serial: int, contexts: dict[Key, tuple[IntArray, ...]]) -> list[Result]:
+        for key, ids in contexts.items():
+            targets = tuple(ContextTarget(each, (Need(0, units),)) for each in ids)
+            engine.submit(Evaluate(key, serial, targets, time.monotonic()))
+        return engine.step()
+
+    evaluate(1, {key: (ids,) for key, ids in texts.items()})
+    assert not engine.idle
+    # A token at the start makes it one too many: the last quarter moves to a context of its own.
+    longer = {key: np.insert(ids, 3, 5) for key, ids in texts.items()}
+    cut = full * 3 // 4
+    evaluate(2, {key: (ids[:cut], np.append(bos, ids[cut:])) for key, ids in longer.items()})
+    assert not engine.idle
+    wanted = {key: (ids[:cut], np.append(bos, np.append(ids[cut:], 7))) for key, ids in longer.items()}
+    results = evaluate(3, wanted)
+    while not engine.idle:
+        results += engine.step()
+    assert {result.serial for result in results if isinstance(result, Values)} == {3}
+    for key, contexts in wanted.items():
+        for number, ids in enumerate(contexts):
+            expected = model.full_pass(ids)
+            found = {unit: np.full(len(ids), np.nan) for unit in units}
+            for result in results:
+                if isinstance(result, Values) and (result.key, result.context) == (key, number):
+                    for unit, row in zip(result.units, result.data, strict=True):
+                        found[unit][result.start : result.start + len(row)] = row
+            for (hook, index), row in found.items():
+                np.testing.assert_allclose(row, expected[hook][:, index], atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("name", ["gpt2", "llama", "gpt-neox", "mistral", "gemma2", "opt"])
 def test_a_shared_pass_at_its_edges(name: str, loaded: Load, random: np.random.Generator) -> None:
     """One token alone, a context that is filled by the pass, one that is full but for nothing, a window's length."""
     model = loaded(name)
@@ -551,7 +611,10 @@ def test_half_precision_is_right_to_its_own_rounding(tmp_path: Path, random: np.
         assert client.error(model) <= 0.03 * largest
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device, and this machine has none")
+needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device, and this machine has none")
+
+
+@needs_cuda
 def test_on_a_gpu(tmp_path: Path, random: np.random.Generator) -> None:
     folder = make("gpt2", tmp_path)
     spec = ModelSpec("gpu", "gpu", str(folder))
@@ -561,6 +624,23 @@ def test_on_a_gpu(tmp_path: Path, random: np.random.Generator) -> None:
     client.ask(random.integers(0, model.facts.vocabulary, 60), some_units(model, random, 6), 0)
     client.settle()
     assert client.error(model) <= 1e-3
+
+
+@needs_cuda
+def test_a_worker_ends_with_its_gpu(tmp_path: Path) -> None:
+    """An id without an embedding is a failed assertion on the device, and CUDA refuses everything after it."""
+    spec = ModelSpec("gpu", "gpu", str(make("gpt2", tmp_path)))
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    worker = context.Process(target=run_worker, args=(theirs, spec, LoadOptions(device="cuda")), daemon=True)
+    worker.start()
+    theirs.close()
+    while not isinstance(news := ours.recv(), LoadedModel):
+        assert isinstance(news, LoadProgress)
+    target = ContextTarget(np.array([news.vocabulary]), (Need(0, ((neuron_hook(0), 0),)),))
+    ours.send(Evaluate(("session", "document"), 1, (target,), time.monotonic()))
+    worker.join(60)
+    assert worker.exitcode == 1
 
 
 def test_little_memory_makes_nobody_compute_everything_again_and_again(

@@ -76,9 +76,21 @@ async def test_metrics_count_what_happens(narrow: Fleet) -> None:
         await client.subscribe("L2N0")
         await client.open_document("one", "some text")
         await client.settled()
+        dones = [client.documents["one"].done]
+        await client.change("one", (9, 9, " more"))
+        await client.settled()
+        dones.append(client.documents["one"].done)
         assert metrics(narrow)["neuroscope_connections"] >= 1
         assert metrics(narrow)["neuroscope_sessions"] >= 1
-        assert grown("neuroscope_computed_tokens_total") > 0
+        for histogram in ("tokenize", "queue", "first_update", "update"):
+            assert grown(f"neuroscope_{histogram}_seconds_count") == 2
+            assert grown(f"neuroscope_{histogram}_seconds_sum") >= 0
+        assert grown("neuroscope_forward_seconds_count") == 2
+        assert grown("neuroscope_pass_documents_count") == grown("neuroscope_pass_documents_sum") == 2
+        assert grown("neuroscope_computed_tokens_total") == sum(done["computedTokens"] for done in dones) > 0
+        assert grown("neuroscope_reused_tokens_total") == sum(done["reusedTokens"] for done in dones) > 0
+        assert metrics(narrow)["neuroscope_merged_versions_total"] >= 0
+        assert metrics(narrow)['neuroscope_cache_bytes{model="gpt2"}'] > 0
         assert grown('neuroscope_messages_total{method="document/open"}') == 1
     until(lambda: grown('neuroscope_closed_connections_total{code="1000"}') >= 1)
     assert narrow.server.get("/nothing")[0] == 404
