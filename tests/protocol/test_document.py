@@ -8,7 +8,9 @@ from pathlib import Path
 
 from ws_server.config import Limits
 from ws_server.errors import WIRE_ERRORS
+from ws_server.protocol.document import frames
 from ws_server.protocol.messages import METHODS
+from ws_server.protocol.openrpc import openrpc_document
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = (ROOT / "ws_server" / "protocol" / "README.md").read_text(encoding="utf-8")
@@ -39,3 +41,26 @@ def test_the_limits_in_the_examples_are_the_servers() -> None:
     assert f'"frameBytes": {limits.frame_bytes}' in DOCUMENT
     assert f'"messagesPerSecond": {limits.messages_per_second}' in DOCUMENT
     assert f'"documentTokens": {limits.document_tokens}' in DOCUMENT
+
+
+def test_the_openrpc_document_shows_the_examples_of_the_reader() -> None:
+    shown = {
+        (method["name"], json.dumps({member["name"]: member["value"] for member in example["params"]}))
+        for method in openrpc_document()["methods"]
+        for example in method.get("examples", [])
+    }
+    written = {
+        (frame["method"], json.dumps(frame["params"]))
+        for frame in frames()
+        if frame.get("method") in METHODS and "params" in frame
+    }
+    assert written <= shown
+    assert shown <= written
+    assert {name for name, _ in shown} >= {"initialize", "document/change", "document/tokens", "activations/update"}
+    (pairing,) = (
+        example
+        for method in openrpc_document()["methods"]
+        if method["name"] == "neurons/top"
+        for example in method["examples"][:1]
+    )
+    assert {"version", "token", "neurons"} <= pairing["result"]["value"].keys()

@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 
 from .. import __version__
 from ..errors import WIRE_ERRORS, RequestError
+from .document import examples
 from .messages import METHODS, Method
 
 _REF = "#/components/schemas/{model}"
@@ -39,8 +40,22 @@ def _describe(method: Method, schemas: dict[Any, Any]) -> dict[str, Any]:
     if method.result is not None:
         description["result"] = {"name": "result", "schema": schemas["result", method.name]}
         description["errors"] = [{"$ref": f"#/components/errors/{error.__name__}"} for error in method.errors]
+    shown = [_pairing(method, number, example) for number, example in enumerate(examples(method.name), start=1)]
+    if shown:
+        description["examples"] = shown
     description["x-sender"] = "server" if method.kind == "server notification" else "client"
     return description
+
+
+def _pairing(method: Method, number: int, example: dict[str, Any]) -> dict[str, Any]:
+    """A frame of the reader's document, and its answer if that is shown, as OpenRPC pairs them."""
+    pairing: dict[str, Any] = {
+        "name": f"{method.name} {number}",
+        "params": [{"name": name, "value": value} for name, value in example["params"].items()],
+    }
+    if "result" in example:
+        pairing["result"] = {"name": "result", "value": example["result"]}
+    return pairing
 
 
 @cache

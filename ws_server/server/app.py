@@ -33,6 +33,7 @@ from ..logs import about
 from ..protocol.openrpc import openrpc_document
 from .access import Access, is_loopback
 from .connection import Connection
+from .docs import docs_page, docs_style
 from .door import Door
 from .forwarded import Proxies, Visitor
 from .memory import usable_memory
@@ -102,7 +103,11 @@ class Server:
                 "/metrics": ("text/plain; version=0.0.4; charset=utf-8", self._metrics),
                 "/openrpc.json": ("application/json", self._openrpc),
             },
-            _opening(specs[0]),
+            {
+                "/opening.json": (_opening(specs[0]), "application/json"),
+                "/docs": (docs_page(), "text/html; charset=utf-8"),
+                "/docs.css": (docs_style(), "text/css; charset=utf-8"),
+            },
         )
         self._door = Door(settings, self._access, site)
         self.metrics.observe(lambda: len(self.sessions), lambda: len(self._connections))

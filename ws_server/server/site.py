@@ -42,22 +42,23 @@ class Site:
 
     Args:
         live: paths whose content is made at each request, with their content type and what gives status and body.
-        opening: the text and neurons that the page opens with, as JSON; `null` where the model has none.
+        made: paths whose content was made at start, with it and its content type.
     """
 
     def __init__(
         self,
         live: dict[str, tuple[str, Callable[[], Awaitable[tuple[int, bytes]]]]],
-        opening: bytes,
+        made: dict[str, tuple[bytes, str]],
         folder: Path = STATIC_FOLDER,
     ) -> None:
         self._live = live
         self._table = _read(folder)
-        self._table["/opening.json"] = Resource.of(opening, "application/json")
+        self._made = made.keys()
+        self._table |= {path: Resource.of(body, content_type) for path, (body, content_type) in made.items()}
 
     def is_part_of_the_client(self, path: str) -> bool:
         """Whether a path names a file of the web client besides its page: the same wherever it is installed."""
-        return path in self._table and path not in ("/", "/index.html", "/opening.json")
+        return path in self._table and path not in ("/", "/index.html", *self._made)
 
     def nothing(self) -> Response:
         return respond(404, b"Not found.\n")
