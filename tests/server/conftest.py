@@ -35,6 +35,7 @@ NARROW = {
 }
 INFINITE, UNDEFINED = 5, 6
 """Two neurons of the last layer of the narrow server's `gpt2`."""
+CANARY = "a canary of the narrow server's environment"
 NARROW_SETTINGS = {
     "resume_seconds": 2.0,
     "flood_seconds": 1.0,
@@ -118,6 +119,7 @@ def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
         list(folders.values()),
         limits=NARROW,
         settings=NARROW_SETTINGS,
+        environment={"NEUROSCOPE_CANARY": CANARY},
     )
     yield Fleet(server, folders)
     server.stop()

@@ -242,6 +242,8 @@ def test_a_framed_page_keeps_its_token_for_want_of_cookies(house: House) -> None
     assert "set-cookie" not in headers
     assert b"<!doctype html>" in body[:100].lower()
     assert _get(house, f"{BASE}/", Sec_Fetch_Dest="iframe")[0] == 401
+    for name in ("opening.json", "metrics"):  # what it fetches then, and what programs ask for
+        assert _get(house, f"{BASE}/{name}?token={TOKEN}")[0] == 200
 
 
 # ------------------------------------------------------------------------------------ behind a proxy

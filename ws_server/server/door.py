@@ -14,7 +14,7 @@ from websockets.http11 import Request, Response
 from ..config import Settings
 from .access import Access, Refusal, without_token
 from .forwarded import Visitor
-from .site import Site, respond
+from .site import PAGE, Site, respond
 
 _OPEN_TO_ALL = {"/healthz", "/readyz"}
 """What is answered without a token: it tells nothing but how the server is."""
@@ -67,7 +67,7 @@ class Door:
             return respond(426, b"This is a websocket.\n", extra={"Upgrade": "websocket"})
         if path == "":
             return respond(308, b"", extra={"Location": _into(request.path)})
-        if in_address and not self._is_embedded(request):
+        if in_address and path in PAGE and not self._is_embedded(request):
             # The secret leaves the address, and with it the browser's history and what people copy from it.
             cookie = self._access.cookie(f"{self._base}/", secure=visitor.secure)
             extra = {"Location": without_token(request.path), "Set-Cookie": cookie, "Cache-Control": "no-store"}

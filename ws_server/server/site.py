@@ -18,6 +18,8 @@ from websockets.http11 import Response
 
 STATIC_FOLDER = Path(__file__).parent.parent / "static"
 
+PAGE = ("/", "/index.html")
+
 _NOT_BUILT = b"""<!doctype html><meta charset="utf-8"><title>Neuroscope</title>
 <p>The server runs, but this installation holds no web client: it was installed without its build step.
 Install the package with <code>pip install .</code>, or run <code>npm run build</code> in <code>web_client/</code>.
@@ -58,7 +60,7 @@ class Site:
 
     def is_part_of_the_client(self, path: str) -> bool:
         """Whether a path names a file of the web client besides its page: the same wherever it is installed."""
-        return path in self._table and path not in ("/", "/index.html", *self._made)
+        return path in self._table and path not in (*PAGE, *self._made)
 
     def nothing(self) -> Response:
         return respond(404, b"Not found.\n")
