@@ -86,6 +86,17 @@ def test_changing_the_model(page: Page, server_of_two: ServerProcess, references
     page.keyboard.type(" And 7 more.")
     neuroscope.shows(TEXT + " And 7 more.")
 
+    # The palette knows the models too, and which one it is.
+    page.keyboard.press("ControlOrMeta+k")
+    page.keyboard.type("model")
+    there = page.locator("[data-testid=palette-offer][data-id^='model.']")
+    expect(there).to_have_count(2)
+    expect(there.filter(has_text=options[1])).to_contain_text("✓")
+    there.filter(has_text=options[0]).click()
+    expect(page.get_by_test_id("model-id")).to_have_text(options[0])
+    neuroscope.reference = references["gpt2"]
+    neuroscope.shows(TEXT + " And 7 more.")
+
 
 def test_a_link_brings_its_model(page: Page, server_of_two: ServerProcess, references: dict[str, Reference]) -> None:
     neuroscope = NeuroscopePage(page, references["llama"])

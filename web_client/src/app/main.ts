@@ -10,9 +10,11 @@ import { decodeFragment, LinkError } from "./link";
 import { Memory, storages } from "./memory";
 import { fetchOpening } from "./opening";
 import { Page } from "./page";
+import { pageCommands, shortcuts } from "./page-commands";
 import { shareCommands } from "./sharing";
 import { Showing } from "./showing";
 import { openDroppedFiles, textCommands } from "./texts";
+import { followTheme } from "./theme";
 
 /** An address beside the page, whatever path it is served under; an access token in the page's address goes along. */
 function beside(name: string): URL {
@@ -45,6 +47,9 @@ async function start(): Promise<void> {
     ...exportCommands(workbench, () => page.renderRoot.querySelector<EditorPanel>("neuro-editor")?.columns ?? null),
   );
   openDroppedFiles(workbench);
+  workbench.commands.add(...pageCommands(workbench));
+  workbench.commands.tell(...shortcuts);
+  followTheme(workbench);
   document.body.append(page);
   Object.defineProperty(window, "neuroscope", { value: inspector(workbench) });
 

@@ -1,10 +1,9 @@
 /** The page: its panels, side by side or, on a narrow screen, one under the other. */
-import { css, html, type TemplateResult } from "lit";
+import { css, html, nothing, type TemplateResult } from "lit";
 import { keysOf } from "../workbench";
+import { MAC } from "../panels/keys";
 import { Panel } from "../panels/panel";
 import { base } from "../panels/styles";
-
-const MAC = /mac|iphone|ipad/i.test(navigator.platform);
 
 export class Page extends Panel {
   static override styles = [base, css`
@@ -22,14 +21,19 @@ export class Page extends Panel {
     }
   `];
 
+  #stop: (() => void) | null = null;
+
   override connectedCallback(): void {
     super.connectedCallback();
     addEventListener("keydown", this.#key);
+    // Not at the next frame: what takes the keyboard must have it before the next key.
+    this.#stop = this.workbench.view.on("change", () => { this.requestUpdate(); });
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     removeEventListener("keydown", this.#key);
+    this.#stop?.();
   }
 
   override render(): TemplateResult {
@@ -47,7 +51,9 @@ export class Page extends Panel {
         <neuro-side .workbench=${workbench} role="region" aria-label="Neurons"></neuro-side>
       </main>
       <neuro-status .workbench=${workbench}></neuro-status>
-      <neuro-notices .workbench=${workbench}></neuro-notices>`;
+      <neuro-notices .workbench=${workbench}></neuro-notices>
+      ${workbench.view.state.palette ? html`<neuro-palette .workbench=${workbench}></neuro-palette>` : nothing}
+      ${workbench.view.state.help ? html`<neuro-help .workbench=${workbench}></neuro-help>` : nothing}`;
   }
 
   /** Shortcuts of the commands. What a field or the editor made use of is theirs, and so are plain characters typed into one. */

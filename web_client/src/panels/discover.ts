@@ -218,8 +218,7 @@ export class DiscoverPanel extends Panel {
   }
 
   #add(keys: readonly string[]): void {
-    const { discovery, notices } = this.workbench;
-    void discovery.add(keys).then(([first]) => { if (first !== undefined) notices.notify(first); });
+    void this.workbench.discovery.add(keys);
   }
 
   readonly #key = (event: KeyboardEvent): void => {

@@ -1,5 +1,5 @@
 /** The editor as an element. Its shadow root lets CodeMirror's styles be adopted, which a strict content policy allows. */
-import { highlightSelectionMatches, search, searchKeymap } from "@codemirror/search";
+import { highlightSelectionMatches, openSearchPanel, search, searchKeymap } from "@codemirror/search";
 import { defaultKeymap, history, historyKeymap } from "@codemirror/commands";
 import { EditorSelection, EditorState } from "@codemirror/state";
 import { crosshairCursor, drawSelection, dropCursor, EditorView, keymap, placeholder, rectangularSelection } from "@codemirror/view";
@@ -58,6 +58,7 @@ export class EditorPanel extends Panel {
     });
     this.#view = view;
     this.#stops = [
+      text.on("find", () => { openSearchPanel(view); }),
       text.on("reveal", (offset) => {
         view.dispatch({ selection: EditorSelection.cursor(offset), effects: EditorView.scrollIntoView(offset, { y: "center" }) });
       }),

@@ -20,3 +20,8 @@ export const themeSigns = {
       <path d="M8 .8v2.3" transform="rotate(${angle} 8 8)" stroke="currentColor" stroke-width="1.4" stroke-linecap="round"/>`)}`,
   dark: svg`<path d="M13.6 9.9A6 6 0 0 1 6.1 2.4a6 6 0 1 0 7.5 7.5z" fill="currentColor"/>`,
 };
+
+/** A magnifier, for a view box of 16. */
+export const searchSign: TemplateResult = svg`
+  <circle cx="6.8" cy="6.8" r="4.3" fill="none" stroke="currentColor" stroke-width="1.5"/>
+  <path d="M10 10l4 4" stroke="currentColor" stroke-width="1.5" stroke-linecap="round"/>`;

@@ -2,9 +2,11 @@
 import { DiscoverPanel } from "./discover";
 import { EditorPanel } from "./editor";
 import { FocusPanel } from "./focus";
+import { HelpPanel } from "./help";
 import { MenuButton } from "./menu";
 import { NeuronsPanel } from "./neurons";
 import { NoticesPanel } from "./notices";
+import { PalettePanel } from "./palette";
 import { SidePanel } from "./side";
 import { StatusPanel } from "./status";
 import { Strip } from "./strip";
@@ -23,4 +25,6 @@ export function definePanels(): void {
   customElements.define("neuro-discover", DiscoverPanel);
   customElements.define("neuro-status", StatusPanel);
   customElements.define("neuro-notices", NoticesPanel);
+  customElements.define("neuro-palette", PalettePanel);
+  customElements.define("neuro-help", HelpPanel);
 }

@@ -1,16 +1,13 @@
 /** The bar at the top: the product's name, the model and how far it is loaded, the theme. */
-import { css, html, nothing, type PropertyDeclarations, type TemplateResult } from "lit";
+import { css, html, nothing, type TemplateResult } from "lit";
 import type { ProgressValue } from "../client";
-import { logo, themeSigns } from "./icons";
+import { THEMES } from "../workbench";
+import { logo, searchSign, themeSigns } from "./icons";
+import { keyCaps } from "./keys";
 import { Panel } from "./panel";
 import { base } from "./styles";
 
-const THEMES = ["system", "light", "dark"] as const;
-type Theme = (typeof THEMES)[number];
-const STORED_THEME = "neuroscope.theme";
-
 export class TopPanel extends Panel {
-  static override properties: PropertyDeclarations = { theme: { state: true } };
   static override styles = [base, css`
     :host { border-bottom: 1px solid var(--line); background: var(--raised); position: relative; }
     header { display: flex; align-items: center; gap: 6px 16px; padding: 7px 16px; min-height: 46px; }
@@ -31,6 +28,9 @@ export class TopPanel extends Panel {
       }
     }
     nav { margin-left: auto; display: flex; gap: 2px; }
+    .commands { font-size: 12.5px; display: flex; align-items: center; gap: 6px; white-space: nowrap; min-height: 30px; }
+    .commands svg { width: 15px; height: 15px; }
+    @media (max-width: 820px) { .commands :is(span, kbd) { display: none; } }
     .theme { padding: 0; width: 30px; min-height: 30px; display: grid; place-items: center; }
     .theme svg { width: 16px; height: 16px; }
     progress {
@@ -50,20 +50,13 @@ export class TopPanel extends Panel {
       progress::-webkit-progress-value { transition: none; }
     }
   `];
-  declare theme: Theme;
-
-  constructor() {
-    super();
-    const stored = readStored();
-    this.theme = THEMES.find((theme) => theme === stored) ?? "system";
-  }
-
   override render(): TemplateResult {
-    const { client, loading } = this.workbench;
+    const { client, loading, view } = this.workbench;
+    const { theme } = view.state;
     const waiting = client.state.kind === "initializing";
     const progress = client.state.kind === "initializing" ? client.state.progress : loading?.progress ?? null;
     const doing = waiting ? "Waiting for the model" : loading === null ? null : `Loading ${loading.model}`;
-    const title = `Theme: ${this.theme}`;
+    const title = `Theme: ${theme}`;
     return html`
       <header>
         <h1><svg viewBox="0 0 32 32" aria-hidden="true">${logo}</svg>Neuroscope</h1>
@@ -77,9 +70,12 @@ export class TopPanel extends Panel {
           <neuro-menu .workbench=${this.workbench} label="Text" .groups=${["Text", "Samples", "Page"]}></neuro-menu>
           <neuro-menu .workbench=${this.workbench} label="Share" .groups=${["Share", "Export", "Picture width"]}></neuro-menu>
         </nav>
-        <button class="theme quiet" data-testid="theme" data-theme=${this.theme} aria-label=${title} title=${title}
+        <button class="commands quiet" data-testid="open-palette" aria-label="Commands" title="Commands" aria-expanded=${view.state.palette}
+          @pointerdown=${(event: Event) => { event.preventDefault(); }} @click=${() => { view.toggle("palette"); }}>
+          <svg viewBox="0 0 16 16" aria-hidden="true">${searchSign}</svg><span>Commands</span>${keyCaps("Mod-k")}</button>
+        <button class="theme quiet" data-testid="theme" data-theme=${theme} aria-label=${title} title=${title}
           @click=${this.#nextTheme}>
-          <svg viewBox="0 0 16 16" aria-hidden="true">${themeSigns[this.theme]}</svg>
+          <svg viewBox="0 0 16 16" aria-hidden="true">${themeSigns[theme]}</svg>
         </button>
       </header>
       ${doing === null ? nothing : progress?.percentage === undefined ? html`<progress aria-hidden="true"></progress>`
@@ -99,10 +95,6 @@ export class TopPanel extends Panel {
       </select>`;
   }
 
-  protected override firstUpdated(): void {
-    applyTheme(this.theme);
-  }
-
   /** What a person picked stands only while it loads; a refused model must not stay in the picker. */
   protected override updated(): void {
     const { client, loading } = this.workbench;
@@ -120,14 +112,8 @@ export class TopPanel extends Panel {
   };
 
   readonly #nextTheme = (): void => {
-    this.theme = THEMES[(THEMES.indexOf(this.theme) + 1) % THEMES.length] as Theme;
-    applyTheme(this.theme);
-    this.workbench.redraw(); // canvases do not follow style sheets
-    try {
-      localStorage.setItem(STORED_THEME, this.theme);
-    } catch {
-      // Storage may be forbidden; the choice then lasts as long as the page.
-    }
+    const { view } = this.workbench;
+    view.set({ theme: THEMES[(THEMES.indexOf(view.state.theme) + 1) % THEMES.length] ?? "system" });
   };
 }
 
@@ -136,16 +122,4 @@ function progressText(doing: string, progress: ProgressValue | null): string {
   const message = progress?.message === undefined ? "" : `: ${progress.message}`;
   const share = progress?.percentage === undefined ? "" : ` (${Math.round(progress.percentage)} %)`;
   return `${progress?.title ?? doing}${message}${share}`;
-}
-
-function readStored(): string | null {
-  try {
-    return localStorage.getItem(STORED_THEME);
-  } catch {
-    return null;
-  }
-}
-
-function applyTheme(theme: Theme): void {
-  document.documentElement.style.colorScheme = theme === "system" ? "" : theme;
 }

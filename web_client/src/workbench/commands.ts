@@ -12,6 +12,8 @@ export interface Command {
   readonly group: string;
   /** A shortcut such as "Mod-k" or "Alt-ArrowUp"; Mod is Cmd on a Mac, Ctrl elsewhere. */
   readonly keys?: string;
+  /** A second shortcut. */
+  readonly alsoKeys?: string;
   /** Whether it can be run now; always, when absent. */
   readonly enabled?: () => boolean;
   /** Of several commands that choose one of a group: whether this is the choice. */
@@ -19,17 +21,40 @@ export interface Command {
   readonly run: () => void;
 }
 
+/** Keys that a part of the page sees to by itself: the help tells of them too. */
+export interface Shortcut {
+  readonly keys: string;
+  readonly title: string;
+  readonly group: string;
+}
+
 export class Commands extends Emitter<{ change: undefined }> {
   #list: readonly Command[] = [];
+  #shortcuts: readonly Shortcut[] = [];
 
   get list(): readonly Command[] {
     return this.#list;
   }
 
+  /** Everything that keys do, commands first. */
+  get shortcuts(): readonly Shortcut[] {
+    const ofCommands = this.#list.flatMap(({ keys, alsoKeys, title, group }) => (
+      [keys, alsoKeys].flatMap((one) => (one === undefined ? [] : [{ keys: one, title, group }]))
+    ));
+    return [...ofCommands, ...this.#shortcuts];
+  }
+
+  /** Tell of keys that are seen to elsewhere. */
+  tell(...shortcuts: readonly Shortcut[]): void {
+    this.#shortcuts = [...this.#shortcuts, ...shortcuts];
+    this.emit("change", undefined);
+  }
+
   /** Add commands; returns what takes them away again. An id or a shortcut that is taken is a mistake (Error). */
   add(...commands: readonly Command[]): () => void {
     for (const command of commands) {
-      const rival = this.#list.find(({ id, keys }) => id === command.id || (keys !== undefined && keys === command.keys));
+      const wanted = shortcutsOf(command);
+      const rival = this.#list.find((other) => other.id === command.id || shortcutsOf(other).some((keys) => wanted.includes(keys)));
       if (rival !== undefined) throw new Error(`The command ${command.id} clashes with ${rival.id}.`);
       this.#list = [...this.#list, command];
     }
@@ -47,7 +72,7 @@ export class Commands extends Emitter<{ change: undefined }> {
 
   /** Run the command of a shortcut; false when there is none, or it cannot be run now. */
   press(keys: string): boolean {
-    return this.#run(this.#list.find((command) => command.keys === keys));
+    return this.#run(this.#list.find((command) => shortcutsOf(command).includes(keys)));
   }
 
   #run(command: Command | undefined): boolean {
@@ -55,6 +80,10 @@ export class Commands extends Emitter<{ change: undefined }> {
     command.run();
     return true;
   }
+}
+
+function shortcutsOf({ keys, alsoKeys }: Command): readonly string[] {
+  return [keys, alsoKeys].filter((one) => one !== undefined);
 }
 
 /** What of a keyboard event names a shortcut. */
@@ -73,4 +102,16 @@ export function keysOf(event: KeyPress, mac: boolean): string {
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   return [mod ? "Mod" : "", other ? (mac ? "Ctrl" : "Meta") : "", event.altKey ? "Alt" : "", event.shiftKey && key !== "?" ? "Shift" : "", key]
     .filter((part) => part !== "").join("-");
+}
+
+const NAMES: Record<string, string> = {
+  Mod: "Ctrl", ArrowUp: "↑", ArrowDown: "↓", ArrowLeft: "←", ArrowRight: "→", Escape: "Esc", Delete: "Del", " ": "Space",
+};
+const MAC_NAMES: Record<string, string> = { ...NAMES, Mod: "⌘", Ctrl: "⌃", Alt: "⌥", Shift: "⇧", Enter: "↩" };
+
+/** A shortcut as people read it, key by key: "Ctrl", "Shift", "Z". */
+export function keyNames(keys: string, mac: boolean): string[] {
+  const parts = keys.endsWith("-") ? [...keys.slice(0, -2).split("-"), "-"] : keys.split("-");
+  const names = mac ? MAC_NAMES : NAMES;
+  return parts.filter((part) => part !== "").map((part) => names[part] ?? (part.length === 1 ? part.toUpperCase() : part));
 }

@@ -30,6 +30,8 @@ interface Question<Params> {
   readonly params: Params;
 }
 
+/** So many neurons the server finds at once. */
+const MOST_TOP = 1000;
 /** Shorter than a person notices, longer than a key's repetition takes to come. */
 const CARET_MS = 60;
 /** A comparison costs a pass; while somebody types, none is asked for. */
@@ -177,16 +179,17 @@ export class Discovery extends Emitter<{ change: undefined }> {
 
   // ------------------------------------------------------------------ verbs
 
-  /** Add neurons, and look at the first of them. Resolves to what was refused. */
-  async add(keys: readonly string[]): Promise<string[]> {
+  /** Add neurons, and look at the first of them. What is refused is told in a notice. */
+  async add(keys: readonly string[]): Promise<void> {
     const { measure } = this;
-    const { rows, selection } = this.#workbench;
+    const { notices, rows, selection } = this.#workbench;
     const [first] = keys;
     const refused = rows.add(keys);
     if (first !== undefined) rows.setFocus(first);
     if (measure !== null) this.#measure = { key: measure, focus: rows.focus, selection };
     this.#refresh();
-    return refused;
+    const [refusal] = await refused;
+    if (refusal !== undefined) notices.notify(refusal);
   }
 
   /** Add the highest neurons at the caret. Resolves to their keys; rejects when they cannot be found. */
@@ -197,6 +200,19 @@ export class Discovery extends Emitter<{ change: undefined }> {
     const keys = neurons.map(({ key }) => key);
     await this.add(keys);
     return keys;
+  }
+
+  /** Add the highest neuron at the caret that has no row yet. Resolves to its key, or to null when all have one. */
+  async addNext(): Promise<string | null> {
+    const { token } = this;
+    if (token === null) return null;
+    const { client, rows } = this.#workbench;
+    const count = Math.min(MOST_TOP, rows.keys.length + 1);
+    const { neurons } = await client.top({ ...this.#ranking({ layer: null, by: "activation", count }), token });
+    const key = neurons.find((neuron) => rows.get(neuron.key) === null)?.key;
+    if (key === undefined) return null;
+    await this.add([key]);
+    return key;
   }
 
   // ------------------------------------------------------------------ inside

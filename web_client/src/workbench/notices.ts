@@ -30,6 +30,15 @@ export class Notices extends Emitter<{ change: undefined }> {
     return notice.id;
   }
 
+  /** Say why something that was begun came to nothing, should it. */
+  async tellFailure(done: Promise<unknown>): Promise<void> {
+    try {
+      await done;
+    } catch (error) {
+      this.notify(error instanceof Error ? error.message : String(error));
+    }
+  }
+
   dismiss(id: number): void {
     if (!this.#list.some((notice) => notice.id === id)) return;
     this.#list = this.#list.filter((notice) => notice.id !== id);

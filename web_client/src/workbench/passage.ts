@@ -16,6 +16,8 @@ export interface PassageEvents {
   replace: string;
   /** Bring this offset of the text into view. */
   reveal: number;
+  /** Let a person search the text. */
+  find: undefined;
 }
 
 /** After this long without an answer, values of an older text are drawn faded. Sooner, it would flicker at each key. */
@@ -103,6 +105,11 @@ export class Passage extends Emitter<PassageEvents> implements TokenSource {
   /** Bring a token into view, and the caret to its end. */
   reveal(token: number): void {
     if (token < this.document.tokens.length) this.emit("reveal", this.document.tokens.at(token).to);
+  }
+
+  /** Let a person search the text, where there is an editor. */
+  find(): void {
+    this.emit("find", undefined);
   }
 
   // ------------------------------------------------------------------ state

@@ -21,7 +21,7 @@ export interface PageState {
   readonly text: string;
   readonly neurons: readonly NeuronState[];
   readonly focus?: string;
-  readonly view?: Partial<Omit<ViewState, "palette" | "help">>;
+  readonly view?: Partial<Omit<ViewState, "palette" | "help" | "theme">>;
 }
 
 /** What the page shows now. */

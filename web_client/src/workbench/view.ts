@@ -8,9 +8,14 @@ export interface ViewState {
   readonly compare: boolean;
   readonly palette: boolean;
   readonly help: boolean;
+  /** Light or dark, or as the system has it. A person's own: no link carries it. */
+  readonly theme: Theme;
 }
 
-const closed: ViewState = { side: "neurons", heatmap: false, compare: false, palette: false, help: false };
+export const THEMES = ["system", "light", "dark"] as const;
+export type Theme = (typeof THEMES)[number];
+
+const closed: ViewState = { side: "neurons", heatmap: false, compare: false, palette: false, help: false, theme: "system" };
 
 export class View extends Emitter<{ change: ViewState }> {
   #state = closed;

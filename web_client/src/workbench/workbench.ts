@@ -11,6 +11,7 @@ import type { TokenRange } from "../editor/source";
 import { Commands } from "./commands";
 import { Discovery } from "./discovery";
 import { Notices } from "./notices";
+import { Palette } from "./palette";
 import { Passage } from "./passage";
 import { Rows } from "./rows";
 import { View } from "./view";
@@ -26,6 +27,7 @@ export class Workbench extends Emitter<WorkbenchEvents> {
   readonly notices = new Notices();
   readonly text: Passage;
   readonly discovery: Discovery;
+  readonly palette = new Palette(this);
   #absentNotice: { readonly id: number; readonly keys: string } | null = null;
   #loading: { readonly model: string; readonly progress: ProgressValue | null; readonly abort: AbortController } | null = null;
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type Command, Commands, keysOf } from "../../src/workbench";
+import { type Command, Commands, keyNames, keysOf } from "../../src/workbench";
 
 const command = (id: string, more: Partial<Command> = {}): Command => ({ id, title: id, group: "Test", run: () => undefined, ...more });
 
@@ -27,6 +27,20 @@ describe("commands", () => {
     expect(() => commands.add(command("c", { keys: "Mod-k" }))).toThrow("clashes with a");
     expect(commands.list.map(({ id }) => id)).toEqual(["a", "b"]);
   });
+});
+
+it("tells of all keys, and writes them as people read them", () => {
+  const commands = new Commands();
+  commands.add(command("a", { keys: "?", alsoKeys: "F1" }), command("b"));
+  commands.tell({ keys: "Mod-z", title: "Undo", group: "Text" });
+  expect(commands.shortcuts.map(({ keys, title }) => [keys, title])).toEqual([["?", "a"], ["F1", "a"], ["Mod-z", "Undo"]]);
+  expect(commands.press("F1")).toBe(true);
+  expect(() => commands.add(command("c", { keys: "F1" }))).toThrow("clashes with a");
+  expect(keyNames("Mod-Shift-z", false)).toEqual(["Ctrl", "Shift", "Z"]);
+  expect(keyNames("Mod-Shift-z", true)).toEqual(["⌘", "⇧", "Z"]);
+  expect(keyNames("Alt-ArrowUp", false)).toEqual(["Alt", "↑"]);
+  expect(keyNames("Mod--", false)).toEqual(["Ctrl", "-"]);
+  expect([keyNames("-", false), keyNames("?", true), keyNames("F1", false)]).toEqual([["-"], ["?"], ["F1"]]);
 });
 
 it("names key presses as shortcuts are written", () => {

@@ -129,8 +129,13 @@ describe("the caret's neurons", () => {
     expect(await adding).toEqual(["L2N5", "L0N1", "L2N6"]);
     expect(workbench.rows.keys).toEqual(["L0N1", "L0N2", "L2N5", "L2N6"]);
     expect(workbench.rows.focus).toBe("L2N5");
+    const next = discovery.addNext();
+    expect(tops()).toEqual([{ uri: "text", token: 2, k: 5, by: "activation" }]);
+    await answer("neurons/top", top(2, "L2N5", "L0N1", "L3N3", "L3N4", "L2N6"));
+    expect([await next, workbench.rows.focus]).toEqual(["L3N3", "L3N3"]);
     workbench.text.caret(null);
     expect(await discovery.addTop(3)).toEqual([]);
+    expect(await discovery.addNext()).toBeNull();
   });
 
   it("are ranked by ratio only where the model has statistics", async () => {
