@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,8 +14,10 @@ from transformers.activations import NewGELUActivation
 from transformers.pytorch_utils import Conv1D
 
 from tests.support.loaded import Loaded
-from tests.support.models import ARCHITECTURES
+from tests.support.models import ARCHITECTURES, make
+from ws_server.engine.catalog import LoadOptions, ModelSpec
 from ws_server.engine.kernels import use_quick_kernels
+from ws_server.engine.loading import load_model
 
 one_dnn = pytest.mark.skipif(
     not torch.backends.mkldnn.is_available() or torch.backends.cpu.get_cpu_capability() not in ("AVX2", "AVX512"),
@@ -72,6 +75,27 @@ def test_weights_are_not_copied(loaded: Callable[[str], Loaded]) -> None:
         doubled = layer(rows) - layer.bias
         layer.weight.div_(2)
     torch.testing.assert_close(doubled, 2 * (before - layer.bias), rtol=0, atol=1e-5)
+
+
+@one_dnn
+@pytest.mark.parametrize("way", ["raises", "is wrong"])
+def test_a_kernel_that_does_not_work_here_is_not_used(
+    way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(module: nn.Linear | Conv1D) -> Callable[[torch.Tensor], torch.Tensor]:
+        def forward(rows: torch.Tensor) -> torch.Tensor:
+            if way == "raises":
+                raise RuntimeError("could not create a primitive")
+            return type(module).forward(module, rows) * 1.1
+
+        return forward
+
+    monkeypatch.setattr("ws_server.engine.kernels._linear", broken)
+    spec = ModelSpec("gpt2", "gpt2", str(make("gpt2", tmp_path)))
+    trunk = load_model(spec, LoadOptions(device="cpu"), lambda percentage, message: None)[0].plain_trunk
+    assert trunk is not None
+    assert trunk.takes_several
+    assert not any("forward" in vars(module) for module in trunk.model.modules())
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])

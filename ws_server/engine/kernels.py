@@ -46,6 +46,7 @@ def _suits_one_dnn(weight: object) -> bool:
         and weight.device.type == "cpu"
         and weight.dtype == torch.float32
         and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+        and hasattr(torch.ops.mkldnn, "_linear_pointwise")
         and torch.backends.cpu.get_cpu_capability() in ("AVX2", "AVX512")
     )
 
