@@ -1,6 +1,7 @@
 # make run    a virtual environment, the package (which builds the web client), the server, a browser
 # make test   all checks and all tests, with what they need, a real browser included
 # make check  formatting, lint, types, generated files
+# make audit  what is known of vulnerabilities in what is installed, where the registries tell
 # make wire   writes the client's types of the wire anew
 # Each does again only what changed since the last call. PYTHON, ARGS and PYTEST_ARGS can be given.
 
@@ -14,7 +15,7 @@ PACKAGING := pyproject.toml hatch_build.py
 CLIENT := $(shell find web_client -name node_modules -prune -o -type f -print)
 
 .DELETE_ON_ERROR:
-.PHONY: run test check wire clean
+.PHONY: run test check audit wire clean
 
 run: $(VENV)/installed
 	$(BIN)/neuroscope serve $(ARGS)
@@ -30,6 +31,16 @@ check: $(VENV)/installed-for-tests
 	$(BIN)/mypy
 	$(NPM) run check
 	$(BIN)/python -m ws_server.protocol.openrpc | cmp - web_client/openrpc.json || { echo 'The client has other messages than the server: make wire'; exit 1; }
+
+# Each has its say, whatever the others found.
+audit: $(VENV)/installed-for-tests
+	$(PYTHON) -m venv $(VENV)/audit
+	$(VENV)/audit/bin/pip install --quiet 'pip-audit>=2.7,<3'
+	failed=0; \
+	$(VENV)/audit/bin/pip-audit --skip-editable --path $(VENV)/lib/python*/site-packages || failed=1; \
+	$(NPM) audit || failed=1; \
+	PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix tests/browser audit || failed=1; \
+	exit $$failed
 
 # The client's types of the wire, after the server's messages changed.
 wire: $(VENV)/installed-for-tests

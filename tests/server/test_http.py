@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -28,6 +30,18 @@ def test_page(fleet: Fleet) -> None:
     again = fleet.server.get("/", **{"If-None-Match": headers["etag"]})
     assert (again[0], again[2]) == (304, b"")
     assert fleet.server.get("/?x=1")[0] == 200
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc, which only Linux has")
+def test_only_this_machine_can_connect(fleet: Fleet) -> None:
+    """Unless told otherwise, the server listens on the loopback address and on no other."""
+    listening = []
+    for family in ("tcp", "tcp6"):
+        for line in Path(f"/proc/{fleet.server.pid}/net/{family}").read_text().splitlines()[1:]:
+            address, _, port = line.split()[1].partition(":")
+            if line.split()[3] == "0A" and int(port, 16) == fleet.server.port:
+                listening.append(address)
+    assert [bytes.fromhex(address)[::-1] for address in listening] == [bytes([127, 0, 0, 1])]
 
 
 def test_health(fleet: Fleet) -> None:
