@@ -46,7 +46,8 @@ export class Page extends Panel {
           <div class="editors">
             <neuro-editor .workbench=${workbench}></neuro-editor>
           </div>
-          <!-- the dock: what is shown under the text -->
+          ${workbench.view.state.heatmap ? html`
+            <neuro-dock label="the heatmap"><neuro-heatmap .workbench=${workbench} role="region" aria-label="Heatmap"></neuro-heatmap></neuro-dock>` : nothing}
         </section>
         <neuro-side .workbench=${workbench} role="region" aria-label="Neurons"></neuro-side>
       </main>

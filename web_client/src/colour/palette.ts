@@ -82,6 +82,13 @@ export function inkOf(hue: number, theme: Theme): Rgb {
   return inks[theme][hue % HUES] as Rgb;
 }
 
+/** Opaque colour of a bucket in a neuron's heatmap row; `fade` below 1 brings it nearer to the page. */
+export function cellOf(bucket: number, hue: number, theme: Theme, fade = 1): Rgb {
+  const strength = strengthOf(bucket) * fade;
+  const { page } = surfaces[theme];
+  return bucket < 0 ? over(slate[theme], BELOW_SHARE * strength, page) : over(inkOf(hue, theme), strength, page);
+}
+
 export function css([red, green, blue]: Rgb, opacity = 1): string {
   return opacity === 1 ? `rgb(${red} ${green} ${blue})` : `rgb(${red} ${green} ${blue} / ${opacity.toFixed(2)})`;
 }

@@ -37,7 +37,7 @@ export interface Cell {
 export const wholeGrid: GridWindow = { x: 0, y: 0, cellWidth: null, cellHeight: null };
 
 /** Largest cells, and the largest that fitting makes: few tokens are not drawn across the whole page. */
-const LARGEST = { width: 96, height: 32 };
+const LARGEST = { width: 96, height: 20 };
 const LARGEST_FIT = { width: 32, height: 20 };
 
 /** Rows do not get lower than this; where they are too many to fit so, they are scrolled. */

@@ -1,9 +1,11 @@
 /** Registers the page's elements. */
 import { DiscoverPanel } from "./discover";
+import { Dock } from "./dock";
 import { EditorPanel } from "./editor";
 import { FocusPanel } from "./focus";
 import { HelpPanel } from "./help";
 import { MenuButton } from "./menu";
+import { HeatmapPanel } from "./heatmap";
 import { NeuronsPanel } from "./neurons";
 import { NoticesPanel } from "./notices";
 import { PalettePanel } from "./palette";
@@ -19,6 +21,8 @@ export function definePanels(): void {
   customElements.define("neuro-menu", MenuButton);
   customElements.define("neuro-focus", FocusPanel);
   customElements.define("neuro-editor", EditorPanel);
+  customElements.define("neuro-dock", Dock);
+  customElements.define("neuro-heatmap", HeatmapPanel);
   customElements.define("neuro-strip", Strip);
   customElements.define("neuro-side", SidePanel);
   customElements.define("neuro-neurons", NeuronsPanel);

@@ -12,6 +12,8 @@ import type { Rows } from "./rows";
 export interface PassageEvents {
   change: undefined;
   picture: undefined;
+  /** Values, or how current they are, may be others. */
+  restate: undefined;
   /** Put this text in the place of all there is, as an edit that can be undone. */
   replace: string;
   /** Bring this offset of the text into view. */
@@ -41,7 +43,10 @@ export class Passage extends Emitter<PassageEvents> implements TokenSource {
     const told = (): void => { this.#watch(); this.redraw(); };
     rows.on("change", told);
     client.on("state", told);
-    for (const event of ["change", "tokens", "values", "done", "problem"] as const) document.on(event, told);
+    for (const event of ["change", "tokens", "values", "done", "problem"] as const) {
+      document.on(event, () => { this.emit("restate", undefined); });
+      document.on(event, told);
+    }
     for (const event of ["values", "done"] as const) document.on(event, () => { this.#answered(); });
     document.on("done", (done) => { if (done.roundTripMs !== null) this.#lastDone = done; });
   }
@@ -49,6 +54,19 @@ export class Passage extends Emitter<PassageEvents> implements TokenSource {
   /** Value of a neuron at a token; NaN where there is none. */
   value(key: string, token: number): number {
     return this.document.activations.values(key)[token] ?? NaN;
+  }
+
+  /** Values that a neuron's colours show, [tokens]; NaN where there is none. A view: copy it to keep it. */
+  values(key: string): Float32Array {
+    return this.document.activations.values(key);
+  }
+
+  /** 1 at tokens whose value is drawn as one of an older text; null when none is. */
+  fading(key: string | null): Uint8Array | null {
+    if (!this.#late) return null;
+    const { activations, tokens, editedFrom } = this.document;
+    const freshness = key === null ? null : activations.freshness(key);
+    return Uint8Array.from({ length: tokens.length }, (_, i) => (i >= editedFrom || freshness?.[i] === Freshness.stale ? 1 : 0));
   }
 
   // ------------------------------------------------------------------ the editor's view (TokenSource)
@@ -151,21 +169,13 @@ export class Passage extends Emitter<PassageEvents> implements TokenSource {
     const drawn = list.filter(({ key, hidden }) => !hidden && key !== focus).slice(0, MOST_STRIPES);
     const stripes = drawn.map(({ key, hue }): Stripe => ({ key, hue, buckets: this.#buckets(key) }));
     return {
-      tokens, stripes, hue: row?.hue ?? 0, marked: this.#hovered, faded: this.#fading(focus),
+      tokens, stripes, hue: row?.hue ?? 0, marked: this.#hovered, faded: this.fading(focus),
       buckets: row === undefined ? new Int8Array(tokens.length).fill(NO_VALUE) : this.#buckets(row.key),
     };
   }
 
   #buckets(key: string): Int8Array {
-    return bucketsOf(this.document.activations.values(key), this.scale(key));
-  }
-
-  /** Which tokens are drawn as those of an older text. */
-  #fading(key: string | null): Uint8Array | null {
-    if (!this.#late) return null;
-    const { activations, tokens, editedFrom } = this.document;
-    const freshness = key === null ? null : activations.freshness(key);
-    return Uint8Array.from({ length: tokens.length }, (_, i) => (i >= editedFrom || freshness?.[i] === Freshness.stale ? 1 : 0));
+    return bucketsOf(this.values(key), this.scale(key));
   }
 
   /** Answers come: none is late. */

@@ -34,6 +34,8 @@ interface Removed {
 export interface RowsEvents {
   /** Other rows, another order, look or focus. */
   change: undefined;
+  /** The pointer is on another row. */
+  point: undefined;
 }
 
 const MOST_UNDONE = 50;
@@ -44,6 +46,7 @@ export class Rows extends Emitter<RowsEvents> {
   readonly #ranges = new Map<string, TypedRange>();
   #removed: readonly Removed[] = [];
   #focus: string | null = null;
+  #pointed: string | null = null;
   /** The neuron that a person focused; another one stands in while the model lacks it. */
   #chosen: string | null = null;
   #list: readonly Row[] | null = null;
@@ -95,6 +98,17 @@ export class Rows extends Emitter<RowsEvents> {
     if (key === this.#focus) return;
     this.#focus = key;
     this.#changed();
+  }
+
+  /** Key of the neuron whose row a pointer is on, wherever it is shown; null when it is on none. */
+  get pointed(): string | null {
+    return this.#pointed;
+  }
+
+  point(key: string | null): void {
+    if (key === this.#pointed) return;
+    this.#pointed = key;
+    this.emit("point", undefined);
   }
 
   /** Focus the row `step` rows further. */

@@ -1,10 +1,14 @@
 /** Which parts of the page are open. */
 import { Emitter } from "../client/emitter";
+import type { RowSort } from "./row-order";
 
 export interface ViewState {
   /** The tab of the side panel. */
   readonly side: "neurons" | "discover";
   readonly heatmap: boolean;
+  readonly heatmapSort: RowSort;
+  /** Whether all rows of the heatmap are coloured on one scale, or each on its own. */
+  readonly heatmapCommonScale: boolean;
   readonly compare: boolean;
   readonly palette: boolean;
   readonly help: boolean;
@@ -15,7 +19,10 @@ export interface ViewState {
 export const THEMES = ["system", "light", "dark"] as const;
 export type Theme = (typeof THEMES)[number];
 
-const closed: ViewState = { side: "neurons", heatmap: false, compare: false, palette: false, help: false, theme: "system" };
+const closed: ViewState = {
+  side: "neurons", heatmap: false, heatmapSort: "order", heatmapCommonScale: false, compare: false, palette: false, help: false,
+  theme: "system",
+};
 
 export class View extends Emitter<{ change: ViewState }> {
   #state = closed;

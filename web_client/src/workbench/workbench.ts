@@ -38,6 +38,7 @@ export class Workbench extends Emitter<WorkbenchEvents> {
     this.text = new Passage(document, client, this.rows, (key) => this.scale(key));
     this.discovery = new Discovery(this);
     this.text.on("change", told); // as at another row, and at the connection's state
+    this.rows.on("point", told);
     this.view.on("change", told);
     this.notices.on("change", told);
     client.on("model", () => { this.redraw(); });
