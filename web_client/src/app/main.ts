@@ -15,6 +15,7 @@ import { shareCommands } from "./sharing";
 import { Showing } from "./showing";
 import { openDroppedFiles, textCommands } from "./texts";
 import { followTheme } from "./theme";
+import { heatmapCommands } from "./viewing";
 
 /** An address beside the page, whatever path it is served under; an access token in the page's address goes along. */
 function beside(name: string): URL {
@@ -43,6 +44,7 @@ async function start(): Promise<void> {
   page.workbench = workbench;
   workbench.commands.add(
     ...textCommands(workbench),
+    ...heatmapCommands(workbench),
     ...shareCommands(workbench, showing, address),
     ...exportCommands(workbench, () => page.renderRoot.querySelector<EditorPanel>("neuro-editor")?.columns ?? null),
   );

@@ -179,17 +179,21 @@ function paintCursor(context: CanvasRenderingContext2D, scene: HeatScene, { left
   const { cursor, cell, pointed, rows } = scene;
   const high = Math.min(grid.height, (grid.rows - placed.y) * placed.cellHeight);
   const wide = Math.min(grid.width, (grid.columns - placed.x) * placed.cellWidth);
-  const columnAt = (column: number): number => left + (column - placed.x) * placed.cellWidth;
-  const rowAt = (row: number): number => top + (row - placed.y) * placed.cellHeight;
+  const crisp = (length: number): number => Math.round(length * devicePixelRatio) / devicePixelRatio;
+  const columnAt = (column: number): number => crisp(left + (column - placed.x) * placed.cellWidth);
+  const rowAt = (row: number): number => crisp(top + (row - placed.y) * placed.cellHeight);
+  const outline = (x: number, y: number, width: number, height: number): void => {
+    context.strokeRect(x - context.lineWidth / 2, y - context.lineWidth / 2, crisp(width) + context.lineWidth, crisp(height) + context.lineWidth);
+  };
   context.lineWidth = 1;
   context.strokeStyle = accent;
-  if (cursor !== null) context.strokeRect(columnAt(cursor) - 0.5, top - 1, Math.max(2, placed.cellWidth + 1), high + 2);
+  if (cursor !== null) outline(columnAt(cursor), top, Math.max(1, placed.cellWidth), high);
   const row = rows.findIndex(({ key }) => key === pointed);
-  if (row >= 0) context.strokeRect(left - 1, rowAt(row) - 0.5, wide + 2, placed.cellHeight + 1);
+  if (row >= 0) outline(left, rowAt(row), wide, placed.cellHeight);
   if (cell !== null) {
     context.lineWidth = 2;
     context.strokeStyle = text;
-    context.strokeRect(columnAt(cell.column) - 1, rowAt(cell.row) - 1, Math.max(4, placed.cellWidth + 2), Math.max(4, placed.cellHeight + 2));
+    outline(columnAt(cell.column), rowAt(cell.row), Math.max(2, placed.cellWidth), Math.max(2, placed.cellHeight));
   }
 }
 

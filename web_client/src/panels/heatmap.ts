@@ -10,7 +10,7 @@ import type { Scale } from "../colour/scale";
 import { formatValue, visibleText } from "../editor/format";
 import { comparable, type Passage, ROW_SORTS, RowOrder, type RowSort } from "../workbench";
 import { fitCanvas, onSystemTheme, themeOf } from "./canvas";
-import { type Axes, type Cell, cellAt, type GridWindow, pan, place, reveal, wholeGrid, zoom } from "./grid-window";
+import { type Axes, type Cell, cellAt, type GridWindow, pan, place, type Placed, reveal, wholeGrid, zoom } from "./grid-window";
 import { type HeatColours, type HeatLayout, HeatPicture, type HeatRow, type HeatScene, layOut, type Tree } from "./heatmap-picture";
 import { Panel } from "./panel";
 import { base, bucketStyles } from "./styles";
@@ -118,6 +118,7 @@ export class HeatmapPanel extends Panel {
 
   protected override willUpdate(): void {
     this.#follow();
+    this.#sort();
     const { rows, view } = this.workbench;
     const shown = rows.list.filter(({ hidden }) => !hidden);
     const common = view.state.heatmapCommonScale ? this.#commonScale(shown.map(({ key }) => key)) : null;
@@ -127,7 +128,6 @@ export class HeatmapPanel extends Panel {
       scale: common ?? this.workbench.scale(key),
     }));
     this.#looks = JSON.stringify(this.#rows.map(({ key, hue, scale }) => [key, hue, scale]));
-    this.#sort();
   }
 
   /** Notice what happens to the values of the passage that is shown. */
@@ -304,6 +304,13 @@ export class HeatmapPanel extends Panel {
     const horizontal = after + readout.offsetWidth <= box.clientWidth ? after : Math.max(0, begin - readout.offsetWidth - 8);
     const vertical = under + readout.offsetHeight <= box.clientHeight ? under : under - cellHeight - 12 - readout.offsetHeight;
     readout.style.transform = `translate(${Math.round(horizontal)}px, ${Math.round(Math.max(-30, vertical))}px)`;
+  }
+
+  /** Where the cells are on the canvas, in CSS pixels, and the rows' keys from the top: for tests and the console. */
+  get geometry(): { readonly left: number; readonly top: number; readonly keys: readonly string[] } & Placed | null {
+    if (this.#layout === null) return null;
+    const { left, top, grid } = this.#layout;
+    return { left, top, keys: this.#rows.map(({ key }) => key), ...place(this.#window, grid) };
   }
 
   // ------------------------------------------------------------------ choices

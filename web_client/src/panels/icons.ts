@@ -25,3 +25,7 @@ export const themeSigns = {
 export const searchSign: TemplateResult = svg`
   <circle cx="6.8" cy="6.8" r="4.3" fill="none" stroke="currentColor" stroke-width="1.5"/>
   <path d="M10 10l4 4" stroke="currentColor" stroke-width="1.5" stroke-linecap="round"/>`;
+
+/** Cells of different strength. */
+export const heatmapSign: TemplateResult = svg`${[0, 1, 2].flatMap((row) => [0, 1, 2].map((column) => svg`
+  <rect x=${1.5 + column * 4.5} y=${1.5 + row * 4.5} width="4" height="4" fill="currentColor" opacity=${[1, 0.25, 0.55, 0.35, 0.8, 0.2, 0.6, 0.3, 0.9][row * 3 + column]}/>`))}`;

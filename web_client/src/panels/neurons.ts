@@ -37,8 +37,9 @@ export class NeuronsPanel extends Panel {
       width: 100%; text-align: left; border: none; border-radius: 0; background: none; padding: 7px 44px 0 16px; min-height: 0;
     }
     .row:focus-visible { outline-offset: -2px; }
-    li:hover { background: var(--hover); }
-    li.focused:hover { background: var(--selected); }
+    li:hover, li.pointed { background: var(--hover); }
+    li.focused:is(:hover, .pointed) { background: var(--selected); }
+    li.pointed .name { text-decoration: underline; text-decoration-color: var(--neuro-ink); text-underline-offset: 3px; }
     .name { font-weight: 650; font-size: 14px; }
     .here { padding: 0 6px; border-radius: 4px; text-align: right; font-size: 13px; }
     .peak { display: flex; justify-content: flex-end; gap: 7px; min-width: 0; font-size: 12.5px; color: var(--muted); white-space: nowrap; }
@@ -116,7 +117,8 @@ export class NeuronsPanel extends Panel {
     const help = `Colour the text by ${key} (← → neighbours, Shift for layers, ↑ ↓ rows, Delete removes)`;
     const peak = extent === null ? "" : visibleText(document.tokens.at(extent.maxAt).text);
     return html`
-      <li class="${hueClass(workbench.rows.get(key)?.hue ?? 0)} ${focused ? "focused" : ""}" data-testid="neuron-row" data-key=${key}>
+      <li class="${hueClass(workbench.rows.get(key)?.hue ?? 0)} ${focused ? "focused" : ""} ${key === workbench.rows.pointed ? "pointed" : ""}"
+        data-testid="neuron-row" data-key=${key} @pointerenter=${() => { workbench.rows.point(key); }} @pointerleave=${() => { workbench.rows.point(null); }}>
         <button class="row" aria-pressed=${focused} tabindex=${focused ? "0" : "-1"} title=${help}
           @click=${() => { workbench.rows.setFocus(key); }}>
           <span class="name number" data-testid="neuron-name">${key}</span>

@@ -2,7 +2,7 @@
 import { css, html, nothing, type TemplateResult } from "lit";
 import type { ProgressValue } from "../client";
 import { THEMES } from "../workbench";
-import { logo, searchSign, themeSigns } from "./icons";
+import { heatmapSign, logo, searchSign, themeSigns } from "./icons";
 import { keyCaps } from "./keys";
 import { Panel } from "./panel";
 import { base } from "./styles";
@@ -27,7 +27,12 @@ export class TopPanel extends Panel {
         background: var(--raised); border-bottom: 1px solid var(--line);
       }
     }
-    nav { margin-left: auto; display: flex; gap: 2px; }
+    .parts { margin-left: auto; display: flex; gap: 4px; }
+    .parts button { display: flex; align-items: center; gap: 6px; font-size: 13px; padding: 3px 8px; }
+    .parts button[aria-pressed="true"] { color: var(--text); border-color: var(--line); background: var(--page); }
+    .parts svg { width: 16px; height: 16px; }
+    @media (max-width: 1100px) { .parts span { display: none; } }
+    nav { display: flex; gap: 2px; }
     .commands { font-size: 12.5px; display: flex; align-items: center; gap: 6px; white-space: nowrap; min-height: 30px; }
     .commands svg { width: 15px; height: 15px; }
     @media (max-width: 820px) { .commands :is(span, kbd) { display: none; } }
@@ -66,6 +71,9 @@ export class TopPanel extends Panel {
             <span>${progressText(doing, progress)}</span>
             ${loading === null ? nothing : html`<button data-testid="cancel-load" @click=${this.#cancel}>Cancel</button>`}
           </div>`}
+        <div class="parts" role="group" aria-label="Parts of the page">
+          ${this.#part("heatmap", "Heatmap", heatmapSign)}
+        </div>
         <nav aria-label="Text and sharing">
           <neuro-menu .workbench=${this.workbench} label="Text" .groups=${["Text", "Samples", "Page"]}></neuro-menu>
           <neuro-menu .workbench=${this.workbench} label="Share" .groups=${["Share", "Export", "Picture width"]}></neuro-menu>
@@ -80,6 +88,17 @@ export class TopPanel extends Panel {
       </header>
       ${doing === null ? nothing : progress?.percentage === undefined ? html`<progress aria-hidden="true"></progress>`
         : html`<progress aria-hidden="true" max="100" value=${progress.percentage}></progress>`}`;
+  }
+
+  /** A button that opens and closes a part of the page. */
+  #part(name: "heatmap", title: string, sign: TemplateResult): TemplateResult {
+    const { commands, view } = this.workbench;
+    const command = commands.list.find(({ id }) => id === `${name}.toggle`);
+    return html`
+      <button class="quiet" data-testid="toggle-${name}" aria-pressed=${view.state[name]} aria-label=${title}
+        title="${command?.title ?? title}${command?.keys === undefined ? "" : ` (${command.keys})`}" @click=${() => { view.toggle(name); }}>
+        <svg viewBox="0 0 16 16" aria-hidden="true">${sign}</svg><span>${title}</span>
+      </button>`;
   }
 
   /** The model's name, to choose where there are several. */
