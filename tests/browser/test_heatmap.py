@@ -59,8 +59,11 @@ async ([canvas, row, column]) => {
     const { left, top, x, y, cellWidth, cellHeight } = canvas.getRootNode().host.geometry;
     const context = canvas.getContext("2d");
     const at = (x, y) => [...context.getImageData(Math.floor(x), Math.floor(y), 1, 1).data.subarray(0, 3)];
-    const down = top + (row + 0.5 - y) * cellHeight, across = left + (column + 0.5 - x) * cellWidth;
-    return { column: at(Math.round(left + (column - x) * cellWidth) - 1, down), row: at(across, Math.round(top + (row - y) * cellHeight) - 1) };
+    const edge = { across: left + (column - x) * cellWidth, down: top + (row - y) * cellHeight };
+    return {
+        column: at(Math.round(edge.across) - 1, edge.down + cellHeight / 2),
+        row: at(edge.across + cellWidth / 2, Math.round(edge.down) - 1),
+    };
 }
 """
 
