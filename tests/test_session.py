@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from tests.support.loaded import Loaded
 from ws_server.config import Limits
 from ws_server.document.text import Text
+from ws_server.document.tokenizer import TooManyTokens
 from ws_server.document.tokens import TokenList
 from ws_server.engine.commands import Command, Evaluate, Withdraw, neuron_hook
 from ws_server.engine.engine import Engine
@@ -126,7 +127,11 @@ class Driver:
         """One piece of tokenizing."""
         if self.work:
             work = self.work.popleft()
-            tokens = work.tokenizer.tokenize(work.text, work.encoding)
+            try:
+                tokens = work.tokenizer.tokenize(work.text, work.encoding, work.most, work.unsure)
+            except TooManyTokens:
+                self.perform(self.session.too_many_tokens(work.uri, work.ticket))
+                return
             self.perform(self.session.tokenized(work.uri, work.ticket, tokens, 0.001))
 
     def compute(self) -> None:
@@ -390,6 +395,7 @@ def test_limits_at_and_past(loaded: Load) -> None:
     assert [effect.method for effect in driver.sent[before:]] == ["$/error", "document/resync"]
     assert driver.sent[before].params["data"] == {"limit": "documentTokens", "maximum": 6}
     too_many = driver.open("#!?%&()", uri="b")
+    assert [work.unsure for work in driver.work] == [True]
     driver.settle()
     assert driver.answer(too_many) == -32013
     assert [document["uri"] for document in driver.session.open_documents()] == ["a"]

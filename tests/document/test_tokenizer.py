@@ -12,7 +12,7 @@ from tokenizers import Tokenizer as Backend
 from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 from ws_server.document.text import Offsets, replace_lone_surrogates
-from ws_server.document.tokenizer import ContextRule, Tokenizer
+from ws_server.document.tokenizer import ContextRule, Tokenizer, TooManyTokens
 
 TRAINING = [
     "the quick brown fox jumps over the lazy dog",
@@ -70,6 +70,31 @@ def test_ids_are_the_tokenizers_own_and_spans_cover_the_text(name: str, text: st
         assert stop >= start
         end = max(end, stop)
     assert end == (len(text) if expected else 0)
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+@pytest.mark.parametrize("text", ["the fox jumps " * 400, "😀" * 2000, "naïve\n" * 700])
+def test_a_text_of_too_many_tokens_is_refused_to_the_token(name: str, text: str) -> None:
+    """Whether or not its beginning is looked at first: what fits is never refused for how it begins."""
+    model = tokenizer(name, bos=False)
+    count = len(model.tokenize(text, "utf-16"))
+    for unsure in (False, True):
+        assert len(model.tokenize(text, "utf-16", count, unsure)) == count
+        for most in (count - 1, count // 3, 10):
+            with pytest.raises(TooManyTokens):
+                model.tokenize(text, "utf-16", most, unsure)
+
+
+@given(text=texts, most=st.integers(1, 40))
+def test_looking_ahead_changes_nothing(text: str, most: int) -> None:
+    model = tokenizer("byte level", bos=False)
+    try:
+        expected = model.tokenize(text, "utf-16", most)
+    except TooManyTokens:
+        with pytest.raises(TooManyTokens):
+            model.tokenize(text, "utf-16", most, unsure=True)
+    else:
+        assert model.tokenize(text, "utf-16", most, unsure=True).ids.tolist() == expected.ids.tolist()
 
 
 @given(text=texts)

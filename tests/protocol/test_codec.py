@@ -148,3 +148,49 @@ def test_base64_values_are_little_endian_rows(row: list[float]) -> None:
 
 def test_a_surrogate_that_the_client_sent_can_be_sent_back() -> None:
     assert json.loads(encode({"id": "\ud800"})) == {"id": "\ud800"}
+
+
+@pytest.mark.parametrize(
+    ("method", "params", "member"),
+    [
+        ("document/change", {"uri": "a", "version": 1, "changes": [{"from": 0, "to": 0, "insert": ""}]}, "changes"),
+        ("neurons/subscribe", {"neurons": ["L0N1"]}, "neurons"),
+        ("neurons/top", {"uri": "a", "token": 0, "k": 1, "layers": [0]}, "layers"),
+        (
+            "initialize",
+            {"protocolVersion": 1, "client": {"name": "a"}, "positionEncodings": ["x"]},
+            "positionEncodings",
+        ),
+    ],
+)
+def test_lists_have_a_length(method: str, params: dict[str, Any], member: str) -> None:
+    maximum = 10_000 if member in ("changes", "neurons") else 1000
+    frame = {"method": method, "params": {**params, member: params[member] * maximum}}
+    if method != "document/change":
+        frame["id"] = 1
+    assert isinstance(only(decode(call(**frame))), Request | Notification)
+    frame["params"][member] = params[member] * (maximum + 1)
+    fault = only(decode(call(**frame)))
+    assert isinstance(fault.error, InvalidParams)
+    assert fault.error.data == {"member": member}
+    assert str(maximum) in fault.error.message
+    frame["params"][member] = [{}] * maximum
+    assert isinstance(only(decode(call(**frame))).error, InvalidParams)
+
+
+def test_what_is_repeated_in_an_answer_has_a_length() -> None:
+    assert only(decode(call(id="i" * 1024, method="models/list"))).id == "i" * 1024
+    long = only(decode(call(id="i" * 1025, method="models/list")))
+    assert (type(long.error), long.id, long.error.data) == (InvalidRequest, None, {"member": "id"})
+    unknown = only(decode(call(id=1, method="m" * 1024)))
+    assert isinstance(unknown.error, MethodNotFound)
+    nameless = only(decode(call(id=1, method="m" * 1025)))
+    assert isinstance(nameless.error, InvalidRequest)
+    for method, params in (
+        ("model/load", {"model": "m" * 1025}),
+        ("neurons/subscribe", {"neurons": ["n" * 1025]}),
+        ("document/open", {"uri": "u" * 4097, "version": 1, "text": ""}),
+    ):
+        fault = only(decode(call(id=1, method=method, params=params)))
+        assert isinstance(fault.error, InvalidParams)
+        assert len(fault.error.message) < 200

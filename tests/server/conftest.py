@@ -25,6 +25,7 @@ OFFERED = tuple(models.ARCHITECTURES) if THOROUGH else ("gpt2", "llama", "gpt-ne
 
 NARROW = {
     "sessions": 6,
+    "sessions_per_address": 6,
     "frame_bytes": 64 * 1024,
     "documents": 3,
     "document_characters": 4000,
@@ -40,6 +41,8 @@ NARROW_SETTINGS = {
     "resume_seconds": 2.0,
     "flood_seconds": 1.0,
     "worker_seconds": 1.0,
+    "slow_client_seconds": 2.0,
+    "keepalive_seconds": 1.0,
     "compression": True,
     "allowed_origins": ["https://lab.example"],
 }

@@ -92,6 +92,9 @@ export interface DocumentChangeParams {
    * A document's version; grows with each change.
    */
   version: number;
+  /**
+   * @maxItems 10000
+   */
   changes: Change[];
 }
 export interface DocumentCloseParams {
@@ -179,10 +182,14 @@ export interface InitializeParams {
   client: ClientInfo;
   /**
    * Known encodings, the preferred first; default utf-16.
+   *
+   * @maxItems 1000
    */
   positionEncodings?: string[];
   /**
    * Known encodings, the preferred first; default json.
+   *
+   * @maxItems 1000
    */
   activationEncodings?: string[];
   resume?: Resume | null;
@@ -366,6 +373,8 @@ export interface NeuronsChangedResult {
 }
 export interface NeuronsParams {
   /**
+   * @maxItems 10000
+   *
    * Items: `L3N42`, `{layer, neuron}`, `{hook, index}` or any neuron's key.
    */
   neurons: (string | LayerNeuron | HookIndex)[];

@@ -53,6 +53,8 @@ class Offsets:
         """The client's unit to code points; None inside a surrogate pair or past the end."""
         if not 0 <= offset <= self.length:
             return None
+        if not len(self._astral):
+            return offset
         before = int(np.searchsorted(self._astral_units, offset, side="left"))
         if before and self._astral_units[before - 1] == offset - 1:
             return None

@@ -11,12 +11,14 @@ import re
 from dataclasses import dataclass
 
 import numpy as np
+from tokenizers import Encoding
 from tokenizers import Tokenizer as BackendTokenizer
 
 from .contexts import break_points
 from .text import Offsets, PositionEncoding, replace_lone_surrogates
 from .tokens import EMPTY, IntArray, TokenList
 
+_SLACK = 64
 _BYTE_TOKEN = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 
 
@@ -28,6 +30,10 @@ class ContextRule:
     """The most tokens of one context, BOS counted."""
     bos: int | None
     """The id that begins each context; None where the model prepends none."""
+
+
+class TooManyTokens(Exception):
+    """A text has more tokens than it may have."""
 
 
 class Tokenizer:
@@ -44,9 +50,26 @@ class Tokenizer:
         self._metaspace = "▁" in tokenizer_json and '"ByteLevel"' not in tokenizer_json
         self._texts: dict[int, str] = {}
 
-    def tokenize(self, text: str, encoding: PositionEncoding) -> TokenList:
-        """All tokens of `text`, divided into contexts, with spans in the client's unit."""
-        encoded = self._backend.encode_batch([replace_lone_surrogates(text)], add_special_tokens=False)[0]
+    def tokenize(
+        self, text: str, encoding: PositionEncoding, most: int | None = None, unsure: bool = False
+    ) -> TokenList:
+        """All tokens of `text`, divided into contexts, with spans in the client's unit.
+
+        Args:
+            text: the text.
+            encoding: the client's unit.
+            most: how many tokens there may be.
+            unsure: whether there may be so many more that it saves time to look at the beginning first.
+
+        Raises:
+            TooManyTokens: there are more than `most`.
+        """
+        readable = replace_lone_surrogates(text)
+        if most is not None and unsure:
+            self._look_ahead(readable, most)
+        encoded = self._encode(readable)
+        if most is not None and len(encoded) > most:
+            raise TooManyTokens
         ids = np.array(encoded.ids, dtype=np.int64)  # [tokens]
         spans = np.array(encoded.offsets, dtype=np.int64).reshape(-1, 2)
         starts, stops = _cover(spans[:, 0].copy(), spans[:, 1].copy(), len(text))
@@ -65,6 +88,18 @@ class Tokenizer:
         elif not len(ids):
             return EMPTY
         return TokenList(ids, offsets.to_wire(starts), offsets.to_wire(stops), special, tuple(breaks))
+
+    def _look_ahead(self, text: str, most: int) -> None:
+        """Tokenizes longer and longer beginnings, to find out early what would take many seconds to the end."""
+        size = max(most, 1)
+        while size < len(text):
+            # Where it is cut a few more tokens may come out than of the whole.
+            if len(self._encode(text[:size])) > most + _SLACK:
+                raise TooManyTokens
+            size *= 4
+
+    def _encode(self, text: str) -> Encoding:
+        return self._backend.encode_batch([text], add_special_tokens=False)[0]
 
     def text_of(self, token: int) -> str:
         """The decoded token; U+FFFD for bytes that are no character by themselves."""

@@ -21,6 +21,8 @@ from .messages import METHODS, ActivationEncoding, Base64Values, FloatMatrix, Pa
 
 MOST_IN_BATCH = 100
 """Messages of one batch; their answers are kept until the last of them is there."""
+_LONGEST_NAME = 1024
+"""Characters of what is repeated in an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +104,13 @@ def _message(value: Any) -> Message:
     request_id = value.get("id")
     if isinstance(request_id, bool) or not isinstance(request_id, str | int | float | None):
         return Fault(InvalidRequest("`id` must be a string or a number.", member="id"))
+    if isinstance(request_id, str) and len(request_id) > _LONGEST_NAME:
+        return Fault(InvalidRequest(f"`id` must have at most {_LONGEST_NAME} characters.", member="id"))
     if value.get("jsonrpc") != "2.0":
         return Fault(InvalidRequest('`jsonrpc` must be "2.0".', member="jsonrpc"), request_id)
     name = value.get("method")
-    if not isinstance(name, str):
-        return Fault(InvalidRequest("`method` must be a string.", member="method"), request_id)
+    if not isinstance(name, str) or len(name) > _LONGEST_NAME:
+        return Fault(InvalidRequest("`method` must be the name of a method.", member="method"), request_id)
 
     expects_answer = "id" in value
     raw = value.get("params", {})

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -34,6 +34,14 @@ Uri = Annotated[
 
 # ------------------------------------------------------------------------------------ client -> server
 
+# A frame has room for millions of items, and for names of megabytes. Validating such a list would take minutes, to the
+# disadvantage of all, and what is not understood is named in the answer.
+Name = Annotated[str, StringConstraints(max_length=1024)]
+ProgressToken = Name | int
+_T = TypeVar("_T")
+ManyOf = Annotated[list[_T], Field(max_length=10_000, fail_fast=True)]
+FewOf = Annotated[list[_T], Field(max_length=1000, fail_fast=True)]
+
 
 class Params(BaseModel):
     """Base of everything a client sends."""
@@ -55,28 +63,28 @@ class ClientInfo(Params):
 class Resume(Params):
     """The session of a dropped connection, and the secret that `initialize` returned with it."""
 
-    session: str
-    resume_token: str
+    session: Name
+    resume_token: Name
 
 
 class InitializeParams(Params):
     protocol_version: int
     client: ClientInfo
     position_encodings: Annotated[
-        list[str], Field(description="Known encodings, the preferred first; default utf-16.")
+        FewOf[Name], Field(description="Known encodings, the preferred first; default utf-16.")
     ] = []
     activation_encodings: Annotated[
-        list[str], Field(description="Known encodings, the preferred first; default json.")
+        FewOf[Name], Field(description="Known encodings, the preferred first; default json.")
     ] = []
     resume: Resume | None = None
     work_done_token: Annotated[
-        str | int | None, Field(description="Token of the `$/progress` told while the model still loads.")
+        ProgressToken | None, Field(description="Token of the `$/progress` told while the model still loads.")
     ] = None
 
 
 class ModelLoadParams(Params):
-    model: Annotated[str, Field(description="A `ModelSummary.id`.")]
-    work_done_token: Annotated[str | int | None, Field(description="Token of the load's `$/progress`.")] = None
+    model: Annotated[Name, Field(description="A `ModelSummary.id`.")]
+    work_done_token: Annotated[ProgressToken | None, Field(description="Token of the load's `$/progress`.")] = None
 
 
 class DocumentOpenParams(Params):
@@ -96,7 +104,7 @@ class Change(Params):
 class DocumentChangeParams(Params):
     uri: Uri
     version: Version
-    changes: list[Change]
+    changes: ManyOf[Change]
 
 
 class DocumentCloseParams(Params):
@@ -113,25 +121,25 @@ class LayerNeuron(Params):
 class HookIndex(Params):
     """Component `index` of a TransformerLens hook point."""
 
-    hook: str
+    hook: Name
     index: Natural
 
 
 NeuronRef = Annotated[
-    str | LayerNeuron | HookIndex,
+    Name | LayerNeuron | HookIndex,
     Field(union_mode="left_to_right", description="`L3N42`, `{layer, neuron}`, `{hook, index}` or any neuron's key."),
 ]
 
 
 class NeuronsParams(Params):
-    neurons: list[NeuronRef]
+    neurons: ManyOf[NeuronRef]
 
 
 class NeuronsTopParams(Params):
     uri: Uri
     token: Annotated[Natural, Field(description="Index into the document's token list.")]
     k: Annotated[int, Field(ge=1, le=1000)]
-    layers: Annotated[list[Natural] | None, Field(description="Layers to look at; all when absent.")] = None
+    layers: Annotated[FewOf[Natural] | None, Field(description="Layers to look at; all when absent.")] = None
     by: Annotated[
         Literal["activation", "ratio"],
         Field(description="Rank by value, or by value over the neuron's statistical maximum."),
@@ -144,7 +152,7 @@ class NeuronsChangedParams(Params):
     since: Annotated[
         Version | None, Field(description="The version to compare with; the last but one when absent.")
     ] = None
-    layers: Annotated[list[Natural] | None, Field(description="Layers to look at; all when absent.")] = None
+    layers: Annotated[FewOf[Natural] | None, Field(description="Layers to look at; all when absent.")] = None
     by: Annotated[
         Literal["activation", "ratio"],
         Field(description="Rank by change, or by change over the neuron's statistical maximum."),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-BYTES_A_MESSAGE = 16 * 1024
+BYTES_A_MESSAGE = 4 * 1024
 """A frame counts as one message for each so many bytes begun."""
 
 

@@ -6,16 +6,12 @@ import asyncio
 import errno
 import http
 import logging
-import os
 import secrets
 import signal
 import socket
-import sys
-import threading
 import time
 import webbrowser
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -43,10 +39,10 @@ from .sessions import Sessions
 from .site import Site, respond
 from .socket import MOST_READ_AHEAD, Socket, limited_to
 from .tls import Certificate
+from .tokenizing import Tokenizing, abandon_tokenizing
 
 _log = logging.getLogger(__name__)
 
-_TOKENIZER_THREADS = "tokenize"
 _MOST_VISITORS = 256
 """Connections besides twice the sessions: page requests, and handshakes that are not over."""
 _DRAIN_LOOK = 0.02
@@ -69,8 +65,8 @@ class Server:
         """Whether nothing new is taken on, and only what has been asked for is answered."""
         self.metrics = Metrics()
         self._specs = specs
-        self._executor = ThreadPoolExecutor(max_workers=2, thread_name_prefix=_TOKENIZER_THREADS)
-        self.sessions = Sessions(settings, lambda: self.models, self._executor, self.metrics)
+        self._tokenizing = Tokenizing()
+        self.sessions = Sessions(settings, lambda: self.models, self._tokenizing, self.metrics)
         self.token = settings.token
         self._proxies = Proxies(settings.trusted_proxies)
         if self.token is None and (self._proxies or not is_loopback(settings.host)):
@@ -161,7 +157,7 @@ class Server:
             except asyncio.TimeoutError:
                 _log.warning("Some connections did not close in time.")
             self.models.end()
-            self._executor.shutdown(wait=False, cancel_futures=True)
+            self._tokenizing.end()
         if self._failure is not None:
             raise self._failure
 
@@ -320,19 +316,7 @@ def run(settings: Settings, specs: Sequence[ModelSpec]) -> None:
         await server.run(announce)
 
     asyncio.run(main())
-    _abandon_tokenizing()
-
-
-def _abandon_tokenizing() -> None:
-    """The interpreter would wait for the text that a thread is in the middle of: seconds for a long one, nothing can
-    interrupt it, and nobody wants its tokens any more."""
-    for thread in threading.enumerate():
-        if thread.name.startswith(_TOKENIZER_THREADS):
-            thread.join(0.1)
-            if thread.is_alive():
-                sys.stdout.flush()
-                sys.stderr.flush()
-                os._exit(0)
+    abandon_tokenizing()
 
 
 def _log_failure(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

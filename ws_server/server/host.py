@@ -6,9 +6,9 @@ import asyncio
 import logging
 import time
 from collections.abc import Coroutine
-from concurrent.futures import Executor
 from typing import Any
 
+from ..document.tokenizer import TooManyTokens
 from ..engine.commands import LoadProgress
 from ..errors import ModelLoadFailed, RequestError
 from ..logs import about
@@ -29,6 +29,7 @@ from ..session import (
 from .metrics import Metrics
 from .models import Models
 from .outbox import Outbox
+from .tokenizing import Tokenizing
 
 _log = logging.getLogger(__name__)
 
@@ -39,11 +40,11 @@ _MOST_WAITING = 8
 class Host:
     """Carries out what a session wants done. All methods run on the event loop."""
 
-    def __init__(self, session: Session, models: Models, executor: Executor, metrics: Metrics) -> None:
+    def __init__(self, session: Session, models: Models, tokenizing: Tokenizing, metrics: Metrics) -> None:
         self.session = session
         self.outbox: Outbox | None = None
         self._models = models
-        self._executor = executor
+        self._threads = tokenizing
         self._metrics = metrics
         self._tasks: set[asyncio.Task[None]] = set()
         self._loads: dict[RequestId, asyncio.Task[None]] = {}
@@ -115,9 +116,10 @@ class Host:
                 if not self.session.waits_for(work.uri, work.ticket):
                     return
                 begun = time.perf_counter()
-                tokens = await asyncio.get_running_loop().run_in_executor(
-                    self._executor, work.tokenizer.tokenize, work.text, work.encoding
-                )
+                tokens = await self._threads.tokens(work)
+        except TooManyTokens:
+            self.perform(self.session.too_many_tokens(work.uri, work.ticket))
+            return
         except Exception:
             _log.exception("Tokenizing failed.", extra=about(session=self.session.id[:6]))
             self.perform(self.session.tokenizing_failed(work.uri, work.ticket))

@@ -6,7 +6,6 @@ import asyncio
 import hmac
 import logging
 from collections.abc import Callable, Collection
-from concurrent.futures import Executor
 from typing import TYPE_CHECKING
 
 from websockets.frames import CloseCode
@@ -21,6 +20,7 @@ from ..session import Session
 from .host import Host
 from .metrics import Metrics
 from .models import Models
+from .tokenizing import Tokenizing
 
 if TYPE_CHECKING:
     from .connection import Connection
@@ -34,10 +34,12 @@ _MOST_DEATHS = 3
 class Sessions:
     """All sessions, connected or waiting to be resumed."""
 
-    def __init__(self, settings: Settings, models: Callable[[], Models], executor: Executor, metrics: Metrics) -> None:
+    def __init__(
+        self, settings: Settings, models: Callable[[], Models], tokenizing: Tokenizing, metrics: Metrics
+    ) -> None:
         self._settings = settings
         self._models = models
-        self._executor = executor
+        self._tokenizing = tokenizing
         self._metrics = metrics
         self._hosts: dict[str, Host] = {}
         self._holders: dict[str, Connection] = {}
@@ -81,7 +83,7 @@ class Sessions:
         while sum(other == address for other in self._addresses.values()) >= limits.sessions_per_address:
             self._end(next(session_id for session_id in self._expiry if self._addresses[session_id] == address))
         session = Session(model, limits, lambda: self._models().summaries())
-        host = Host(session, self._models(), self._executor, self._metrics)
+        host = Host(session, self._models(), self._tokenizing, self._metrics)
         self._hosts[session.id] = host
         self._holders[session.id] = connection
         self._addresses[session.id] = address

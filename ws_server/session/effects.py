@@ -38,7 +38,7 @@ class Notify:
 
 @dataclass(frozen=True, slots=True)
 class Tokenize:
-    """Tokenize, then call `Session.tokenized`."""
+    """Tokenize, then call `Session.tokenized`; or, where there are more tokens than `most`, `too_many_tokens`."""
 
     uri: str
     ticket: int
@@ -47,6 +47,10 @@ class Tokenize:
     encoding: PositionEncoding
     merged: int
     """How many older versions this one answers too."""
+    most: int
+    """Tokens that a document may have."""
+    unsure: bool
+    """Whether there may be far more than that, so that it is worth a look before all is tokenized."""
 
 
 @dataclass(frozen=True, slots=True)

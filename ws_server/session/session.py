@@ -318,14 +318,18 @@ class Session:
             return []
         merged, document.changes = document.changes - 1, 0
         document.tokenizing = Tokenizing(self._next(), document.text.version)
+        text, most = document.text.text, self.limits.document_tokens
+        told = int(document.sent.stops[-1]) if len(document.sent) else 0
         return [
             Tokenize(
                 uri,
                 document.tokenizing.ticket,
                 self.model.tokenizer,
-                document.text.text,
+                text,
                 document.text.encoding,
                 merged,
+                most,
+                unsure=len(text) - told > most,
             )
         ]
 
@@ -371,6 +375,14 @@ class Session:
         document.tokenizing = None
         error = InternalError("The text could not be tokenized.", uri=uri)
         return self._refuse_text(uri, document, error)
+
+    def too_many_tokens(self, uri: str, ticket: int) -> Effects:
+        """A `Tokenize` was given up."""
+        document = self._documents.get(uri)
+        if document is None or document.tokenizing is None or document.tokenizing.ticket != ticket:
+            return []
+        document.tokenizing = None
+        return self._too_many_tokens(uri, document)
 
     def _too_many_tokens(self, uri: str, document: Document) -> Effects:
         maximum = self.limits.document_tokens
