@@ -27,6 +27,10 @@ export class TopPanel extends Panel {
         background: var(--raised); border-bottom: 1px solid var(--line);
       }
     }
+    @media (max-width: 520px) {
+      header { gap: 4px; padding: 7px 10px; }
+      h1 span { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+    }
     .parts { margin-left: auto; display: flex; gap: 4px; }
     .parts button { display: flex; align-items: center; gap: 6px; font-size: 13px; padding: 3px 8px; }
     .parts button[aria-pressed="true"] { color: var(--text); border-color: var(--line); background: var(--page); }
@@ -64,7 +68,7 @@ export class TopPanel extends Panel {
     const title = `Theme: ${theme}`;
     return html`
       <header>
-        <h1><svg viewBox="0 0 32 32" aria-hidden="true">${logo}</svg>Neuroscope</h1>
+        <h1><svg viewBox="0 0 32 32" aria-hidden="true">${logo}</svg><span>Neuroscope</span></h1>
         <div class="model">${this.#model()}</div>
         ${doing === null ? nothing : html`
           <div class="progress" role="status" data-testid="progress">
