@@ -73,13 +73,14 @@ export function snapshotOf(workbench: Workbench): Snapshot {
   const neurons = rows.list.map(({ key, hue, hidden }): ExportNeuron => (
     { key, hue, hidden, scale: workbench.scale(key), origin: workbench.origin(key) }
   ));
+  const values = new Map(rows.keys.map((key) => [key, document.activations.values(key)]));
   const drawn = new Set(picture.stripes.map(({ key }) => key));
   return {
     model: client.model,
     neurons,
     focus: neurons.find(({ key, hidden }) => key === rows.focus && !hidden) ?? null,
     stripes: neurons.filter(({ key }) => drawn.has(key)),
-    documents: [{ name: "Text", text: document.text, tokens: document.tokens, values: (key) => document.activations.values(key) }],
+    documents: [{ name: "Text", text: document.text, tokens: document.tokens, values }],
   };
 }
 

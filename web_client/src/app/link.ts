@@ -40,7 +40,7 @@ export function encodePlain(state: LinkState): string {
     ["view", encodeView(state.view)],
     ["v", VERSION],
   ];
-  return parts.flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${escape(value)}`])).join("&");
+  return parts.flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${name === "text" ? escapeText(value) : escape(value)}`])).join("&");
 }
 
 /** What stands behind the `#` of a link, of an encoded state; null where no address could hold it. */
@@ -67,6 +67,14 @@ function encodeNeuron({ key, hue, pinned, hidden, range }: NeuronState): string 
 /** The names of what is open. */
 function encodeView(view: PageState["view"]): string | undefined {
   return view === undefined ? undefined : [view.side ?? "neurons", ...(view.heatmap === true ? ["heatmap"] : [])].join(",");
+}
+
+let lastText = { text: "", escaped: "" };
+
+/** As `escape`. A page is written down much more often than its text changes, and that may be long. */
+function escapeText(text: string): string {
+  if (lastText.text !== text) lastText = { text, escaped: escape(text) };
+  return lastText.escaped;
 }
 
 /**

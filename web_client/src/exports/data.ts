@@ -80,8 +80,8 @@ function span({ tokens }: ExportDocument, index: number): { from: number; to: nu
 }
 
 function row(document: ExportDocument, key: string): number[] {
-  const values = document.values(key);
-  return Array.from({ length: document.tokens.length }, (_, i) => values[i] ?? NaN);
+  const values = document.values.get(key);
+  return Array.from({ length: document.tokens.length }, (_, i) => values?.[i] ?? NaN);
 }
 
 /** A float32 as the shortest number that is read as the same float32; null where it is none. */

@@ -103,16 +103,16 @@ function pieceHtml({ neurons, focus, stripes }: Snapshot, document: ExportDocume
   if (tokens.length === 0) return escapeMarkup(text);
   const colours: string[] = [];
   if (kind !== "context") {
-    const back = focus === null ? null : washed(focus.hue, strongest(document.values(focus.key), tokens, focus.scale));
+    const back = focus === null ? null : washed(focus.hue, strongest(document, focus, tokens));
     if (back !== null) colours.push(`--b:${back}`);
     stripes.forEach((neuron, i) => {
-      const colour = striped(neuron.hue, strongest(document.values(neuron.key), tokens, neuron.scale));
+      const colour = striped(neuron.hue, strongest(document, neuron, tokens));
       if (colour !== null) colours.push(`--s${i}:${colour}`);
     });
   }
   const told = tokens.map((token) => {
     const { id, text: own } = document.tokens.at(token);
-    const values = neurons.map(({ key }) => `${key} ${formatValue(document.values(key)[token] ?? NaN)}`);
+    const values = neurons.map(({ key }) => `${key} ${formatValue(document.values.get(key)?.[token] ?? NaN)}`);
     return [`${visibleText(own)} · token ${token} · id ${id}`, ...values].join("\n");
   });
   const attributes = [

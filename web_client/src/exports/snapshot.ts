@@ -20,8 +20,8 @@ export interface ExportDocument {
   readonly text: string;
   /** Spans in UTF-16 units of `text`. */
   readonly tokens: TokenList;
-  /** One number a token; NaN where there is none. */
-  values(key: string): ArrayLike<number>;
+  /** By neuron, one number a token; NaN where there is none. */
+  readonly values: ReadonlyMap<string, ArrayLike<number>>;
 }
 
 export interface Snapshot {
@@ -63,11 +63,11 @@ export function striped(hue: number, bucket: number): string | null {
   return hex(over(bucket < 0 ? slate.light : inkOf(hue, "light"), strengthOf(bucket), page));
 }
 
-/** Bucket of the strongest of several tokens' values: what tokens that share a character are drawn with. */
-export function strongest(values: ArrayLike<number>, tokens: readonly number[], scale: Scale): number {
+/** Bucket of the strongest of a neuron's values at several tokens: what tokens that share a character are drawn with. */
+export function strongest({ values }: ExportDocument, { key, scale }: ExportNeuron, tokens: readonly number[]): number {
   let found = NO_VALUE;
   for (const token of tokens) {
-    const bucket = bucketOf(values[token] ?? NaN, scale);
+    const bucket = bucketOf(values.get(key)?.[token] ?? NaN, scale);
     if (bucket !== NO_VALUE && (found === NO_VALUE || Math.abs(bucket) > Math.abs(found))) found = bucket;
   }
   return found;

@@ -51,7 +51,7 @@ export function toSvg(snapshot: Snapshot, columns: number): Picture {
       parts.push(label(EDGE, y + 14, document.name, { weight: 600, size: 12 }));
       y += 22;
     }
-    parts.push(...textSvg(snapshot, document, layout, y, rowHeight));
+    parts.push(textSvg(snapshot, document, layout, y, rowHeight));
     y += (layout.rows - (document.text.endsWith("\n") ? 1 : 0)) * rowHeight + 8; // a last line with nothing in it takes no room
   });
   const width = Math.ceil(2 * EDGE + Math.max(MARGIN + columnsUsed * ADVANCE, legend.width));
@@ -75,7 +75,7 @@ function withVisibleControls({ pieces }: Line): Line {
   return { pieces: pieces.map((piece) => ({ ...piece, text: visibleControls(piece.text) })) };
 }
 
-function textSvg(snapshot: Snapshot, document: ExportDocument, { placed }: Layout, top: number, rowHeight: number): string[] {
+function textSvg(snapshot: Snapshot, document: ExportDocument, { placed }: Layout, top: number, rowHeight: number): string {
   const { focus, stripes } = snapshot;
   return placed.flatMap(({ piece, text, row, column, columns }) => {
     const x = EDGE + MARGIN + column * ADVANCE;
@@ -83,10 +83,10 @@ function textSvg(snapshot: Snapshot, document: ExportDocument, { placed }: Layou
     const width = columns * ADVANCE;
     const found: string[] = [];
     if (piece.kind !== "context") {
-      const back = focus === null ? null : washed(focus.hue, strongest(document.values(focus.key), piece.tokens, focus.scale));
+      const back = focus === null ? null : washed(focus.hue, strongest(document, focus, piece.tokens));
       if (back !== null) found.push(rect(x, y, width, BOX, back));
       stripes.forEach((neuron, i) => {
-        const colour = striped(neuron.hue, strongest(document.values(neuron.key), piece.tokens, neuron.scale));
+        const colour = striped(neuron.hue, strongest(document, neuron, piece.tokens));
         if (colour !== null) found.push(rect(x, y + BOX + 1 + i * STRIPE, width, STRIPE - 1, colour));
       });
     }
@@ -101,7 +101,7 @@ function textSvg(snapshot: Snapshot, document: ExportDocument, { placed }: Layou
       );
     }
     return found;
-  });
+  }).join("\n");
 }
 
 /** A token's characters between its spaces, told how long they are. */

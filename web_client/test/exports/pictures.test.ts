@@ -5,7 +5,7 @@ import { visibleControls } from "../../src/exports/escape";
 import { toHtml } from "../../src/exports/html";
 import { INK, PAPER, striped, washed } from "../../src/exports/snapshot";
 import { toSvg } from "../../src/exports/svg";
-import { cut, documentOf, neuron, snapshotOf } from "./snapshots";
+import { cut, documentOf, neuron, snapshotOf, valuesOf } from "./snapshots";
 
 const MARKUP = `<script>alert(1)</script> "q" 'a' &amp; <img src=x onerror="alert(1)"> ]]> --> \u0000\u001b\ufffd\u202e`;
 
@@ -38,7 +38,7 @@ describe("the coloured text as HTML", () => {
     expect(spans.length).toBe(document.tokens.length);
     spans.forEach((style, token) => {
       const expected = snapshot.neurons.flatMap(({ key, hue, scale }, i) => {
-        const colour = (i === 0 ? washed : striped)(hue, bucketOf(document.values(key)[token] ?? NaN, scale));
+        const colour = (i === 0 ? washed : striped)(hue, bucketOf(valuesOf(document, key)[token] ?? NaN, scale));
         return colour === null ? [] : [`--${i === 0 ? "b" : `s${i - 1}`}:${colour}`];
       });
       expect(style).toBe(expected.join(";"));
@@ -75,10 +75,10 @@ describe("the coloured text as SVG", () => {
     expect(second).toBeUndefined(); // BOS has no letters of its own
     const [one, two] = [...svg.matchAll(/<text x="([\d.]+)" y="([\d.]+)" textLength="([\d.]+)">(\w+)/g)];
     expect([one?.[4], two?.[4]]).toEqual(["one", "two"]);
-    const value = document.values("L0N1")[2] ?? NaN;
+    const value = valuesOf(document, "L0N1")[2] ?? NaN;
     const left = (Number(two?.[1]) - 8.4).toFixed(1); // its leading space
     expect(svg).toContain(`<rect x="${left}" y="${Number(two?.[2]) - 14.5}" width="33.6" height="20" fill="${washed(4, bucketOf(value, { min: -1, max: 1 }))}"/>`);
-    expect(svg).toContain(`fill="${striped(5, bucketOf(document.values("L0N2")[2] ?? NaN, { min: -1, max: 1 }))}"/>`);
+    expect(svg).toContain(`fill="${striped(5, bucketOf(valuesOf(document, "L0N2")[2] ?? NaN, { min: -1, max: 1 }))}"/>`);
   });
 
   it("grows with its text, and is no wider than asked", () => {

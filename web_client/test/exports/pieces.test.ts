@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { bucketOf } from "../../src/colour/scale";
 import { linesOf } from "../../src/exports/pieces";
 import { strongest } from "../../src/exports/snapshot";
-import { cut, documentOf } from "./snapshots";
+import { cut, documentOf, neuron, valuesOf } from "./snapshots";
 
 describe("pieces", () => {
   it("hold every character once, in order, and every token that has a place", () => {
@@ -20,7 +20,7 @@ describe("pieces", () => {
   it("wear the strongest of the values of the tokens that share their characters", () => {
     fc.assert(fc.property(cut, ({ text, tokens }) => {
       const document = documentOf(text, tokens);
-      const values = document.values("L0N1");
+      const values = valuesOf(document, "L0N1");
       const scale = { min: -0.5, max: 2 };
       let at = 0;
       for (const { pieces } of linesOf(document)) {
@@ -29,7 +29,7 @@ describe("pieces", () => {
           const covering = tokens.flatMap(({ from, to }, i) => (from <= at && at < to ? [i] : []));
           expect(own).toEqual(covering);
           const sizes = covering.map((i) => Math.abs(bucketOf(values[i] ?? NaN, scale)));
-          expect(Math.abs(strongest(values, own, scale))).toBe(Math.max(...sizes));
+          expect(Math.abs(strongest(document, neuron("L0N1", 0, { scale }), own))).toBe(Math.max(...sizes));
           at += kind === "break" ? 1 : part.length;
         }
       }

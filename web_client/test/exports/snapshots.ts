@@ -5,13 +5,20 @@ import type { ExportDocument, ExportNeuron, Snapshot } from "../../src/exports/s
 import type { Token } from "../../src/wire";
 import { activations, model, tokenize } from "../scripted-server";
 
+const KEYS = [...Array.from({ length: 12 }, (_, i) => `L0N${i}`), "L3N4", "blocks.0.hook_resid_post/3"];
+
+/** Every value of a neuron in a document. */
+export function valuesOf(document: ExportDocument, key: string): number[] {
+  return Array.from(document.values.get(key) ?? []);
+}
+
 export function neuron(key: string, hue: number, more: Partial<ExportNeuron> = {}): ExportNeuron {
   return { key, hue, scale: { min: -1, max: 1 }, origin: "widest seen", hidden: false, ...more };
 }
 
 export function documentOf(text: string, tokens: readonly Token[] = tokenize(text), name = "Text"): ExportDocument {
   const list = TokenList.of(tokens);
-  return { name, text, tokens: list, values: (key) => activations(key, tokens) };
+  return { name, text, tokens: list, values: new Map(KEYS.map((key) => [key, activations(key, tokens)])) };
 }
 
 export function snapshotOf(documents: readonly ExportDocument[], stripes = 2): Snapshot {
