@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type ExportedValues, shortest, toCsv, toJson } from "../../src/exports/data";
@@ -67,7 +68,17 @@ describe("values as data", () => {
     expect(rows.slice(-2).map((row) => row.at(-1))).toEqual(["", "0.5"]);
   });
 
-  it("are a JSON of the documented shape", () => {
+  it("are a JSON as the documentation shows it", () => {
+    const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
+    const [, example] = /JSON has the shape\n\n(( {4}.*\n)+)/.exec(readme) as RegExpExecArray;
+    const typed = neuron("L9N652", 0, { scale: { min: -2.5, max: 2.5 }, origin: "typed", hidden: true });
+    const tokens = [{ id: 464, text: "The", from: 0, to: 3 }];
+    const document = { ...documentOf("The cat sat", tokens), values: new Map([["L9N652", [0.25]]]) };
+    const snapshot = { model: null, neurons: [typed], focus: typed, stripes: [], documents: [document] };
+    expect(JSON.parse(toJson(snapshot))).toEqual(JSON.parse((example as string).replace("{...}", "null")));
+  });
+
+  it("are a JSON that gives back every token and value", () => {
     fc.assert(fc.property(cut, ({ text, tokens }) => {
       const document = documentOf(text, tokens);
       const hidden = neuron("blocks.0.hook_resid_post/3", 4, { hidden: true, origin: "typed", scale: { min: -2, max: 0.5 } });
