@@ -110,15 +110,20 @@ def test_adding_several_at_once(written: NeuroscopePage) -> None:
     expect(written.row(many[-1])).to_be_in_viewport()
 
 
-def test_the_tab_key_passes_the_rows_and_leaves_the_focus(written: NeuroscopePage) -> None:
+def test_the_tab_key_passes_the_controls_of_the_row_in_focus_and_leaves_the_focus(written: NeuroscopePage) -> None:
     written.page.get_by_test_id("add-button").focus()
     written.page.keyboard.press("Tab")
     expect(written.row("L0N7").locator(".row")).to_be_focused()
+    for stop in ("max", "min", "range-statistics", "range-min", "range-max"):
+        written.page.keyboard.press("Tab")
+        expect(written.row("L0N7").get_by_test_id(stop)).to_be_focused()
     written.page.keyboard.press("Tab")
     for key in ("L0N7", "L1N42", "L2N3"):
         expect(written.row(key).locator(":focus")).to_have_count(0)
     assert written.shows(TEXT).focus == "L0N7"
-    written.page.keyboard.press("Shift+Tab")
+    for _ in range(6):
+        written.page.keyboard.press("Shift+Tab")
+    expect(written.row("L0N7").locator(".row")).to_be_focused()
     written.page.keyboard.press("ArrowDown")
     expect(written.row("L1N42").locator(".row")).to_be_focused()
     assert written.shows(TEXT).focus == "L1N42"

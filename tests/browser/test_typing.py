@@ -120,7 +120,9 @@ def test_several_cursors(written: NeuroscopePage) -> None:
 def test_a_text_longer_than_the_context(neuroscope: NeuroscopePage) -> None:
     line = "In the beginning the 24 sailors counted their boats, one after another.\n"
     many = line * 60
+    neuroscope.page.set_viewport_size({"width": 1200, "height": 3400})  # the editor draws what is seen, and some more
     neuroscope.write(many)
+    neuroscope.editor.press("ControlOrMeta+Home")
     shown = neuroscope.shows(many)
     starts = [i for i, token in enumerate(shown.tokens) if token["segment"]]
     assert len(starts) > 1

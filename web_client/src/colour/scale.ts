@@ -3,7 +3,7 @@
  *
  * The scale diverges at zero: -STEPS is the strongest slate, 0 the page itself, +STEPS the strongest of the neuron's hue. Both sides have
  * the same reach unless a person typed another one, so that equal sizes look equally strong. The reach never follows the
- * text of the moment: it comes from the neuron's statistics, else from the widest value seen, which only grows. Of the
+ * text of the moment, unless a person asked for that: it comes from the neuron's statistics, else from the widest value seen, which only grows. Of the
  * statistics it takes a high quantile, because beside the one largest value of a corpus nearly all others would be pale.
  */
 
@@ -19,10 +19,12 @@ export interface Scale {
   readonly max: number;
 }
 
-/** What a person typed; null is automatic. */
+/** The range that a person chose: what was typed; null is automatic. */
 export interface TypedRange {
   readonly min: number | null;
   readonly max: number | null;
+  /** Automatic bounds follow the text of the moment instead of the neuron's statistics. */
+  readonly text?: true;
 }
 
 export const automatic: TypedRange = { min: null, max: null };
@@ -53,18 +55,35 @@ export function reachOf({ min, max, quantiles }: Spread): { readonly reach: numb
   return { reach: Math.max(Math.abs(min), Math.abs(max)), level: null };
 }
 
-/** Where an automatic scale comes from, in words. */
-export function originOf(known: Spread | null): string {
+/** Where a scale comes from, in words. */
+export function originOf(known: Spread | null, range: TypedRange): string {
+  if (range.min !== null || range.max !== null) return "typed";
+  if (range.text === true) return "widest of this text";
   if (known === null) return "widest seen";
   const { level } = reachOf(known);
   return level === null ? "extremes of held-out text" : `${Number((level * 100).toFixed(4))} % of held-out text`;
 }
 
-/** The scale of a neuron. `known` is its spread over a corpus, where there are statistics; `widest` the widest value seen. */
-export function scaleOf(known: Spread | null, widest: number, typed: TypedRange): Scale {
-  const reach = known === null ? widest : reachOf(known).reach;
+/** What the reach of a neuron's colours can come from. */
+export interface Reaches {
+  /** Its spread over a corpus; null where there are no statistics. */
+  readonly known: Spread | null;
+  /** The widest value seen. */
+  readonly widest: number;
+  /** The widest value of the text of the moment. */
+  readonly text: number;
+}
+
+/** The scale of a neuron. */
+export function scaleOf({ known, widest, text }: Reaches, range: TypedRange): Scale {
+  const reach = range.text === true ? text : known === null ? widest : reachOf(known).reach;
   const usable = reach > 0 && Number.isFinite(reach) ? reach : 1;
-  return { min: typed.min ?? -usable, max: typed.max ?? usable };
+  return { min: range.min ?? -usable, max: range.max ?? usable };
+}
+
+/** Whether a range is what a neuron has by itself. */
+export function isAutomatic({ min, max, text }: TypedRange): boolean {
+  return min === null && max === null && text !== true;
 }
 
 /** The bucket of a value, in [-STEPS, STEPS]; NO_VALUE for NaN. A side of no reach has no colours. */

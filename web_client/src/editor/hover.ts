@@ -2,9 +2,12 @@
 import { type Extension, StateEffect, StateField } from "@codemirror/state";
 import { type EditorView, showTooltip, type Tooltip, type TooltipView, ViewPlugin, type ViewUpdate } from "@codemirror/view";
 import { classOf, hueClass } from "../colour/palette";
+import { NO_VALUE } from "../colour/scale";
+import { cellsOf } from "./cells";
+import { explainToken } from "./explain";
 import { formatValue, visibleText } from "./format";
 import { pictureField } from "./picture";
-import type { TokenSource } from "./source";
+import type { TokenSource, TokenValue } from "./source";
 
 interface Hovered {
   readonly token: number;
@@ -23,15 +26,20 @@ const hoveredField = StateField.define<Hovered | null>({
   provide: (field) => showTooltip.from(field, (hovered) => hovered?.tooltip ?? null),
 });
 
-/** Index of the token that an element of the editor shows, or null. */
-function tokenAt(view: EditorView, target: EventTarget | null): number | null {
+/** Index of the token that is shown under the pointer, or null. */
+function tokenAt(view: EditorView, { target, clientX }: MouseEvent): number | null {
   if (!(target instanceof Element)) return null;
   const sign = target.closest<HTMLElement>("[data-token]");
   if (sign !== null) return Number(sign.dataset.token);
   const mark = target.closest(".neuro-token");
   if (mark === null || !view.contentDOM.contains(mark)) return null;
-  const index = view.state.field(pictureField).tokens.covering(view.posAtDOM(mark));
-  return index < 0 ? null : index;
+  const from = view.posAtDOM(mark);
+  const cell = cellsOf(view.state.field(pictureField).tokens, from, from + 1)[0];
+  if (cell === undefined) return null;
+  // Tokens that share a character share its width, as their stripes do.
+  const { left, width } = mark.getBoundingClientRect();
+  const parts = cell.last - cell.first + 1;
+  return cell.first + Math.max(0, Math.min(parts - 1, Math.floor(((clientX - left) / width) * parts)));
 }
 
 function tokenTooltip(source: TokenSource, { state }: EditorView, index: number): Tooltip {
@@ -58,18 +66,23 @@ function element(tag: string, className: string, text: string): HTMLElement {
 
 /** From so many neurons on, their values stand in several columns. */
 const MANY = 14;
+/** Of more than these, only the strongest are told, and the one in focus. */
+const MOST = 36;
 
 function tooltipContent(source: TokenSource, view: EditorView, index: number): HTMLElement[] {
   const { tokens } = view.state.field(pictureField);
   if (index >= tokens.length) return [];
   const token = tokens.at(index);
-  const place = token.special ? "added by the server" : `${token.from}–${token.to}`;
+  const place = token.special ? "" : ` · ${token.from}–${token.to}`;
   const head = element("div", "neuro-tooltip-head", "");
   head.append(
     element("span", "neuro-tooltip-text", visibleText(token.text)),
-    element("span", "neuro-tooltip-facts", `token ${index} · id ${token.id} · ${place}`),
+    element("span", "neuro-tooltip-facts", `token ${index} · id ${token.id}${place}`),
   );
-  const rows = source.valuesAt(index).map(({ key, hue, value, bucket, focused }) => {
+  const words = explainToken(tokens, index, (from, to) => view.state.sliceDoc(from, to))
+    .map((sentence) => element("div", "neuro-tooltip-words", sentence));
+  const all = source.valuesAt(index);
+  const rows = worthTelling(all).map(({ key, hue, value, bucket, focused }) => {
     const row = element("div", `neuro-tooltip-row ${hueClass(hue)} ${focused ? "neuro-focused" : ""}`, "");
     row.append(
       element("span", `neuro-swatch ${classOf(bucket)}`, ""),
@@ -80,7 +93,15 @@ function tooltipContent(source: TokenSource, view: EditorView, index: number): H
   });
   const list = element("div", rows.length > MANY ? "neuro-tooltip-rows neuro-many" : "neuro-tooltip-rows", "");
   list.append(...rows);
-  return [head, list];
+  const left = all.length - rows.length;
+  return [head, ...words, list, ...(left === 0 ? [] : [element("div", "neuro-tooltip-words", `and ${left} weaker ones`)])];
+}
+
+function worthTelling(values: readonly TokenValue[]): readonly TokenValue[] {
+  if (values.length <= MOST) return values;
+  const size = ({ bucket, focused }: TokenValue): number => (focused ? Infinity : bucket === NO_VALUE ? -1 : Math.abs(bucket));
+  const told = new Set([...values].sort((a, b) => size(b) - size(a)).slice(0, MOST));
+  return values.filter((value) => told.has(value));
 }
 
 export function tokenHover(source: TokenSource): Extension {
@@ -105,7 +126,7 @@ export function tokenHover(source: TokenSource): Extension {
       eventHandlers: {
         mousemove(event, view) {
           // While a button is down, a selection is being made.
-          tell(view, event.buttons === 0 ? tokenAt(view, event.target) : null);
+          tell(view, event.buttons === 0 ? tokenAt(view, event) : null);
         },
         mouseleave(_event, view) { tell(view, null); },
         mousedown(_event, view) { tell(view, null); },

@@ -6,14 +6,15 @@
 import type { Extension } from "@codemirror/state";
 import type { NeuroscopeDocument } from "../client/document";
 import { tokenHover } from "./hover";
-import { tokenMarks } from "./marks";
+import { tabMarks, tokenMarks } from "./marks";
 import { followSource, pictureField, pictureHue } from "./picture";
 import type { TokenSource } from "./source";
+import { stripeLayer } from "./stripes";
 import { syncDocument } from "./sync";
 import { tokenTheme } from "./theme";
 
 export function neuroscope(document: NeuroscopeDocument, source: TokenSource): Extension {
-  return [pictureField, pictureHue, syncDocument(document), followSource(source), tokenMarks, tokenHover(source), tokenTheme];
+  return [pictureField, pictureHue, syncDocument(document), followSource(source), tabMarks, tokenMarks, stripeLayer, tokenHover(source), tokenTheme];
 }
 
 export { formatValue, visibleText } from "./format";

@@ -5,11 +5,13 @@
  * bucket changed. Borders are shadows and special tokens stand in the margin: nothing moves the text.
  */
 import type { Range } from "@codemirror/state";
-import { Decoration, type DecorationSet, EditorView, ViewPlugin, type ViewUpdate, WidgetType } from "@codemirror/view";
+import { Decoration, type DecorationSet, EditorView, MatchDecorator, ViewPlugin, type ViewUpdate, WidgetType } from "@codemirror/view";
 import { buckets as allBuckets, classOf } from "../colour/palette";
 import { NO_VALUE } from "../colour/scale";
-import { pictureField } from "./picture";
 import type { TokenInfo } from "../client/tokens";
+import { type Cell, cellsOf, strongest } from "./cells";
+import { contextOf } from "./explain";
+import { pictureField } from "./picture";
 import type { TokenPicture } from "./source";
 
 const marks = new Map([NO_VALUE, ...allBuckets].map((bucket) => [bucket, {
@@ -17,7 +19,9 @@ const marks = new Map([NO_VALUE, ...allBuckets].map((bucket) => [bucket, {
   faded: Decoration.mark({ class: `neuro-token neuro-faded ${classOf(bucket)}` }),
 }]));
 const markedToken = Decoration.mark({ class: "neuro-marked" });
-const contextStart = Decoration.line({ class: "neuro-context" });
+/** A character that several tokens make up. */
+const parted = Decoration.mark({ class: "neuro-parted" });
+const contextStart = (label: string): Decoration => Decoration.line({ class: "neuro-context", attributes: { "data-context": label } });
 
 /** A special token or a line break: something that has a value but no character of its own to colour. */
 class SignWidget extends WidgetType {
@@ -69,46 +73,27 @@ function decorate(view: EditorView): DecorationSet {
   return Decoration.set(ranges, true);
 }
 
-/** What gets one mark: a token, or several that share their characters. */
-interface Cell {
-  readonly from: number;
-  readonly to: number;
-  readonly token: number;
-  readonly faded: boolean;
-  bucket: number;
-}
-
 function addTokens(view: EditorView, picture: TokenPicture, start: number, stop: number, ranges: Range<Decoration>[]): void {
-  const { tokens, buckets, faded, marked } = picture;
-  let cell: Cell | null = null;
-  for (let i = tokens.firstEndingAt(start); i < tokens.length; i++) {
-    const from = Math.max(tokens.from[i] as number, start);
-    const to = Math.min(tokens.to[i] as number, stop);
-    if ((tokens.from[i] as number) > stop) break;
-    const bucket = buckets[i] ?? NO_VALUE;
+  const { tokens, marked } = picture;
+  for (let i = tokens.firstEndingAt(start); i < tokens.length && (tokens.from[i] as number) <= stop; i++) {
     const { special, segment } = tokens.infos[i] as TokenInfo;
     if (special || segment) addSign(view, picture, i, ranges);
-    if (to <= from) continue;
-    if (marked === i) ranges.push(markedToken.range(from, to));
-    // Tokens that share a character (byte-level BPE) share its mark, which wears the strongest of their colours.
-    const begin: number = Math.max(from, cell?.to ?? start);
-    if (begin < to) {
-      if (cell !== null) addCell(view, picture, cell, ranges);
-      cell = { from: begin, to, token: i, bucket, faded: faded?.[i] === 1 };
-    } else if (cell !== null && bucket !== NO_VALUE && Math.abs(bucket) > Math.abs(cell.bucket)) {
-      cell.bucket = bucket;
-    }
+    const from = Math.max(tokens.from[i] as number, start);
+    const to = Math.min(tokens.to[i] as number, stop);
+    if (marked === i && from < to) ranges.push(markedToken.range(from, to));
   }
-  if (cell !== null) addCell(view, picture, cell, ranges);
+  for (const cell of cellsOf(tokens, start, stop)) addCell(view, picture, cell, ranges);
 }
 
 /** The mark of a cell. A line break in it gets a sign in place of colour, for it has no width to colour. */
-function addCell({ state: { doc } }: EditorView, { tokens }: TokenPicture, cell: Cell, ranges: Range<Decoration>[]): void {
-  const { from, to, bucket, token } = cell;
+function addCell({ state: { doc } }: EditorView, { tokens, buckets, faded }: TokenPicture, cell: Cell, ranges: Range<Decoration>[]): void {
+  const { from, to, first, last } = cell;
+  const bucket = strongest(buckets, cell);
   const both = marks.get(bucket);
   if (both === undefined) return;
-  const mark = cell.faded ? both.faded : both.plain;
-  if (tokens.infos[token]?.text.includes("\n") !== true) {
+  const mark = faded?.[first] === 1 ? both.faded : both.plain;
+  if (first < last) ranges.push(parted.range(from, to));
+  if (tokens.infos[first]?.text.includes("\n") !== true) {
     ranges.push(mark.range(from, to));
     return;
   }
@@ -117,7 +102,7 @@ function addCell({ state: { doc } }: EditorView, { tokens }: TokenPicture, cell:
     const end = Math.min(to, line.to);
     if (begin < end) ranges.push(mark.range(begin, end));
     if (to <= line.to) return;
-    ranges.push(Decoration.widget({ widget: new SignWidget("↵", "neuro-break", token, bucket), side: 1 }).range(line.to));
+    ranges.push(Decoration.widget({ widget: new SignWidget("↵", "neuro-break", first, bucket), side: 1 }).range(line.to));
   }
 }
 
@@ -127,9 +112,19 @@ function addSign(view: EditorView, { tokens, buckets }: TokenPicture, index: num
   const at = Math.min(tokens.from[index] as number, view.state.doc.length);
   const line = view.state.doc.lineAt(at);
   const inMargin = line.from === at;
-  if (segment && inMargin) ranges.push(contextStart.range(at));
+  const context = segment ? `context ${contextOf(tokens, index)}` : "";
+  if (segment && inMargin) ranges.push(contextStart(`${context} · token ${index}`).range(at));
   const kind = `${special ? "neuro-special" : "neuro-segment"} ${inMargin ? "neuro-margin" : ""}`;
+  const sign = special ? "BOS" : "⋯";
   ranges.push(Decoration.widget({
-    widget: new SignWidget(special ? "BOS" : "⋯", kind, index, special ? buckets[index] ?? NO_VALUE : 0), side: -1,
+    widget: new SignWidget(inMargin ? sign : `${sign} ${context}`.trimEnd(), kind, index, special ? buckets[index] ?? NO_VALUE : 0), side: -1,
   }).range(at));
 }
+
+/** Tabs are shown, in the width that they have. */
+const tabs = new MatchDecorator({ regexp: /\t/g, decoration: Decoration.mark({ class: "neuro-tab" }) });
+
+export const tabMarks = ViewPlugin.define((view) => ({
+  decorations: tabs.createDeco(view),
+  update(update: ViewUpdate) { this.decorations = tabs.updateDeco(update, this.decorations); },
+}), { decorations: (plugin) => plugin.decorations });

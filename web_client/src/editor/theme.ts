@@ -37,7 +37,22 @@ export const tokenTheme = EditorView.theme({
   ".neuro-margin": {
     display: "inline-block", width: "34px", marginLeft: "-42px", marginRight: "8px", textAlign: "center", padding: "2px 0",
   },
-  ".neuro-context": { borderTop: "1px dashed var(--muted, GrayText)", marginTop: "-1px" },
+  // Where the model begins anew; neither the line nor its label takes room.
+  ".neuro-context": { position: "relative" },
+  ".neuro-context::before": {
+    content: "\"\"", position: "absolute", inset: "0 0 auto", borderTop: "1px dashed var(--muted, GrayText)", pointerEvents: "none",
+  },
+  ".neuro-context::after": {
+    content: "attr(data-context)", position: "absolute", right: "8px", top: "0", transform: "translateY(-50%)", padding: "0 6px",
+    font: "11px/1.3 var(--sans, system-ui, sans-serif)", color: "var(--muted, GrayText)", background: "var(--page, Canvas)", pointerEvents: "none",
+  },
+  // A tab's sign stands in the tab's own width.
+  ".neuro-tab": { position: "relative" },
+  ".neuro-tab::before": {
+    content: "\"⇥\"", position: "absolute", left: ".15em", lineHeight: "1", color: "color-mix(in srgb, var(--text, CanvasText) 45%, transparent)",
+    pointerEvents: "none",
+  },
+  ".neuro-parted": { textDecoration: "underline dotted var(--muted, GrayText)", textUnderlineOffset: "3px" },
 
   ".cm-tooltip": { border: "none", background: "none", zIndex: "20" },
   ".neuro-tooltip": {
@@ -48,6 +63,7 @@ export const tokenTheme = EditorView.theme({
   ".neuro-tooltip-head": { display: "flex", alignItems: "baseline", gap: "10px", marginBottom: "4px" },
   ".neuro-tooltip-text": { font: "600 14px var(--mono, monospace)", whiteSpace: "pre-wrap", overflowWrap: "anywhere" },
   ".neuro-tooltip-facts": { color: "var(--muted, GrayText)", whiteSpace: "nowrap" },
+  ".neuro-tooltip-words": { color: "var(--muted, GrayText)", marginBottom: "4px" },
   ".neuro-tooltip-rows": { maxHeight: "45vh", overflow: "hidden" },
   ".neuro-tooltip-rows.neuro-many": { columns: "3 160px", columnGap: "22px" },
   ".neuro-tooltip-rows.neuro-many .neuro-tooltip-row": { breakInside: "avoid" },

@@ -1,87 +1,92 @@
-/** The header over the text: which neuron colours it, on which scale, and what it does on this text. */
-import { css, html, type TemplateResult } from "lit";
-import { keyed } from "lit/directives/keyed.js";
+/** The line over the text: which neuron colours it, what the colours mean, and what it does on this text. */
+import { css, html, nothing, type TemplateResult } from "lit";
 import { neuronName, type NeuronStatistics } from "../client";
+import { rankOf, rankWords } from "../colour/rank";
 import { buckets, classOf, hueClass } from "../colour/palette";
-import { parseBound } from "../colour/scale";
 import { formatValue, visibleText } from "../editor/format";
 import { Panel } from "./panel";
+import { statisticsWords } from "./rank-bar";
 import { base, bucketStyles } from "./styles";
 
 export class FocusPanel extends Panel {
   static override styles = [base, bucketStyles, css`
-    :host { padding: 12px 16px 10px; border-bottom: 1px solid var(--line); }
-    .rows { display: flex; flex-wrap: wrap; align-items: end; gap: 10px 22px; }
-    .group { display: flex; align-items: end; gap: 8px; }
-    label, .label { display: grid; gap: 2px; font-size: 11px; color: var(--muted); letter-spacing: .01em; }
-    label input { font-size: 14px; color: var(--text); }
-    .place { width: 84px; font-weight: 650; }
-    .place.layer { width: 62px; }
-    .bound { width: 76px; }
+    /* The width that counts is the panel's own, not the window's. */
+    :host { padding: 7px 16px; border-bottom: 1px solid var(--line); container-type: inline-size; }
+    .bar { display: flex; flex-wrap: wrap; align-items: center; gap: 6px 20px; min-height: 34px; }
+    .group { display: flex; align-items: center; gap: 6px; }
+    .swatch { width: 12px; height: 12px; border-radius: 3px; background: var(--neuro-ink); }
+    label { display: flex; align-items: center; gap: 5px; font-size: 12px; color: var(--muted); }
+    .place { width: 62px; font-size: 14px; font-weight: 650; color: var(--text); }
+    .place.layer { width: 46px; }
     .steps { display: flex; }
-    .steps button { padding: 3px 8px; }
+    .steps button { padding: 3px 9px; }
     .steps button:first-child { border-radius: 6px 0 0 6px; }
     .steps button:last-child { border-radius: 0 6px 6px 0; margin-left: -1px; }
-    .legend { display: flex; flex: 1; height: 28px; min-width: 132px; border-radius: 6px; overflow: hidden; }
+    .scale { display: grid; grid-template-columns: auto minmax(80px, 200px) auto; align-items: center; gap: 1px 7px; flex: 0 1 300px; font-size: 12px; }
+    .legend { display: flex; height: 12px; border-radius: 3px; overflow: hidden; box-shadow: inset 0 0 0 1px var(--line); }
     .legend span { flex: 1; }
-    .scale { flex: 1 1 300px; max-width: 460px; }
-    .scale .label { flex: 1; }
-    .text-range { display: grid; gap: 2px; font-size: 11px; color: var(--muted); margin-left: auto; }
-    .text-range div { font-size: 14px; color: var(--text); min-height: 28px; display: flex; gap: 14px; align-items: center; }
-    .text-range b { font-weight: 650; }
-    /* The width that counts is the panel's own, not the window's. */
-    :host { container-type: inline-size; }
-    @container (max-width: 780px) {
-      .scale { flex-basis: 230px; }
-      .legend { min-width: 64px; }
-      .text-range div { display: grid; gap: 0; line-height: 1.25; font-size: 13px; align-content: center; min-height: 30px; }
-      .text-range span { display: flex; justify-content: space-between; gap: 8px; }
-      .rows { column-gap: 16px; }
-      .bound { width: 68px; }
+    .origin { grid-column: 1 / -1; text-align: center; font-size: 11px; line-height: 1.2; color: var(--muted); white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
+    .text-range { display: flex; gap: 4px; font-size: 13px; }
+    .text-range button { display: flex; align-items: baseline; gap: 6px; padding: 2px 6px; min-height: 28px; max-width: 190px; color: var(--muted); }
+    .text-range b { font-weight: 650; color: var(--text); }
+    .text-range .mono { overflow: hidden; text-overflow: ellipsis; white-space: pre; min-width: 0; font-size: 12px; }
+    .stripes { margin-left: auto; padding: 2px 10px; font-size: 12.5px; color: var(--muted); }
+    .stripes[aria-pressed="true"] { color: var(--text); background: var(--hover); }
+    @container (max-width: 760px) {
+      .bar { column-gap: 12px; }
+      .more, .text-range button.lowest { display: none; }
+      .scale { grid-template-columns: auto minmax(76px, 1fr) auto; flex: 1 1 180px; max-width: 240px; }
+      .text-range button { max-width: 130px; }
     }
-    @container (max-width: 600px) {
-      .scale { order: 1; flex-basis: 100%; max-width: none; }
-    }
-    @container (max-width: 420px) { .place { width: 66px; } .place.layer { width: 48px; } }
-    .none { color: var(--muted); padding: 4px 0; }
+    @container (max-width: 580px) { .scale { order: 2; max-width: none; } .text-range { order: 1; } .text-range button { padding-left: 0; } }
+    .none { color: var(--muted); padding: 6px 0; }
   `];
 
   override render(): TemplateResult {
     const { workbench } = this;
-    const key = workbench.rows.focus;
+    const { rows, view } = workbench;
+    const key = rows.focus;
     if (key === null) return html`<p class="none" data-testid="focus-none">No neuron in focus. Add one, as L0N0.</p>`;
     const name = neuronName(key);
-    const extent = workbench.document.activations.extent(key);
     const statistics = workbench.client.subscriptions.neuron(key)?.statistics ?? null;
+    const { min, max } = workbench.scale(key);
     return html`
-      <div class="rows" data-testid="focus" data-key=${key}>
+      <div class="bar ${hueClass(rows.get(key)?.hue ?? 0)}" data-testid="focus" data-key=${key}>
         <div class="group" role="group" aria-label="Neuron that colours the text">
+          <span class="swatch"></span>
           ${name === null ? html`<span class="mono">${key}</span>` : html`
-            ${this.#place("Layer", name.layer, "layer", (step) => { workbench.rows.step(key, { layers: step }); })}
-            ${this.#place("Neuron", name.neuron, "neuron", (step) => { workbench.rows.step(key, { neurons: step }); })}
+            ${this.#place("Layer", name.layer, "layer", (step) => { rows.step(key, { layers: step }); })}
+            ${this.#place("Neuron", name.neuron, "neuron", (step) => { rows.step(key, { neurons: step }); })}
             <div class="steps">
               <button data-testid="step-down" aria-label="Previous neuron" title="Previous neuron (↓ in the field)"
-                @click=${() => { workbench.rows.step(key, { neurons: -1 }); }}>‹</button>
+                @click=${() => { rows.step(key, { neurons: -1 }); }}>‹</button>
               <button data-testid="step-up" aria-label="Next neuron" title="Next neuron (↑ in the field)"
-                @click=${() => { workbench.rows.step(key, { neurons: 1 }); }}>›</button>
+                @click=${() => { rows.step(key, { neurons: 1 }); }}>›</button>
             </div>`}
         </div>
-        ${keyed(key, html`<div class="group scale" role="group" aria-label="Colour range">
-          ${this.#bound(key, "min")}
-          <div class="label">
-            <span>colour range · <span data-testid="range-origin" title=${statisticsText(statistics)}>${workbench.origin(key)}</span></span>
-            <div class="legend ${hueClass(workbench.rows.get(key)?.hue ?? 0)}" aria-hidden="true">${buckets.map((bucket) => html`<span class=${classOf(bucket)}></span>`)}</div>
-          </div>
-          ${this.#bound(key, "max")}
-        </div>`)}
-        <div class="text-range" title="Over the text's own tokens; special tokens are left out">on this text
-          <div class="number">
-            <span>max <b data-testid="text-max">${formatValue(extent?.max ?? NaN)}</b></span>
-            <span>min <b data-testid="text-min">${formatValue(extent?.min ?? NaN)}</b></span>
-          </div>
+        <div class="scale number" title=${statistics === null ? nothing : statisticsWords(statistics)}>
+          <span>${formatValue(min)}</span>
+          <div class="legend" role="img" aria-label="Colours from ${formatValue(min)} to ${formatValue(max)}">${buckets.map((bucket) => html`<span class=${classOf(bucket)}></span>`)}</div>
+          <span>${formatValue(max)}</span>
+          <span class="origin" data-testid="range-origin">${workbench.origin(key)}</span>
         </div>
-      </div>
-      <p class="sr">${extent === null ? "" : `Strongest at ${visibleText(workbench.document.tokens.at(extent.maxAt).text)}`}</p>`;
+        <div class="text-range number" role="group" aria-label="On this text">${this.#extreme(key, "max", statistics)}${this.#extreme(key, "min", null)}</div>
+        ${rows.keys.length < 2 ? nothing : html`
+          <button class="stripes" data-testid="stripes" aria-pressed=${view.state.stripes} title="The other neurons as stripes under the text (Alt-Shift-S)"
+            @click=${() => { view.toggle("stripes"); }}>Stripes</button>`}
+      </div>`;
+  }
+
+  /** The largest or smallest value on this text, special tokens left out; a click goes there. */
+  #extreme(key: string, which: "max" | "min", statistics: NeuronStatistics | null): TemplateResult {
+    const { workbench } = this;
+    const extent = workbench.document.activations.extent(key);
+    const value = extent?.[which] ?? NaN;
+    const token = extent === null ? "" : visibleText(workbench.document.tokens.at(which === "max" ? extent.maxAt : extent.minAt).text);
+    const rank = statistics === null || extent === null ? "" : `, ${rankWords(rankOf(value, statistics))}`;
+    return html`<button class="quiet ${which === "min" ? "lowest" : ""}" ?disabled=${extent === null}
+      title="${which === "max" ? "Strongest" : "Lowest"} on this text${rank}. Click to go there" @click=${() => { workbench.revealExtreme(key, which); }}>
+      ${which} <b data-testid="text-${which}">${formatValue(value)}</b><span class="mono">${token}</span></button>`;
   }
 
   /** A field for a layer or a neuron's number; up and down step. */
@@ -92,8 +97,7 @@ export class FocusPanel extends Panel {
       event.preventDefault();
       step(by);
     };
-    return html`<label>${label}
-      <input class="place number ${kind}" data-testid="focus-${kind}" inputmode="numeric" autocomplete="off"
+    return html`<label><span>${label[0]}<span class="more">${label.slice(1)}</span></span><input aria-label=${label} class="place number ${kind}" data-testid="focus-${kind}" inputmode="numeric" autocomplete="off"
         .value=${String(value)} @change=${this.#go} @keydown=${arrow}></label>`;
   }
 
@@ -112,31 +116,6 @@ export class FocusPanel extends Panel {
       neuron.value = String(name.neuron);
     }
   };
-
-  /** A field for one end of the colour range; empty is automatic, and shows which value that is. */
-  #bound(key: string, side: "min" | "max"): TemplateResult {
-    const { workbench } = this;
-    const typed = workbench.rows.range(key);
-    const change = (event: Event): void => {
-      const input = event.target as HTMLInputElement;
-      const bound = parseBound(input.value, side);
-      const bad = Number.isNaN(bound);
-      input.setAttribute("aria-invalid", String(bad));
-      if (bad) workbench.notices.notify(`${side} is a number, 0 or ${side === "max" ? "more" : "less"}; empty is automatic.`);
-      else workbench.rows.setRange(key, { ...typed, [side]: bound });
-    };
-    return html`<label>${side}
-      <input class="bound number" data-testid="range-${side}" inputmode="text" autocomplete="off"
-        placeholder=${formatValue(workbench.scale(key)[side])} .value=${String(typed[side] ?? "")} @change=${change}></label>`;
-  }
-}
-
-/** What is known of the neuron over the corpus, in a sentence. */
-function statisticsText(statistics: NeuronStatistics | null): string {
-  if (statistics === null) return "";
-  const { max, min, mean, density } = statistics;
-  const [highest, lowest, middle] = [max, min, mean].map(formatValue);
-  return `Over held-out text: max ${highest}, min ${lowest}, mean ${middle}, above 0 at ${(density * 100).toFixed(1)} % of the tokens`;
 }
 
 /** A whole number as typed; NaN for anything else, the empty field included. */

@@ -29,3 +29,6 @@ export const searchSign: TemplateResult = svg`
 /** Cells of different strength. */
 export const heatmapSign: TemplateResult = svg`${[0, 1, 2].flatMap((row) => [0, 1, 2].map((column) => svg`
   <rect x=${1.5 + column * 4.5} y=${1.5 + row * 4.5} width="4" height="4" fill="currentColor" opacity=${[1, 0.25, 0.55, 0.35, 0.8, 0.2, 0.6, 0.3, 0.9][row * 3 + column]}/>`))}`;
+
+/** A pin, for a view box of 9 x 11. */
+export const pinSign: TemplateResult = svg`<path d="M2.5.5h4v3.6l1.6 2.1H.9l1.6-2.1zM4.5 6.2v4.3" fill="currentColor" stroke="currentColor"/>`;

@@ -9,6 +9,7 @@ import { HeatmapPanel } from "./heatmap";
 import { NeuronsPanel } from "./neurons";
 import { NoticesPanel } from "./notices";
 import { PalettePanel } from "./palette";
+import { RangeControl } from "./range";
 import { SidePanel } from "./side";
 import { StatusPanel } from "./status";
 import { Strip } from "./strip";
@@ -24,6 +25,7 @@ export function definePanels(): void {
   customElements.define("neuro-dock", Dock);
   customElements.define("neuro-heatmap", HeatmapPanel);
   customElements.define("neuro-strip", Strip);
+  customElements.define("neuro-range", RangeControl);
   customElements.define("neuro-side", SidePanel);
   customElements.define("neuro-neurons", NeuronsPanel);
   customElements.define("neuro-discover", DiscoverPanel);

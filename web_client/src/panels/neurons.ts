@@ -1,68 +1,98 @@
 /**
  * All subscribed neurons: a row each, and the field that adds some.
  *
- * The list is one stop of the Tab key: the row in focus. Arrow keys go on from there, Delete removes.
+ * Only rows near what is seen stand in the page, at computed places (see windowing.ts), and always the one in focus. The
+ * list is one stop of the Tab key: that row, with its controls. Arrow keys go on from there.
  */
 import { css, html, nothing, type PropertyDeclarations, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 import { parseNeurons } from "../client";
-import { classOf, hueClass } from "../colour/palette";
-import { bucketOf } from "../colour/scale";
-import { formatValue, visibleText } from "../editor/format";
+import { visibleText } from "../editor/format";
+import { keysOf } from "../workbench";
+import { RowDrag } from "./drag";
+import { MAC } from "./keys";
 import { Panel } from "./panel";
+import { DETAIL, ROW, rowStyles, rowTemplate } from "./row";
 import { base, bucketStyles } from "./styles";
+import { indexAt, type ListShape, offsetOf, windowOf } from "./windowing";
+
+/** Rows that stand ready above and below of what is seen: a scroll shows them before it can be answered. */
+const SPARE = 5;
+
+const sorts = [["max", "Strongest first"], ["name", "By layer and number"], ["added", "As added"]] as const;
 
 export class NeuronsPanel extends Panel {
   static override properties: PropertyDeclarations = { problem: { state: true } };
-  static override styles = [base, bucketStyles, css`
-    :host { display: flex; flex-direction: column; min-height: 0; }
-    header { display: flex; flex-wrap: wrap; align-items: center; gap: 6px 12px; padding: 12px 16px 10px; border-bottom: 1px solid var(--line); }
+  static override styles = [base, bucketStyles, ...rowStyles, css`
+    :host { display: flex; flex-direction: column; min-height: 0; container-type: inline-size; }
+    header { display: flex; flex-wrap: wrap; align-items: center; gap: 6px 8px; padding: 10px 14px 9px; border-bottom: 1px solid var(--line); }
     h2 { font-size: 13px; font-weight: 650; margin: 0; white-space: nowrap; }
-    form { display: flex; gap: 6px; margin-left: auto; }
-    form input { width: 128px; }
+    form { display: flex; gap: 6px; margin-left: auto; min-width: 0; }
+    form input { width: 116px; }
+    .sort { width: 56px; padding: 3px 0; background: none; border-color: transparent; color: var(--muted); font-size: 12.5px; }
     .problem { flex-basis: 100%; font-size: 12.5px; color: var(--warning); }
     .heads {
-      display: flex; gap: 8px; align-items: baseline; padding: 5px 59px 5px 16px; font-size: 12px; color: var(--muted);
+      display: flex; gap: 6px; align-items: baseline; padding: 4px 30px 4px 24px; font-size: 12px; color: var(--muted);
       border-bottom: 1px solid var(--line); white-space: nowrap; overflow: hidden;
     }
-    .heads .mono { color: var(--text); font-weight: 600; overflow: hidden; text-overflow: ellipsis; }
+    .heads .mono { color: var(--text); font-weight: 600; overflow: hidden; text-overflow: ellipsis; white-space: pre; }
     .heads .end { margin-left: auto; }
-    ul { list-style: none; margin: 0; padding: 0 0 16px; overflow-y: auto; flex: 1; scrollbar-gutter: stable; }
-    li { position: relative; border-bottom: 1px solid var(--line); }
-    li.focused { background: var(--selected); }
-    li::before { content: ""; position: absolute; inset: 0 auto 0 0; width: 3px; background: var(--neuro-ink); }
-    li.focused::before { width: 6px; }
-    .row {
-      display: grid; grid-template-columns: minmax(78px, auto) 62px 1fr; align-items: baseline; gap: 1px 10px;
-      width: 100%; text-align: left; border: none; border-radius: 0; background: none; padding: 7px 44px 0 16px; min-height: 0;
-    }
-    .row:focus-visible { outline-offset: -2px; }
-    li:hover, li.pointed { background: var(--hover); }
-    li.focused:is(:hover, .pointed) { background: var(--selected); }
-    li.pointed .name { text-decoration: underline; text-decoration-color: var(--neuro-ink); text-underline-offset: 3px; }
-    .name { font-weight: 650; font-size: 14px; }
-    .here { padding: 0 6px; border-radius: 4px; text-align: right; font-size: 13px; }
-    .peak { display: flex; justify-content: flex-end; gap: 7px; min-width: 0; font-size: 12.5px; color: var(--muted); white-space: nowrap; }
-    .peak .mono { color: var(--text); overflow: hidden; text-overflow: ellipsis; white-space: pre; max-width: 130px; }
-    .peak .number { color: var(--text); min-width: 44px; text-align: right; }
-    neuro-strip { margin: 3px 16px 6px; cursor: pointer; }
-    .remove { position: absolute; top: 3px; right: 10px; padding: 0; width: 28px; min-height: 28px; font-size: 15px; line-height: 1; }
+    .list { overflow-y: auto; flex: 1; min-height: 0; scrollbar-gutter: stable; overflow-anchor: none; }
+    @media (max-width: 820px) { .list { overflow-y: visible; } } /* the page scrolls */
+    ul { list-style: none; margin: 0; padding: 0; }
+    .rows { position: relative; }
     .empty { padding: 22px 16px; color: var(--muted); }
-    .waiting .here, .waiting .peak { opacity: .55; }
-    .absent-head { display: flex; align-items: center; gap: 8px; padding: 10px 10px 6px 16px; font-size: 12px; color: var(--muted); }
+    .others { padding-bottom: 16px; }
+    .others li { position: relative; height: auto; }
+    .others .absent-head { display: flex; align-items: center; gap: 8px; padding: 10px 10px 6px 16px; font-size: 12px; color: var(--muted); }
     .absent-head button { margin-left: auto; min-height: 24px; padding: 0 8px; }
-    li.absent { padding: 7px 44px 7px 16px; color: var(--muted); }
-    li.absent .name { font-weight: 500; text-decoration: line-through; }
+    .others .absent { padding: 7px 44px 7px 16px; color: var(--muted); }
+    .absent .name { font-weight: 500; text-decoration: line-through; }
+    .absent .remove { position: absolute; top: 3px; right: 10px; opacity: 1; width: 28px; padding: 0; }
   `];
 
   /** Why what was typed into the field could not be added. */
   declare problem: string | null;
 
   #model: string | null = null;
+  /** What of the list is seen, px from its top. */
+  #seen = { top: 0, bottom: 900 };
+  /** Indices of the rows that were rendered last. */
+  #rendered: readonly number[] = [];
+  #focus: string | null = null;
+  readonly #look = (): void => { this.#lookAgain(); };
+  readonly #resized = new ResizeObserver(this.#look);
+  readonly #drag = new RowDrag({
+    keys: () => this.workbench.rows.keys,
+    top: () => this.#list?.getBoundingClientRect().top ?? 0,
+    place: (offset) => indexAt(this.#shape, offset),
+    move: (key, index) => { this.workbench.rows.move(key, index); },
+    scroller: () => this.#scroller,
+    changed: () => { this.requestUpdate(); },
+    height: ROW,
+  });
 
   constructor() {
     super();
     this.problem = null;
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    addEventListener("scroll", this.#look, { passive: true, capture: true });
+    addEventListener("resize", this.#look);
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    removeEventListener("scroll", this.#look, { capture: true });
+    removeEventListener("resize", this.#look);
+    this.#resized.disconnect();
+    this.#drag.cancel();
+  }
+
+  protected override firstUpdated(): void {
+    this.#resized.observe(this);
   }
 
   /** What was wrong with one model may be right with the next. */
@@ -72,12 +102,23 @@ export class NeuronsPanel extends Panel {
     this.#model = id;
   }
 
+  protected override updated(): void {
+    const { focus } = this.workbench.rows;
+    if (focus !== this.#focus) this.#showFocus();
+    this.#focus = focus;
+    this.#lookAgain();
+  }
+
   override render(): TemplateResult {
     const { workbench, problem } = this;
     const { keys, absent } = workbench.rows;
     return html`
       <header>
         <h2 id="title">${keys.length === 1 ? "1 neuron" : `${keys.length} neurons`}</h2>
+        ${keys.length < 2 ? nothing : html`
+          <select class="sort" data-testid="sort" aria-label="Sort the rows" @change=${this.#sort}>
+            <option value="" selected>Sort</option>${sorts.map(([name, title]) => html`<option value=${name}>${title}</option>`)}
+          </select>`}
         <form @submit=${this.#add}>
           <input name="neuron" data-testid="add-neuron" aria-label="Add neurons, as L3N42 or 3/42" placeholder="L3N42 or 3/42"
             autocomplete="off" spellcheck="false" aria-invalid=${String(problem !== null)}
@@ -86,16 +127,14 @@ export class NeuronsPanel extends Panel {
         </form>
         <p id="problem" class="problem" role="alert" data-testid="add-problem" ?hidden=${problem === null}>${problem}</p>
       </header>
-      ${keys.length === 0 ? "" : this.#heads()}
-      ${keys.length === 0 ? html`<p class="empty">Add a neuron to see where it fires: type its layer and number.</p>` : ""}
-      ${keys.length + absent.length === 0 ? "" : html`
-        <ul aria-labelledby="title" class=${workbench.late ? "waiting" : ""} data-testid="neurons" @keydown=${this.#key}>
-          ${repeat(keys, (key) => key, (key) => this.#row(key))}
-          ${absent.length === 0 ? "" : this.#absent(absent)}
-        </ul>`}`;
+      ${keys.length === 0 ? html`<p class="empty">Add a neuron to see where it fires: type its layer and number.</p>` : this.#heads()}
+      <div class="list ${workbench.late ? "waiting" : ""}" @scroll=${this.#look} @keydown=${this.#key}>
+        ${keys.length === 0 ? nothing : this.#rows()}
+        ${absent.length === 0 ? nothing : this.#absent(absent)}
+      </div>`;
   }
 
-  /** Heads of the columns: the token whose values the rows give, and the strongest one. */
+  /** Heads of the columns: the token whose values the rows give, and the extremes. */
   #heads(): TemplateResult {
     const { cursor, document, hovered } = this.workbench;
     const token = cursor === null ? null : document.tokens.at(cursor);
@@ -104,53 +143,93 @@ export class NeuronsPanel extends Panel {
         <span>${hovered === null ? "at the caret" : "at the pointer"}</span>
         <span class="mono">${visibleText(token.text)}</span>
         <span class="number">token ${cursor}</span>`}
-      <span class="end">strongest</span></div>`;
+      <span class="end">max and min</span></div>`;
   }
 
-  #row(key: string): TemplateResult {
-    const { workbench } = this;
-    const { cursor, document } = workbench;
-    const focused = key === workbench.rows.focus;
-    const extent = document.activations.extent(key);
-    const here = cursor === null ? NaN : workbench.value(key, cursor);
-    const shade = classOf(bucketOf(here, workbench.scale(key)));
-    const help = `Colour the text by ${key} (← → neighbours, Shift for layers, ↑ ↓ rows, Delete removes)`;
-    const peak = extent === null ? "" : visibleText(document.tokens.at(extent.maxAt).text);
-    return html`
-      <li class="${hueClass(workbench.rows.get(key)?.hue ?? 0)} ${focused ? "focused" : ""} ${key === workbench.rows.pointed ? "pointed" : ""}"
-        data-testid="neuron-row" data-key=${key} @pointerenter=${() => { workbench.rows.point(key); }} @pointerleave=${() => { workbench.rows.point(null); }}>
-        <button class="row" aria-pressed=${focused} tabindex=${focused ? "0" : "-1"} title=${help}
-          @click=${() => { workbench.rows.setFocus(key); }}>
-          <span class="name number" data-testid="neuron-name">${key}</span>
-          ${cursor === null ? html`<span></span>` : html`
-            <span class="here number ${shade}" data-testid="value-here">${formatValue(here)}</span>`}
-          <span class="peak"><span class="sr">strongest at</span>
-            <span class="mono" data-testid="max-token">${peak}</span>
-            <span class="number" data-testid="max-value">${formatValue(extent?.max ?? NaN)}</span></span>
-        </button>
-        <neuro-strip data-testid="strip" .workbench=${workbench} .neuron=${key} @click=${() => { this.#jump(key); }}></neuro-strip>
-        <button class="remove quiet" tabindex="-1" data-testid="remove" aria-label="Remove ${key}" title="Remove ${key} (Delete)"
-          @click=${() => { workbench.rows.remove(key); }}>×</button>
-      </li>`;
+  get #shape(): ListShape {
+    const { focus, keys } = this.workbench.rows;
+    // A row that is dragged passes rows of one height: none opens under the pointer.
+    const opened = focus === null || this.#drag.key !== null ? -1 : keys.indexOf(focus);
+    return { count: keys.length, height: ROW, opened, more: DETAIL };
   }
+
+  #rows(): TemplateResult {
+    const { workbench } = this;
+    const { list, keys } = workbench.rows;
+    const shape = this.#shape;
+    const kept = [workbench.rows.focus, this.#drag.key].map((key) => (key === null ? -1 : keys.indexOf(key)));
+    this.#rendered = windowOf(shape, this.#seen.top, this.#seen.bottom, SPARE, kept);
+    const pinned = list.filter((row) => row.pinned).length;
+    const rows = this.#drag.inOrder(this.#rendered.map((index) => ({ index, row: list[index] as (typeof list)[number] })), ({ row }) => row.key);
+    return html`
+      <ul class="rows" aria-labelledby="title" data-testid="neurons" .style=${`height: ${offsetOf(shape, list.length)}px`}>
+        ${repeat(rows, ({ row }) => row.key, ({ index, row }) => rowTemplate(workbench, row, {
+          index, count: list.length, opened: index === shape.opened, dragged: row.key === this.#drag.key,
+          top: row.key === this.#drag.key ? this.#drag.top : offsetOf(shape, index), lastPinned: index === pinned - 1 && pinned < list.length,
+        }, { grab: this.#grab }))}
+      </ul>`;
+  }
+
+  readonly #grab = (event: PointerEvent, key: string): void => {
+    this.#drag.begin(event, key);
+  };
 
   /** Those that wait for a model that has them. */
   #absent(keys: readonly string[]): TemplateResult {
     const { workbench } = this;
     return html`
-      <li class="absent-head"><span>Not in this model, back with one that has ${keys.length === 1 ? "it" : "them"}</span>
-        <button data-testid="remove-absent" @click=${() => { workbench.rows.removeAbsent(); }}>Remove</button></li>
-      ${keys.map((key) => html`
-        <li class="absent" data-testid="absent-neuron" data-absent=${key}><span class="name number">${key}</span>
-          <button class="remove quiet" tabindex="-1" aria-label="Remove ${key}" title="Remove ${key}"
-            @click=${() => { workbench.rows.remove(key); }}>×</button></li>`)}`;
+      <ul class="others" aria-label="Not in this model">
+        <li class="absent-head"><span>Not in this model, back with one that has ${keys.length === 1 ? "it" : "them"}</span>
+          <button data-testid="remove-absent" @click=${() => { workbench.rows.removeAbsent(); }}>Remove</button></li>
+        ${keys.map((key) => html`
+          <li class="absent" data-testid="absent-neuron" data-absent=${key}><span class="name number">${key}</span>
+            <button class="remove quiet" tabindex="-1" aria-label="Remove ${key}" title="Remove ${key}"
+              @click=${() => { workbench.rows.remove(key); }}>×</button></li>`)}
+      </ul>`;
   }
 
-  /** A click on a strip focuses the row and brings the token under the pointer into view. */
-  #jump(key: string): void {
-    this.workbench.rows.setFocus(key);
-    if (this.workbench.hovered !== null) this.workbench.reveal(this.workbench.hovered);
+  // ------------------------------------------------------------------ what is seen
+
+  get #list(): HTMLElement | null {
+    return this.renderRoot.querySelector<HTMLElement>(".rows");
   }
+
+  /** What scrolls the list; null where the page does. */
+  get #scroller(): HTMLElement | null {
+    const list = this.renderRoot.querySelector<HTMLElement>(".list");
+    return list === null || getComputedStyle(list).overflowY === "visible" ? null : list;
+  }
+
+  /** Render again where other rows are seen than stand ready. */
+  #lookAgain(): void {
+    const list = this.#list;
+    if (list === null) return;
+    const frame = this.#scroller?.getBoundingClientRect();
+    const { top } = list.getBoundingClientRect();
+    this.#seen = { top: Math.max(0, frame?.top ?? 0) - top, bottom: Math.min(innerHeight, frame?.bottom ?? Infinity) - top };
+    // Half of the spare rows may be used up before any is added.
+    const needed = windowOf(this.#shape, this.#seen.top, this.#seen.bottom, SPARE >> 1, []);
+    if (!needed.every((index) => this.#rendered.includes(index))) this.requestUpdate();
+  }
+
+  /** Scroll the list, never the page, to the row in focus. */
+  #showFocus(): void {
+    const scroller = this.#scroller;
+    const shape = this.#shape;
+    if (scroller === null || shape.opened < 0) return;
+    const top = offsetOf(shape, shape.opened);
+    const bottom = offsetOf(shape, shape.opened + 1);
+    if (top < scroller.scrollTop) scroller.scrollTop = top;
+    else if (bottom > scroller.scrollTop + scroller.clientHeight) scroller.scrollTop = bottom - scroller.clientHeight;
+  }
+
+  // ------------------------------------------------------------------ verbs
+
+  readonly #sort = (event: Event): void => {
+    const select = event.target as HTMLSelectElement;
+    this.workbench.commands.run(`rows.sort.${select.value}`);
+    select.value = "";
+  };
 
   readonly #typing = (): void => {
     this.problem = null;
@@ -182,15 +261,15 @@ export class NeuronsPanel extends Panel {
   }
 
   readonly #key = (event: KeyboardEvent): void => {
-    const { workbench } = this;
+    const { rows, commands } = this.workbench;
+    if (event.composedPath().some((target) => target instanceof HTMLInputElement)) return;
     const row = (event.target as Element).closest<HTMLElement>("li")?.dataset.key;
-    if (row === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
-    const step = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
-    const move = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
-    if (step !== 0) workbench.rows.step(row, event.shiftKey ? { layers: step } : { neurons: step });
-    else if (move !== 0) workbench.rows.moveFocus(move);
-    else if (event.key === "Delete" || event.key === "Backspace") workbench.rows.remove(row);
-    else return;
+    const keys = event.key === "Backspace" ? "Delete" : keysOf(event, MAC);
+    if (row === undefined && keys !== "Mod-z") return;
+    if (row !== undefined) rows.setFocus(row);
+    if (keys === "Home") rows.moveFocus(-Infinity);
+    else if (keys === "End") rows.moveFocus(Infinity);
+    else if (!commands.pressLocal("rows.", keys)) return;
     event.preventDefault();
     // The keyboard stays with the row in focus, which may be a new element.
     void this.#keepKeyboard();
@@ -200,6 +279,6 @@ export class NeuronsPanel extends Panel {
     this.requestUpdate();
     await this.updateComplete;
     const row = this.renderRoot.querySelector<HTMLElement>("li.focused .row");
-    (row ?? this.renderRoot.querySelector<HTMLElement>("form input"))?.focus();
+    (row ?? this.renderRoot.querySelector<HTMLElement>("form input"))?.focus({ preventScroll: this.#scroller !== null });
   }
 }

@@ -2,7 +2,8 @@
 import { css, html, type TemplateResult } from "lit";
 import type { PropertyDeclarations } from "lit";
 import { Freshness } from "../client";
-import { css as colourOf, inkOf, slate, type Theme } from "../colour/palette";
+import { css as colourOf, inkOf, slate } from "../colour/palette";
+import { systemDark, themeOf } from "../colour/theme";
 import { Panel } from "./panel";
 import { base } from "./styles";
 
@@ -14,45 +15,49 @@ export class Strip extends Panel {
   static override styles = [base, css`
     :host { height: 34px; }
     /* The canvas reads its colours here: a computed style has light-dark() resolved, a custom property has not. */
-    canvas { display: block; width: 100%; height: 100%; color: var(--accent); outline: 0 solid var(--axis); }
+    canvas { touch-action: pan-y; display: block; width: 100%; height: 100%; color: var(--accent); outline: 0 solid var(--axis); }
   `];
   declare neuron: string;
-  #seen = true;
   readonly #resized = new ResizeObserver(() => { this.#draw(); });
-  readonly #scrolled = new IntersectionObserver((entries) => {
-    this.#seen = entries.at(-1)?.isIntersecting === true;
-    this.#draw();
-  }, { rootMargin: "1500px" });
-  readonly #theme = matchMedia("(prefers-color-scheme: dark)");
   readonly #redraw = (): void => { this.#draw(); };
 
   override connectedCallback(): void {
     super.connectedCallback();
     this.#resized.observe(this);
-    this.#scrolled.observe(this);
-    this.#theme.addEventListener("change", this.#redraw);
+    systemDark.addEventListener("change", this.#redraw);
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     this.#resized.disconnect();
-    this.#scrolled.disconnect();
-    this.#theme.removeEventListener("change", this.#redraw);
+    systemDark.removeEventListener("change", this.#redraw);
   }
 
   override render(): TemplateResult {
-    return html`<canvas aria-hidden="true" @pointermove=${this.#point} @pointerleave=${this.#leave}></canvas>`;
+    return html`<canvas aria-hidden="true" @pointermove=${this.#point} @pointerleave=${this.#leave} @click=${this.#go}></canvas>`;
   }
 
   protected override updated(): void {
     this.#draw();
   }
 
-  readonly #point = (event: PointerEvent): void => {
+  /** The token that is drawn under the pointer. */
+  #tokenAt(event: MouseEvent): number | null {
     const { length } = this.workbench.document.tokens;
     const box = this.getBoundingClientRect();
     const token = Math.floor(((event.clientX - box.left) / box.width) * length);
-    this.workbench.hover(token >= 0 && token < length ? token : null);
+    return token >= 0 && token < length ? token : null;
+  }
+
+  readonly #point = (event: PointerEvent): void => {
+    this.workbench.hover(this.#tokenAt(event));
+  };
+
+  /** Colour the text by this neuron, and go to the token. */
+  readonly #go = (event: MouseEvent): void => {
+    this.workbench.rows.setFocus(this.neuron);
+    const token = this.#tokenAt(event);
+    if (token !== null) this.workbench.reveal(token);
   };
 
   readonly #leave = (): void => {
@@ -62,7 +67,7 @@ export class Strip extends Panel {
   #draw(): void {
     const canvas = this.renderRoot.querySelector("canvas");
     const context = canvas?.getContext("2d") ?? null;
-    if (canvas === null || context === null || !this.#seen || this.clientWidth === 0) return;
+    if (canvas === null || context === null || this.clientWidth === 0) return;
     const density = devicePixelRatio;
     const width = Math.round(this.clientWidth * density);
     const height = Math.round(this.clientHeight * density);
@@ -71,7 +76,7 @@ export class Strip extends Panel {
       canvas.height = height;
     }
     const style = getComputedStyle(canvas);
-    const theme: Theme = style.colorScheme === "dark" || (style.colorScheme !== "light" && this.#theme.matches) ? "dark" : "light";
+    const theme = themeOf(canvas);
     const { workbench, neuron } = this;
     const { document } = workbench;
     const values = document.activations.values(neuron);

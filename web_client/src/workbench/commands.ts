@@ -14,6 +14,8 @@ export interface Command {
   readonly keys?: string;
   /** A second shortcut. */
   readonly alsoKeys?: string;
+  /** Keys that do the same in one place only, such as the editor or the list of neurons, which sees to them; for the help. */
+  readonly localKeys?: string;
   /** Whether it can be run now; always, when absent. */
   readonly enabled?: () => boolean;
   /** Of several commands that choose one of a group: whether this is the choice. */
@@ -75,6 +77,11 @@ export class Commands extends Emitter<{ change: undefined }> {
     return this.#run(this.#list.find((command) => shortcutsOf(command).includes(keys)));
   }
 
+  /** Run the command with these local keys whose id begins so; false when there is none, or it cannot be run now. */
+  pressLocal(prefix: string, keys: string): boolean {
+    return this.#run(this.#list.find(({ id, localKeys }) => id.startsWith(prefix) && localKeys === keys));
+  }
+
   #run(command: Command | undefined): boolean {
     if (command === undefined || command.enabled?.() === false) return false;
     command.run();
@@ -93,13 +100,18 @@ export interface KeyPress {
   readonly metaKey: boolean;
   readonly altKey: boolean;
   readonly shiftKey: boolean;
+  /** The key itself, whatever it types. */
+  readonly code?: string;
 }
 
 /** A key press as shortcuts are written: "Mod-Shift-z". */
 export function keysOf(event: KeyPress, mac: boolean): string {
   const mod = mac ? event.metaKey : event.ctrlKey;
   const other = mac ? event.ctrlKey : event.metaKey;
-  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  // With Alt, a Mac's keys type signs of their own.
+  const letter = event.altKey ? /^Key([A-Z])$/.exec(event.code ?? "")?.[1] : undefined;
+  const typed = letter ?? event.key;
+  const key = typed.length === 1 ? typed.toLowerCase() : typed;
   return [mod ? "Mod" : "", other ? (mac ? "Ctrl" : "Meta") : "", event.altKey ? "Alt" : "", event.shiftKey && key !== "?" ? "Shift" : "", key]
     .filter((part) => part !== "").join("-");
 }

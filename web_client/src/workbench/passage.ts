@@ -22,6 +22,14 @@ export interface PassageEvents {
   find: undefined;
 }
 
+/** How the page shows its texts. */
+export interface PassageLook {
+  /** The scale of a neuron's colours. */
+  scale(key: string): Scale;
+  /** Whether neurons beside the one in focus are drawn as stripes. */
+  stripes(): boolean;
+}
+
 /** After this long without an answer, values of an older text are drawn faded. Sooner, it would flicker at each key. */
 const FADE_MS = 400;
 
@@ -34,10 +42,9 @@ export class Passage extends Emitter<PassageEvents> implements TokenSource {
   #lastDone: Done | null = null;
   #picture: TokenPicture | null = null;
 
-  /** `scale` gives the scale of a neuron's colours. */
   constructor(
     readonly document: NeuroscopeDocument, private readonly client: NeuroscopeClient, private readonly rows: Rows,
-    private readonly scale: (key: string) => Scale,
+    private readonly look: PassageLook,
   ) {
     super();
     const told = (): void => { this.#watch(); this.redraw(); };
@@ -79,7 +86,7 @@ export class Passage extends Emitter<PassageEvents> implements TokenSource {
   valuesAt(token: number): readonly TokenValue[] {
     return this.rows.list.map(({ key, hue }) => {
       const value = this.value(key, token);
-      return { key, hue, value, bucket: bucketOf(value, this.scale(key)), focused: key === this.rows.focus };
+      return { key, hue, value, bucket: bucketOf(value, this.look.scale(key)), focused: key === this.rows.focus };
     });
   }
 
@@ -166,16 +173,16 @@ export class Passage extends Emitter<PassageEvents> implements TokenSource {
     const { tokens } = this.document;
     const { focus, list } = this.rows;
     const row = list.find(({ key, hidden }) => key === focus && !hidden);
-    const drawn = list.filter(({ key, hidden }) => !hidden && key !== focus).slice(0, MOST_STRIPES);
+    const drawn = !this.look.stripes() ? [] : list.filter(({ key, hidden }) => !hidden && key !== focus).slice(0, MOST_STRIPES);
     const stripes = drawn.map(({ key, hue }): Stripe => ({ key, hue, buckets: this.#buckets(key) }));
     return {
-      tokens, stripes, hue: row?.hue ?? 0, marked: this.#hovered, faded: this.fading(focus),
+      tokens, stripes, hue: row?.hue ?? 0, marked: this.#hovered, faded: this.fading(row?.key ?? drawn[0]?.key ?? null),
       buckets: row === undefined ? new Int8Array(tokens.length).fill(NO_VALUE) : this.#buckets(row.key),
     };
   }
 
   #buckets(key: string): Int8Array {
-    return bucketsOf(this.values(key), this.scale(key));
+    return bucketsOf(this.values(key), this.look.scale(key));
   }
 
   /** Answers come: none is late. */

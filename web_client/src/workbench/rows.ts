@@ -7,7 +7,7 @@
 import { DisconnectedError, neuronKey, neuronName, type NeuroscopeClient } from "../client";
 import { Emitter } from "../client/emitter";
 import { HUES } from "../colour/palette";
-import { automatic, type TypedRange } from "../colour/scale";
+import { automatic, isAutomatic, type TypedRange } from "../colour/scale";
 
 export interface Row {
   readonly key: string;
@@ -24,6 +24,8 @@ interface Look {
   readonly hue: number;
   readonly pinned: boolean;
   readonly hidden: boolean;
+  /** Counts the rows as they came. */
+  readonly added: number;
 }
 
 interface Removed {
@@ -36,6 +38,8 @@ export interface RowsEvents {
   change: undefined;
   /** The pointer is on another row. */
   point: undefined;
+  /** These were taken away, and `undoRemove` would bring them back; none when it just did. */
+  removed: readonly string[];
 }
 
 const MOST_UNDONE = 50;
@@ -50,6 +54,7 @@ export class Rows extends Emitter<RowsEvents> {
   /** The neuron that a person focused; another one stands in while the model lacks it. */
   #chosen: string | null = null;
   #list: readonly Row[] | null = null;
+  #count = 0;
   /** Being added: whoever asked for them is told of a refusal. */
   readonly #adding = new Set<string>();
 
@@ -177,6 +182,7 @@ export class Rows extends Emitter<RowsEvents> {
     }
     for (const { key } of rows) this.#looks.delete(key);
     this.#client.subscriptions.remove(rows.map(({ key }) => key));
+    this.emit("removed", rows.map(({ key }) => key));
   }
 
   /** Give those up that this model lacks. */
@@ -199,6 +205,7 @@ export class Rows extends Emitter<RowsEvents> {
       this.#quietly(this.#client.subscriptions.add([key], Math.min(at, this.#client.subscriptions.wanted.length)));
     }
     if (last.focus !== null) this.setFocus(last.focus);
+    this.emit("removed", []);
   }
 
   /** Put another neuron of this model in a row. One that has a row already is just focused; one out of range is not there. */
@@ -250,6 +257,11 @@ export class Rows extends Emitter<RowsEvents> {
     this.#order([...keys].sort((a, b) => place(a) - place(b)));
   }
 
+  /** Rows in the order in which they came; one that stepped to a neighbour keeps its place. */
+  get byAge(): readonly string[] {
+    return [...this.keys].sort((a, b) => this.#lookOf(a).added - this.#lookOf(b).added);
+  }
+
   /** Pin a row to the end of the pinned ones, or let it go to the start of the others. */
   pin(key: string, pinned: boolean): void {
     const row = this.get(key);
@@ -278,7 +290,7 @@ export class Rows extends Emitter<RowsEvents> {
   }
 
   setRange(key: string, range: TypedRange): void {
-    if (range.min === null && range.max === null) this.#ranges.delete(key);
+    if (isAutomatic(range)) this.#ranges.delete(key);
     else this.#ranges.set(key, range);
     this.#changed();
   }
@@ -288,7 +300,7 @@ export class Rows extends Emitter<RowsEvents> {
   #lookOf(key: string): Look {
     const known = this.#looks.get(key);
     if (known !== undefined) return known;
-    const look = { hue: this.#freeHue(), pinned: false, hidden: false };
+    const look = { hue: this.#freeHue(), pinned: false, hidden: false, added: this.#count++ };
     this.#looks.set(key, look);
     return look;
   }

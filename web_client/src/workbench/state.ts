@@ -4,7 +4,7 @@
  * Absent members are what a page has by itself. How it travels (address, storage) is not known here.
  */
 import { HUES } from "../colour/palette";
-import { automatic, type TypedRange } from "../colour/scale";
+import { automatic, isAutomatic, type TypedRange } from "../colour/scale";
 import type { ViewState } from "./view";
 import type { Workbench } from "./workbench";
 
@@ -26,7 +26,7 @@ export interface PageState {
 
 /** What the page shows now. */
 export function stateOf({ client, document, rows, view }: Workbench): PageState {
-  const { side, heatmap } = view.state;
+  const { side, stripes, heatmap } = view.state;
   // Those that this model lacks belong to the page too: another may have them.
   const { wanted } = client.subscriptions;
   const bare = wanted.map((key): NeuronState => {
@@ -36,7 +36,7 @@ export function stateOf({ client, document, rows, view }: Workbench): PageState 
       key,
       ...(look?.pinned === true ? { pinned: true } : {}),
       ...(look?.hidden === true ? { hidden: true } : {}),
-      ...(range.min === null && range.max === null ? {} : { range }),
+      ...(isAutomatic(range) ? {} : { range }),
     };
   });
   const hues = wanted.map((key) => rows.look(key)?.hue);
@@ -46,7 +46,7 @@ export function stateOf({ client, document, rows, view }: Workbench): PageState 
     text: document.text,
     neurons: asByItself ? bare : bare.map((neuron, i) => ({ ...neuron, ...(hues[i] === undefined ? {} : { hue: hues[i] }) })),
     ...(rows.focus === null ? {} : { focus: rows.focus }),
-    view: { side, heatmap },
+    view: { side, heatmap, ...(stripes ? {} : { stripes }) },
   };
 }
 

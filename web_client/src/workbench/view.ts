@@ -5,6 +5,8 @@ import type { RowSort } from "./row-order";
 export interface ViewState {
   /** The tab of the side panel. */
   readonly side: "neurons" | "discover";
+  /** Whether neurons beside the one in focus are drawn as stripes. */
+  readonly stripes: boolean;
   readonly heatmap: boolean;
   readonly heatmapSort: RowSort;
   /** Whether all rows of the heatmap are coloured on one scale, or each on its own. */
@@ -20,7 +22,7 @@ export const THEMES = ["system", "light", "dark"] as const;
 export type Theme = (typeof THEMES)[number];
 
 const closed: ViewState = {
-  side: "neurons", heatmap: false, heatmapSort: "order", heatmapCommonScale: false, compare: false, palette: false, help: false,
+  side: "neurons", stripes: true, heatmap: false, heatmapSort: "order", heatmapCommonScale: false, compare: false, palette: false, help: false,
   theme: "system",
 };
 
@@ -36,7 +38,7 @@ export class View extends Emitter<{ change: ViewState }> {
     this.emit("change", this.#state);
   }
 
-  toggle(name: "heatmap" | "compare" | "palette" | "help"): void {
+  toggle(name: "stripes" | "heatmap" | "compare" | "palette" | "help"): void {
     this.set({ [name]: !this.#state[name] });
   }
 }

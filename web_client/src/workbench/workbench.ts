@@ -13,6 +13,7 @@ import { Discovery } from "./discovery";
 import { Notices } from "./notices";
 import { Palette } from "./palette";
 import { Passage } from "./passage";
+import { addRowCommands } from "./row-commands";
 import { Rows } from "./rows";
 import { View } from "./view";
 
@@ -28,6 +29,8 @@ export class Workbench extends Emitter<WorkbenchEvents> {
   readonly text: Passage;
   readonly discovery: Discovery;
   readonly palette = new Palette(this);
+  /** Offers to bring back what was removed last. */
+  #undoNotice: number | null = null;
   #absentNotice: { readonly id: number; readonly keys: string } | null = null;
   #loading: { readonly model: string; readonly progress: ProgressValue | null; readonly abort: AbortController } | null = null;
 
@@ -35,11 +38,12 @@ export class Workbench extends Emitter<WorkbenchEvents> {
     super();
     const told = (): void => { this.#changed(); };
     this.rows = new Rows(client);
-    this.text = new Passage(document, client, this.rows, (key) => this.scale(key));
+    this.text = new Passage(document, client, this.rows, { scale: (key) => this.scale(key), stripes: () => this.view.state.stripes });
     this.discovery = new Discovery(this);
     this.text.on("change", told); // as at another row, and at the connection's state
     this.rows.on("point", told);
-    this.view.on("change", told);
+    this.rows.on("removed", (keys) => { this.#offerUndo(keys); });
+    this.view.on("change", () => { this.redraw(); });
     this.notices.on("change", told);
     client.on("model", () => { this.redraw(); });
     client.on("models", told);
@@ -52,19 +56,24 @@ export class Workbench extends Emitter<WorkbenchEvents> {
       if (!this.rows.isAdding(key)) this.notices.notify(`${key}: ${error.message}`);
     });
     client.subscriptions.on("absent", (keys) => { this.#tellAbsent(keys); });
+    addRowCommands(this);
   }
 
   // ------------------------------------------------------------------ colours
 
   scale(key: string): Scale {
-    const statistics = this.client.subscriptions.neuron(key)?.statistics ?? null;
-    return scaleOf(statistics, this.document.activations.widest(key), this.rows.range(key));
+    const { activations } = this.document;
+    const extent = activations.extent(key);
+    return scaleOf({
+      known: this.client.subscriptions.neuron(key)?.statistics ?? null,
+      widest: activations.widest(key),
+      text: extent === null ? 0 : Math.max(Math.abs(extent.max), Math.abs(extent.min)),
+    }, this.rows.range(key));
   }
 
   /** Where a neuron's scale comes from, in words. */
   origin(key: string): string {
-    const { min, max } = this.rows.range(key);
-    return min !== null || max !== null ? "typed" : originOf(this.client.subscriptions.neuron(key)?.statistics ?? null);
+    return originOf(this.client.subscriptions.neuron(key)?.statistics ?? null, this.rows.range(key));
   }
 
   // ------------------------------------------------------------------ the page's own text
@@ -105,6 +114,13 @@ export class Workbench extends Emitter<WorkbenchEvents> {
   /** Bring a token into view, and the caret to its end. */
   reveal(token: number): void {
     this.text.reveal(token);
+  }
+
+  /** Colour the text by a neuron, and go to its largest or smallest value there. */
+  revealExtreme(key: string, which: "max" | "min"): void {
+    this.rows.setFocus(key);
+    const extent = this.document.activations.extent(key);
+    if (extent !== null) this.reveal(which === "max" ? extent.maxAt : extent.minAt);
   }
 
   /** Put another text in the place of all there is; where there is an editor, as an edit that can be undone. */
@@ -176,6 +192,13 @@ export class Workbench extends Emitter<WorkbenchEvents> {
 
   #changed(): void {
     this.emit("change", undefined);
+  }
+
+  #offerUndo(keys: readonly string[]): void {
+    if (this.#undoNotice !== null) this.notices.dismiss(this.#undoNotice);
+    const what = keys.length === 1 ? keys[0] as string : `${keys.length} neurons`;
+    this.#undoNotice = keys.length === 0 ? null
+      : this.notices.notify(`${what} removed`, { action: { title: "Undo", run: () => { this.rows.undoRemove(); } } });
   }
 
   /** One notice for all that the model lacks, as long as that is true. */

@@ -1,17 +1,23 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { automatic, bucketOf, bucketsOf, NO_VALUE, parseBound, reachOf, scaleOf, STEPS } from "../../src/colour/scale";
+import {
+  automatic, bucketOf, bucketsOf, isAutomatic, NO_VALUE, parseBound, type Reaches, reachOf, type Scale, scaleOf, STEPS, type TypedRange,
+} from "../../src/colour/scale";
 
 describe("the colour scale", () => {
   it("comes from statistics, else from the widest value, and gives way to what is typed", () => {
     const known = { min: -0.2, max: 4, quantiles: {} };
-    expect(scaleOf(known, 9, automatic)).toEqual({ min: -4, max: 4 });
-    expect(scaleOf({ ...known, min: -6 }, 0, automatic)).toEqual({ min: -6, max: 6 });
-    expect(scaleOf(null, 2.5, automatic)).toEqual({ min: -2.5, max: 2.5 });
-    expect(scaleOf(null, 0, automatic)).toEqual({ min: -1, max: 1 });
-    expect(scaleOf(null, NaN, automatic)).toEqual({ min: -1, max: 1 });
-    expect(scaleOf(known, 0, { min: -0.2, max: null })).toEqual({ min: -0.2, max: 4 });
-    expect(scaleOf(known, 0, { min: null, max: 1 })).toEqual({ min: -4, max: 1 });
+    const scale = (reaches: Partial<Reaches>, range: TypedRange): Scale => scaleOf({ known: null, widest: 0, text: 0, ...reaches }, range);
+    expect(scale({ known, widest: 9, text: 8 }, automatic)).toEqual({ min: -4, max: 4 });
+    expect(scale({ known: { ...known, min: -6 } }, automatic)).toEqual({ min: -6, max: 6 });
+    expect(scale({ widest: 2.5, text: 1 }, automatic)).toEqual({ min: -2.5, max: 2.5 });
+    expect(scale({}, automatic)).toEqual({ min: -1, max: 1 });
+    expect(scale({ widest: NaN }, automatic)).toEqual({ min: -1, max: 1 });
+    expect(scale({ known }, { min: -0.2, max: null })).toEqual({ min: -0.2, max: 4 });
+    expect(scale({ known }, { min: null, max: 1 })).toEqual({ min: -4, max: 1 });
+    expect(scale({ known, widest: 9, text: 0.5 }, { min: null, max: null, text: true })).toEqual({ min: -0.5, max: 0.5 });
+    expect(scale({ known, text: 0.5 }, { min: -1, max: null, text: true })).toEqual({ min: -1, max: 0.5 });
+    expect([automatic, { min: null, max: null, text: true as const }, { min: 0, max: null }].map(isAutomatic)).toEqual([true, false, false]);
   });
 
   it("reaches as far as a high quantile where one is given, else to the extremes", () => {
@@ -22,7 +28,7 @@ describe("the colour scale", () => {
     expect(reachOf({ ...spread, quantiles: { "0.9999": 6 } })).toEqual({ reach: 6, level: 0.9999 });
     expect(reachOf({ ...spread, quantiles: { "0.5": 1, "0.99": 2, "1": 9 } })).toEqual({ reach: 9, level: null });
     expect(reachOf({ ...spread, quantiles: { "0.001": 0, "0.999": 0 } })).toEqual({ reach: 9, level: null });
-    expect(scaleOf({ ...spread, quantiles }, 99, automatic)).toEqual({ min: -3, max: 3 });
+    expect(scaleOf({ known: { ...spread, quantiles }, widest: 99, text: 0 }, automatic)).toEqual({ min: -3, max: 3 });
   });
 
   it("is white at zero, strongest at its ends, blue below and red above, and never falls", () => {

@@ -20,6 +20,18 @@ describe("commands", () => {
     expect(commands.list).toEqual([]);
   });
 
+  it("run by keys of one place, only there", () => {
+    const commands = new Commands();
+    const ran: string[] = [];
+    commands.add(
+      command("rows.a", { localKeys: "p", enabled: () => ran.length < 1, run: () => ran.push("a") }),
+      command("text.b", { localKeys: "p", run: () => ran.push("b") }),
+    );
+    expect([commands.press("p"), commands.pressLocal("rows.", "p"), commands.pressLocal("rows.", "p"), commands.pressLocal("rows.", "q")])
+      .toEqual([false, true, false, false]);
+    expect(ran).toEqual(["a"]);
+  });
+
   it("keep ids and shortcuts apart", () => {
     const commands = new Commands();
     commands.add(command("a", { keys: "Mod-k" }), command("b"));
@@ -51,4 +63,7 @@ it("names key presses as shortcuts are written", () => {
   expect(keysOf({ ...press, key: "K", ctrlKey: true, shiftKey: true }, false)).toBe("Mod-Shift-k");
   expect(keysOf({ ...press, key: "ArrowUp", altKey: true }, false)).toBe("Alt-ArrowUp");
   expect(keysOf({ ...press, key: "?", shiftKey: true }, false)).toBe("?");
+  // Option-Shift-S on a Mac types an accented letter; Alt-Home has no letter at all.
+  expect(keysOf({ ...press, key: "Í", code: "KeyS", altKey: true, shiftKey: true }, true)).toBe("Alt-Shift-s");
+  expect(keysOf({ ...press, key: "PageDown", code: "PageDown", altKey: true }, false)).toBe("Alt-PageDown");
 });

@@ -257,6 +257,57 @@ describe("the workbench", () => {
     expect(rows.list).toEqual(before);
   });
 
+  it("offers to bring back what was removed, as long as there is something", async () => {
+    const { workbench } = await opened(["L0N1", "L0N2", "L0N3"]);
+    const { commands, notices, rows } = workbench;
+    const told = (): [string, string | undefined][] => notices.list.map(({ text, action }) => [text, action?.title]);
+    rows.remove("L0N1");
+    rows.removeAll(["L0N2", "L0N3"]);
+    expect(told()).toEqual([["2 neurons removed", "Undo"]]);
+    notices.list[0]?.action?.run();
+    expect(rows.keys).toEqual(["L0N2", "L0N3"]);
+    expect(told()).toEqual([]);
+    expect([commands.run("rows.undoRemove"), commands.run("rows.undoRemove")]).toEqual([true, false]);
+    expect(rows.keys).toEqual(["L0N1", "L0N2", "L0N3"]);
+  });
+
+  it("sorts by the strongest value, by name, and as rows were added", async () => {
+    const { workbench } = await opened(["L1N10", "L0N3", "L1N9"]);
+    const { commands, document, rows } = workbench;
+    const max = (key: string): number => document.activations.extent(key)?.max ?? NaN;
+    const strongest = [...rows.keys].sort((a, b) => max(b) - max(a));
+    commands.run("rows.sort.max");
+    expect(rows.keys).toEqual(strongest);
+    commands.run("rows.sort.name");
+    expect(rows.keys).toEqual(["L0N3", "L1N9", "L1N10"]);
+    rows.step("L0N3", { layers: 1 }); // keeps its age
+    commands.run("rows.sort.added");
+    expect(rows.keys).toEqual(["L1N10", "L1N3", "L1N9"]);
+  });
+
+  it("colours by this text where that is asked for, and follows it", async () => {
+    const { workbench, server } = await opened(["L0N1"], "one");
+    const { document, rows } = workbench;
+    const widest = (): number => Math.max(...[...document.activations.values("L0N1")].slice(1).map(Math.abs));
+    workbench.commands.run("rows.range.text");
+    expect(workbench.scale("L0N1")).toEqual({ min: -widest(), max: widest() });
+    document.change([{ from: 3, to: 3, insert: " seven eight nine" }]);
+    server.answer("text");
+    await settle();
+    expect(workbench.scale("L0N1")).toEqual({ min: -widest(), max: widest() });
+    expect(stateOf(workbench).neurons[0]?.range).toEqual({ min: null, max: null, text: true });
+    workbench.commands.run("rows.range.statistics");
+    expect(rows.range("L0N1")).toEqual({ min: null, max: null });
+  });
+
+  it("draws no stripes when they are switched off", async () => {
+    const { workbench } = await opened(["L0N1", "L0N2"]);
+    expect(workbench.text.picture.stripes).toHaveLength(1);
+    workbench.commands.press("Alt-Shift-s");
+    expect(workbench.text.picture.stripes).toEqual([]);
+    expect(stateOf(workbench).view).toEqual({ side: "neurons", heatmap: false, stripes: false });
+  });
+
   it("is plain data, from which another page becomes the same", async () => {
     const { workbench } = await opened(["L0N1", "L0N2", "L0N3"], "one two");
     workbench.rows.pin("L0N3", true);
