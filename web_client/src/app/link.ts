@@ -8,7 +8,7 @@
  */
 import { fromBase64Url, pipe, toBase64Url } from "./bytes";
 import { HUES } from "../colour/palette";
-import type { TypedRange } from "../colour/scale";
+import { isAutomatic, type TypedRange } from "../colour/scale";
 import type { NeuronState, PageState } from "../workbench";
 
 /** What a link tells; what it leaves out stays as it is. */
@@ -60,13 +60,14 @@ function encodeNeuron({ key, hue, pinned, hidden, range }: NeuronState): string 
     hidden === true ? "hidden" : "",
     range?.min == null ? "" : `min=${range.min}`,
     range?.max == null ? "" : `max=${range.max}`,
+    range?.text === true ? "thistext" : "",
   ];
   return marks.filter((mark) => mark !== "").join(";");
 }
 
 /** The names of what is open. */
 function encodeView(view: PageState["view"]): string | undefined {
-  return view === undefined ? undefined : [view.side ?? "neurons", ...(view.heatmap === true ? ["heatmap"] : [])].join(",");
+  return view === undefined ? undefined : [view.side ?? "neurons", ...(view.heatmap === true ? ["heatmap"] : []), ...(view.stripes === false ? ["nostripes"] : [])].join(",");
 }
 
 let lastText = { text: "", escaped: "" };
@@ -150,13 +151,15 @@ function readNeuron(value: string): NeuronState {
     return Number.isFinite(found) && fits(found) ? found : null;
   };
   const hue = number("hue", (found) => Number.isInteger(found) && found >= 0 && found < HUES);
-  const range: TypedRange = { min: number("min", (found) => found <= 0), max: number("max", (found) => found >= 0) };
+  const range: TypedRange = {
+    min: number("min", (found) => found <= 0), max: number("max", (found) => found >= 0), ...(marks.includes("thistext") ? { text: true } : {}),
+  };
   return {
     key: readKey(name),
     ...(hue === null ? {} : { hue }),
     ...(marks.includes("pinned") ? { pinned: true as const } : {}),
     ...(marks.includes("hidden") ? { hidden: true as const } : {}),
-    ...(range.min === null && range.max === null ? {} : { range }),
+    ...(isAutomatic(range) ? {} : { range }),
   };
 }
 
@@ -170,5 +173,5 @@ function readKey(name: string): string {
 
 function readView(value: string): NonNullable<PageState["view"]> {
   const open = value.split(",");
-  return { side: open.includes("discover") ? "discover" : "neurons", heatmap: open.includes("heatmap") };
+  return { side: open.includes("discover") ? "discover" : "neurons", stripes: !open.includes("nostripes"), heatmap: open.includes("heatmap") };
 }

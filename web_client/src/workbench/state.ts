@@ -46,7 +46,7 @@ export function stateOf({ client, document, rows, view }: Workbench): PageState 
     text: document.text,
     neurons: asByItself ? bare : bare.map((neuron, i) => ({ ...neuron, ...(hues[i] === undefined ? {} : { hue: hues[i] }) })),
     ...(rows.focus === null ? {} : { focus: rows.focus }),
-    view: { side, heatmap, ...(stripes ? {} : { stripes }) },
+    view: { side, stripes, heatmap },
   };
 }
 

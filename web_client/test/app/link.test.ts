@@ -18,6 +18,7 @@ const neuron = fc.record({
     fc.record({ min: bound.map((value) => 0 - value), max: fc.constant(null) }),
     fc.record({ min: fc.constant(null), max: bound }),
     fc.record({ min: bound.map((value) => 0 - value), max: bound }),
+    fc.record({ min: fc.constant(null), max: fc.oneof(fc.constant(null), bound), text: fc.constant(true as const) }),
   ),
 }, { requiredKeys: ["key"] });
 const state: fc.Arbitrary<LinkState> = fc.record({
@@ -25,7 +26,7 @@ const state: fc.Arbitrary<LinkState> = fc.record({
   text: fc.oneof(anyText, anyText.map((text) => text.repeat(40))),
   neurons: fc.uniqueArray(neuron, { selector: ({ key }) => key, maxLength: 12 }),
   focus: anyText,
-  view: fc.record({ side: fc.constantFrom("neurons" as const, "discover" as const), heatmap: fc.boolean() }),
+  view: fc.record({ side: fc.constantFrom("neurons" as const, "discover" as const), stripes: fc.boolean(), heatmap: fc.boolean() }),
 }, { requiredKeys: [] });
 
 /** What a browser makes of a fragment that is set and read again. */
@@ -59,10 +60,10 @@ describe("links", () => {
       text: "The cat sat. (Ça va?)",
       neurons: [{ key: "L9N652", hue: 0, pinned: true }, { key: "L3N42", hidden: true, range: { min: null, max: 2.5 } }],
       focus: "L9N652",
-      view: { side: "discover", heatmap: true },
+      view: { side: "discover", stripes: false, heatmap: true },
     }));
     expect(fragment).toBe(
-      "model=gpt2&text=The+cat+sat.+%28Ça+va?%29&neurons=L9N652;hue=0;pinned,L3N42;hidden;max=2.5&focus=L9N652&view=discover,heatmap&v=1",
+      "model=gpt2&text=The+cat+sat.+%28Ça+va?%29&neurons=L9N652;hue=0;pinned,L3N42;hidden;max=2.5&focus=L9N652&view=discover,heatmap,nostripes&v=1",
     );
   });
 
@@ -112,7 +113,7 @@ describe("links", () => {
   it("keep to what a page can have", () => {
     expect(decodePlain("neurons=L0N1;hue=99;min=3;max=-1;later=5,L0N1;hue=1,,L0N2;hue=1.5;max=x&view=dancing&v=1")).toEqual({
       neurons: [{ key: "L0N1", hue: 1 }, { key: "L0N2" }],
-      view: { side: "neurons", heatmap: false },
+      view: { side: "neurons", stripes: true, heatmap: false },
     });
   });
 });

@@ -305,7 +305,7 @@ describe("the workbench", () => {
     expect(workbench.text.picture.stripes).toHaveLength(1);
     workbench.commands.press("Alt-Shift-s");
     expect(workbench.text.picture.stripes).toEqual([]);
-    expect(stateOf(workbench).view).toEqual({ side: "neurons", heatmap: false, stripes: false });
+    expect(stateOf(workbench).view).toEqual({ side: "neurons", stripes: false, heatmap: false });
   });
 
   it("is plain data, from which another page becomes the same", async () => {
