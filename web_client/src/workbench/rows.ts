@@ -64,6 +64,7 @@ export class Rows extends Emitter<RowsEvents> {
     client.subscriptions.on("change", () => {
       this.#list = null;
       this.#keepFocus();
+      this.#forgetReturned();
       this.emit("change", undefined);
     });
     this.#keepFocus();
@@ -322,6 +323,15 @@ export class Rows extends Emitter<RowsEvents> {
 
   #order(keys: readonly string[]): void {
     this.#client.subscriptions.reorder(keys);
+  }
+
+  /** What is there again by other ways needs no undoing. */
+  #forgetReturned(): void {
+    const { wanted } = this.#client.subscriptions;
+    const left = this.#removed.filter(({ rows }) => !rows.every(({ key }) => wanted.includes(key)));
+    const voided = left.at(-1) !== this.#removed.at(-1);
+    this.#removed = left;
+    if (voided) this.emit("removed", []);
   }
 
   #keepFocus(): void {

@@ -269,6 +269,9 @@ describe("the workbench", () => {
     expect(told()).toEqual([]);
     expect([commands.run("rows.undoRemove"), commands.run("rows.undoRemove")]).toEqual([true, false]);
     expect(rows.keys).toEqual(["L0N1", "L0N2", "L0N3"]);
+    rows.remove("L0N3");
+    await rows.add(["L0N3"]);
+    expect([told(), rows.removed]).toEqual([[], []]);
   });
 
   it("sorts by the strongest value, by name, and as rows were added", async () => {
