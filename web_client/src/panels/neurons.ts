@@ -8,7 +8,7 @@ import { css, html, nothing, type PropertyDeclarations, type TemplateResult } fr
 import { repeat } from "lit/directives/repeat.js";
 import { parseNeurons } from "../client";
 import { visibleText } from "../editor/format";
-import { keysOf } from "../workbench";
+import { keysOf, LIST } from "../workbench";
 import { RowDrag } from "./drag";
 import { MAC } from "./keys";
 import { Panel } from "./panel";
@@ -269,7 +269,7 @@ export class NeuronsPanel extends Panel {
     if (row !== undefined) rows.setFocus(row);
     if (keys === "Home") rows.moveFocus(-Infinity);
     else if (keys === "End") rows.moveFocus(Infinity);
-    else if (!commands.pressLocal("rows.", keys)) return;
+    else if (!commands.pressIn(LIST, keys)) return;
     event.preventDefault();
     // The keyboard stays with the row in focus, which may be a new element.
     void this.#keepKeyboard();

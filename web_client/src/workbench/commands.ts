@@ -14,8 +14,8 @@ export interface Command {
   readonly keys?: string;
   /** A second shortcut. */
   readonly alsoKeys?: string;
-  /** Keys that do the same in one place only, such as the editor or the list of neurons, which sees to them; for the help. */
-  readonly localKeys?: string;
+  /** Keys that do the same in one place only, which sees to them; `group` is their heading in the help. */
+  readonly local?: { readonly keys: string; readonly group: string };
   /** Whether it can be run now; always, when absent. */
   readonly enabled?: () => boolean;
   /** Of several commands that choose one of a group: whether this is the choice. */
@@ -43,7 +43,8 @@ export class Commands extends Emitter<{ change: undefined }> {
     const ofCommands = this.#list.flatMap(({ keys, alsoKeys, title, group }) => (
       [keys, alsoKeys].flatMap((one) => (one === undefined ? [] : [{ keys: one, title, group }]))
     ));
-    return [...ofCommands, ...this.#shortcuts];
+    const ofPlaces = this.#list.flatMap(({ local, title }) => (local === undefined ? [] : [{ ...local, title }]));
+    return [...ofCommands, ...this.#shortcuts, ...ofPlaces];
   }
 
   /** Tell of keys that are seen to elsewhere. */
@@ -77,9 +78,9 @@ export class Commands extends Emitter<{ change: undefined }> {
     return this.#run(this.#list.find((command) => shortcutsOf(command).includes(keys)));
   }
 
-  /** Run the command with these local keys whose id begins so; false when there is none, or it cannot be run now. */
-  pressLocal(prefix: string, keys: string): boolean {
-    return this.#run(this.#list.find(({ id, localKeys }) => id.startsWith(prefix) && localKeys === keys));
+  /** Run the command of a place's own keys; false when there is none, or it cannot be run now. */
+  pressIn(group: string, keys: string): boolean {
+    return this.#run(this.#list.find(({ local }) => local?.group === group && local.keys === keys));
   }
 
   #run(command: Command | undefined): boolean {

@@ -4,6 +4,7 @@ export { type ChangedNeuron, Discovery, type DiscoveryOptions, type TopNeuron } 
 export { type Notice, Notices } from "./notices";
 export { Passage, type PassageEvents } from "./passage";
 export { DEFAULT_TOP, label, type Offer, type OfferGroup, Palette } from "./palette";
+export { LIST, rowCommands } from "./row-commands";
 export { comparable, ROW_SORTS, RowOrder, type RowSort, type RowTree, type RowValues } from "./row-order";
 export { type Row, Rows } from "./rows";
 export { type NeuronState, type PageState, restore, stateOf } from "./state";

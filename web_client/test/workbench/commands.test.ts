@@ -20,16 +20,18 @@ describe("commands", () => {
     expect(commands.list).toEqual([]);
   });
 
-  it("run by keys of one place, only there", () => {
+  it("run by keys of one place, only there, and the help tells of them", () => {
     const commands = new Commands();
     const ran: string[] = [];
     commands.add(
-      command("rows.a", { localKeys: "p", enabled: () => ran.length < 1, run: () => ran.push("a") }),
-      command("text.b", { localKeys: "p", run: () => ran.push("b") }),
+      command("a", { keys: "Mod-p", local: { keys: "p", group: "List" }, enabled: () => ran.length < 1, run: () => ran.push("a") }),
+      command("b", { local: { keys: "p", group: "Text" }, run: () => ran.push("b") }),
     );
-    expect([commands.press("p"), commands.pressLocal("rows.", "p"), commands.pressLocal("rows.", "p"), commands.pressLocal("rows.", "q")])
+    expect([commands.press("p"), commands.pressIn("List", "p"), commands.pressIn("List", "p"), commands.pressIn("List", "q")])
       .toEqual([false, true, false, false]);
     expect(ran).toEqual(["a"]);
+    expect(commands.shortcuts.map(({ group, keys, title }) => [group, keys, title]))
+      .toEqual([["Test", "Mod-p", "a"], ["List", "p", "a"], ["Text", "p", "b"]]);
   });
 
   it("keep ids and shortcuts apart", () => {
