@@ -1,7 +1,7 @@
 /** Starts the page. */
 import { NeuroscopeClient, webSocket } from "../client";
 import { definePanels, type EditorPanel } from "../panels";
-import { Workbench } from "../workbench";
+import { rowCommands, Workbench } from "../workbench";
 import { Address } from "./address";
 import { exportCommands } from "./exporting";
 import { find } from "./found";
@@ -43,6 +43,7 @@ async function start(): Promise<void> {
   const page = new Page();
   page.workbench = workbench;
   workbench.commands.add(
+    ...rowCommands(workbench),
     ...textCommands(workbench),
     ...heatmapCommands(workbench),
     ...shareCommands(workbench, showing, address),

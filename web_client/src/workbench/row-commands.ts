@@ -5,49 +5,61 @@ import type { Workbench } from "./workbench";
 /** Where the rows have keys of their own; its heading in the help. */
 export const LIST = "In the list of neurons";
 
-const inList = (keys: string): NonNullable<Command["local"]> => ({ keys, group: LIST });
+const group = "Neurons";
+const inList = (keys: string): Pick<Command, "local"> => ({ local: { keys, group: LIST } });
 
-/** Add them; returns what takes them away again. */
-export function addRowCommands(workbench: Workbench): () => void {
+export function rowCommands(workbench: Workbench): Command[] {
   const { rows, view } = workbench;
-  const group = "Neurons";
-  const focused = (): boolean => rows.focus !== null;
-  /** A command about the row in focus. */
-  const forFocus = (id: string, title: string, run: (key: string) => void, more: Partial<Command> = {}): Command => ({
-    id: `rows.${id}`, title, group, enabled: focused, run: () => { if (rows.focus !== null) run(rows.focus); }, ...more,
-  });
   const several = (): boolean => rows.keys.length > 1;
-  const row = (): ReturnType<typeof rows.get> => (rows.focus === null ? null : rows.get(rows.focus));
-
-  return workbench.commands.add(
-    { id: "rows.next", title: "Colour the text by the next neuron of the list", group, keys: "Alt-PageDown", local: inList("ArrowDown"), enabled: several, run: () => { rows.moveFocus(1); } },
-    { id: "rows.previous", title: "Colour the text by the previous neuron of the list", group, keys: "Alt-PageUp", local: inList("ArrowUp"), enabled: several, run: () => { rows.moveFocus(-1); } },
-    forFocus("neuron.next", "Step to the next neuron of the layer", (key) => { rows.step(key, { neurons: 1 }); }, { keys: "Alt-Shift-PageDown", local: inList("ArrowRight") }),
-    forFocus("neuron.previous", "Step to the previous neuron of the layer", (key) => { rows.step(key, { neurons: -1 }); }, { keys: "Alt-Shift-PageUp", local: inList("ArrowLeft") }),
-    forFocus("layer.next", "Step to the same number in the next layer", (key) => { rows.step(key, { layers: 1 }); }, { local: inList("Shift-ArrowRight") }),
-    forFocus("layer.previous", "Step to the same number in the previous layer", (key) => { rows.step(key, { layers: -1 }); }, { local: inList("Shift-ArrowLeft") }),
-    forFocus("toMax", "Go to the neuron's strongest token", (key) => { workbench.revealExtreme(key, "max"); }, { local: inList("m") }),
-    forFocus("toMin", "Go to the neuron's lowest token", (key) => { workbench.revealExtreme(key, "min"); }, { local: inList("n") }),
-    forFocus("pin", "Pin the neuron to the top, or let it go", (key) => { rows.pin(key, row()?.pinned === false); }, { local: inList("p") }),
-    forFocus("hide", "Hide the neuron in the text, or show it", (key) => { rows.hide(key, row()?.hidden === false); }, { local: inList("h") }),
-    { id: "rows.showAll", title: "Show all hidden neurons", group, enabled: () => rows.list.some(({ hidden }) => hidden), run: () => { for (const { key } of rows.list) rows.hide(key, false); } },
-    forFocus("remove", "Remove the neuron", (key) => { rows.remove(key); }, { local: inList("Delete") }),
-    { id: "rows.undoRemove", title: "Bring back what was removed last", group, local: inList("Mod-z"), enabled: () => rows.removed.length > 0, run: () => { rows.undoRemove(); } },
-    forFocus("up", "Move the row up", (key) => { rows.move(key, rows.keys.indexOf(key) - 1); }, { local: inList("Alt-ArrowUp") }),
-    forFocus("down", "Move the row down", (key) => { rows.move(key, rows.keys.indexOf(key) + 1); }, { local: inList("Alt-ArrowDown") }),
-    { id: "rows.sort.max", title: "Sort rows by their strongest value", group, enabled: several, run: () => { rows.sort(byMax(workbench)); } },
-    { id: "rows.sort.name", title: "Sort rows by layer and number", group, enabled: several, run: () => { rows.sort(byName(rows.keys)); } },
-    { id: "rows.sort.added", title: "Sort rows as they were added", group, enabled: several, run: () => { rows.sort(rows.byAge); } },
-    forFocus("range.statistics", "Colour range from the neuron's statistics", (key) => { rows.setRange(key, { min: null, max: null }); }),
-    forFocus("range.text", "Colour range from this text", (key) => { rows.setRange(key, { min: null, max: null, text: true }); }),
-    { id: "stripes.toggle", title: "Show or hide the stripes of the other neurons", group: "View", keys: "Alt-Shift-s", run: () => { view.toggle("stripes"); } },
-  );
+  /** A command about the row in focus. */
+  const focused = (id: string, title: string, run: (key: string) => void, more: Partial<Command> = {}): Command => ({
+    id: `rows.${id}`, title, group, enabled: () => rows.focus !== null, run: () => { if (rows.focus !== null) run(rows.focus); }, ...more,
+  });
+  const focus = (step: number) => (): void => { rows.moveFocus(step); };
+  const step = (by: { neurons?: number; layers?: number }) => (key: string): void => { rows.step(key, by); };
+  const move = (by: number) => (key: string): void => { rows.move(key, rows.keys.indexOf(key) + by); };
+  const sort = (name: string, title: string, order: () => readonly string[]): Command => ({
+    id: `rows.sort.${name}`, title: `Sort rows ${title}`, group, enabled: several, run: () => { rows.sort(order()); },
+  });
+  return [
+    { id: "rows.next", title: "Next row of the list", group, keys: "Alt-PageDown", ...inList("ArrowDown"), enabled: several, run: focus(1) },
+    { id: "rows.previous", title: "Previous row of the list", group, keys: "Alt-PageUp", ...inList("ArrowUp"), enabled: several, run: focus(-1) },
+    focused("neuron.next", "Next neuron in this row", step({ neurons: 1 }), { keys: "Alt-Shift-PageDown", ...inList("ArrowRight") }),
+    focused("neuron.previous", "Previous neuron in this row", step({ neurons: -1 }), { keys: "Alt-Shift-PageUp", ...inList("ArrowLeft") }),
+    focused("layer.next", "The same neuron of the next layer", step({ layers: 1 }), inList("Shift-ArrowRight")),
+    focused("layer.previous", "The same neuron of the previous layer", step({ layers: -1 }), inList("Shift-ArrowLeft")),
+    focused("max", "Go to the neuron's strongest token", (key) => { workbench.revealExtreme(key, "max"); }, inList("m")),
+    focused("min", "Go to the neuron's lowest token", (key) => { workbench.revealExtreme(key, "min"); }, inList("n")),
+    focused("pin", "Pin to the top, or let go", (key) => { rows.pin(key, rows.get(key)?.pinned === false); }, inList("p")),
+    focused("hide", "Hide in the text, or show", (key) => { rows.hide(key, rows.get(key)?.hidden === false); }, inList("h")),
+    {
+      id: "rows.showAll", title: "Show all hidden neurons", group, enabled: () => rows.list.some(({ hidden }) => hidden),
+      run: () => { for (const { key } of rows.list) rows.hide(key, false); },
+    },
+    focused("remove", "Remove the row", (key) => { rows.remove(key); }, inList("Delete")),
+    {
+      id: "rows.undoRemove", title: "Bring back what was removed last", group, ...inList("Mod-z"),
+      enabled: () => rows.removed.length > 0, run: () => { rows.undoRemove(); },
+    },
+    focused("up", "Move the row up", move(-1), inList("Alt-ArrowUp")),
+    focused("down", "Move the row down", move(1), inList("Alt-ArrowDown")),
+    sort("max", "by their strongest value", () => byMax(workbench)),
+    sort("name", "by layer and number", () => byName(rows.keys)),
+    sort("added", "as they were added", () => rows.byAge),
+    focused("range.statistics", "Colour range from the neuron's statistics", (key) => { rows.setRange(key, { min: null, max: null }); }),
+    focused("range.text", "Colour range from this text", (key) => { rows.setRange(key, { min: null, max: null, text: true }); }),
+    {
+      id: "stripes.toggle", title: "Stripes of the other neurons", group: "View", keys: "Alt-Shift-s",
+      checked: () => view.state.stripes, run: () => { view.toggle("stripes"); },
+    },
+  ];
 }
 
 /** Keys by their largest value on this text, the largest first; those with none last. */
 function byMax({ rows, document }: Workbench): string[] {
-  const max = (key: string): number => document.activations.extent(key)?.max ?? -Infinity;
-  return [...rows.keys].sort((a, b) => (max(b) > max(a) ? 1 : max(b) < max(a) ? -1 : 0));
+  const max = new Map(rows.keys.map((key) => [key, document.activations.extent(key)?.max ?? -Infinity]));
+  const of = (key: string): number => max.get(key) ?? -Infinity;
+  return [...rows.keys].sort((a, b) => (of(a) === of(b) ? 0 : of(b) - of(a)));
 }
 
 /** Keys by layer, then number. */

@@ -13,7 +13,6 @@ import { Discovery } from "./discovery";
 import { Notices } from "./notices";
 import { Palette } from "./palette";
 import { Passage } from "./passage";
-import { addRowCommands } from "./row-commands";
 import { Rows } from "./rows";
 import { View } from "./view";
 
@@ -56,7 +55,6 @@ export class Workbench extends Emitter<WorkbenchEvents> {
       if (!this.rows.isAdding(key)) this.notices.notify(`${key}: ${error.message}`);
     });
     client.subscriptions.on("absent", (keys) => { this.#tellAbsent(keys); });
-    addRowCommands(this);
   }
 
   // ------------------------------------------------------------------ colours

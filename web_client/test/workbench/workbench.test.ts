@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { FakeNetwork, ManualClock, NeuroscopeClient } from "../../src/client";
-import { restore, stateOf, Workbench } from "../../src/workbench";
+import { restore, rowCommands, stateOf, Workbench } from "../../src/workbench";
 import type { ModelInfo } from "../../src/wire";
 import { activations, model, ScriptedServer, settle, tokenize } from "../scripted-server";
 
@@ -19,6 +19,7 @@ async function opened(neurons: string[], content = "one two three") {
   };
   const client = new NeuroscopeClient({ connect: network.connector, clock: new ManualClock() });
   const workbench = new Workbench(client, client.open("text", content));
+  workbench.commands.add(...rowCommands(workbench));
   client.start();
   await settle();
   await client.subscriptions.add(neurons);
