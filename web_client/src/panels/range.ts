@@ -55,7 +55,7 @@ export class RangeControl extends Panel {
       const bad = Number.isNaN(bound);
       input.setAttribute("aria-invalid", String(bad));
       if (bad) workbench.notices.notify(`${side} is a number, 0 or ${side === "max" ? "more" : "less"}; empty is automatic.`);
-      else workbench.rows.setRange(neuron, { ...range, [side]: bound });
+      else workbench.rows.setRange(neuron, { ...workbench.rows.range(neuron), [side]: bound }); // as it is now, not when last rendered
     };
     return html`<input class="number" data-testid="range-${side}" inputmode="text" autocomplete="off"
       aria-label="${side === "min" ? "Lowest" : "Highest"} value of the colours; empty is automatic" title="${side} of the colours; empty is automatic"
