@@ -53,8 +53,8 @@ export class Page extends Panel {
       </main>
       <neuro-status .workbench=${workbench}></neuro-status>
       <neuro-notices .workbench=${workbench}></neuro-notices>
-      ${workbench.view.state.palette ? html`<neuro-palette .workbench=${workbench}></neuro-palette>` : nothing}
-      ${workbench.view.state.help ? html`<neuro-help .workbench=${workbench}></neuro-help>` : nothing}`;
+      ${workbench.view.state.palette ? html`<neuro-palette role="dialog" aria-label="Commands" .workbench=${workbench}></neuro-palette>` : nothing}
+      ${workbench.view.state.help ? html`<neuro-help role="dialog" aria-label="Shortcuts" .workbench=${workbench}></neuro-help>` : nothing}`;
   }
 
   /** Shortcuts of the commands. What a field or the editor made use of is theirs, and so are plain characters typed into one. */

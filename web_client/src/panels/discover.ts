@@ -19,7 +19,8 @@ export class DiscoverPanel extends Panel {
     :host { display: flex; flex-direction: column; min-height: 0; }
     .options { display: flex; flex-wrap: wrap; gap: 6px 12px; padding: 10px 16px; border-bottom: 1px solid var(--line); }
     .options label { display: flex; align-items: center; gap: 5px; font-size: 12.5px; color: var(--muted); white-space: nowrap; }
-    .options select { color: var(--text); font-size: 13px; padding: 2px 6px; }
+    .options select { color: var(--text); font-size: 13px; padding: 2px 4px; }
+    .options select[data-testid="discover-by"] { width: 126px; }
     .lists { flex: 1; overflow-y: auto; scrollbar-gutter: stable; padding-bottom: 16px; }
     section + section { border-top: 1px solid var(--line); margin-top: 10px; }
     header { display: flex; align-items: center; gap: 4px 10px; padding: 9px 10px 6px 16px; min-height: 44px; }
@@ -90,13 +91,13 @@ export class DiscoverPanel extends Panel {
           <option value="" ?selected=${layer === null}>all</option>
           ${Array.from({ length: client.model?.layers ?? 0 }, (_, i) => html`<option value=${i} ?selected=${i === layer}>${i}</option>`)}
         </select></label>
-      <label>Rank by
-        <select data-testid="discover-by" title="The value itself, or its share of the neuron's own maximum over held-out text" @change=${(event: Event) => { discovery.set({ by: read(event) === "ratio" ? "ratio" : "activation" }); }}>
+      <label>by
+        <select data-testid="discover-by" aria-label="Rank by" title="The value itself, or its share of the neuron's own maximum over held-out text" @change=${(event: Event) => { discovery.set({ by: read(event) === "ratio" ? "ratio" : "activation" }); }}>
           <option value="activation" ?selected=${by === "activation"}>activation</option>
           <option value="ratio" ?selected=${by === "ratio"} ?disabled=${!discovery.ranksByRatio}>share of maximum</option>
         </select></label>
-      <label>Show
-        <select data-testid="discover-count" @change=${(event: Event) => { discovery.set({ count: Number(read(event)) }); }}>
+      <label>top
+        <select data-testid="discover-count" aria-label="Show the top" @change=${(event: Event) => { discovery.set({ count: Number(read(event)) }); }}>
           ${[FEW, MANY].map((few) => html`<option value=${few} ?selected=${count === few}>${few}</option>`)}
         </select></label>
     </div>`;

@@ -7,7 +7,7 @@ import { base } from "./styles";
 
 export class HelpPanel extends Overlay {
   static override styles = [base, overlayStyles, css`
-    header { display: flex; align-items: center; padding: 10px 10px 10px 18px; border-bottom: 1px solid var(--line); }
+    .head { display: flex; align-items: center; padding: 10px 10px 10px 18px; border-bottom: 1px solid var(--line); }
     h2 { font-size: 14px; font-weight: 650; margin: 0; flex: 1; }
     .all { overflow-y: auto; padding: 6px 18px 16px; columns: 2 230px; column-gap: 28px; outline: none; }
     section { break-inside: avoid; padding-top: 10px; }
@@ -26,8 +26,8 @@ export class HelpPanel extends Overlay {
       groups.set(group, titles.set(title, [...(titles.get(title) ?? []), keys]));
     }
     return html`
-      <header><h2>Shortcuts</h2>
-        <button class="quiet" aria-label="Close" data-testid="close-help" @click=${() => { this.close(); }}>×</button></header>
+      <div class="head"><h2>Shortcuts</h2>
+        <button class="quiet" aria-label="Close" data-testid="close-help" @click=${() => { this.close(); }}>×</button></div>
       <div class="all" tabindex="0" role="region" aria-label="Shortcuts" data-testid="help">${[...groups].map(([group, titles]) => html`
         <section><h3>${group}</h3><dl>${[...titles].map(([title, keys]: [Shortcut["title"], string[]]) => html`
           <div data-testid="shortcut"><dt>${title}</dt><dd>${keys.map(keyCaps)}</dd></div>`)}</dl></section>`)}

@@ -27,7 +27,7 @@ export class PalettePanel extends Overlay {
     .offer b { font-weight: 700; color: var(--accent); }
     .check { color: var(--accent); }
     .none { padding: 12px 16px; color: var(--muted); }
-    footer { border-top: 1px solid var(--line); padding: 7px 16px; font-size: 12px; color: var(--muted); display: flex; gap: 4px 16px; flex-wrap: wrap; }
+    .keys { border-top: 1px solid var(--line); padding: 7px 16px; font-size: 12px; color: var(--muted); display: flex; gap: 4px 16px; flex-wrap: wrap; }
   `];
   declare query: string;
   declare chosen: number;
@@ -51,7 +51,7 @@ export class PalettePanel extends Overlay {
       </div>
       ${offers.length > 0 ? nothing : html`<p class="none" data-testid="palette-none">Nothing is called that.</p>`}
       <p class="sr" role="status">${offers.length === 1 ? "1 choice" : `${offers.length} choices`}</p>
-      <footer><span>↑ ↓ choose</span><span>Enter does it</span><span>Esc closes</span></footer>`;
+      <div class="keys"><span>↑ ↓ choose</span><span>Enter does it</span><span>Esc closes</span></div>`;
   }
 
   #group({ title, offers }: OfferGroup, number: number, first: number, chosen: number): TemplateResult {

@@ -20,6 +20,7 @@ export class TopPanel extends Panel {
     .progress button { min-height: 24px; padding: 0 8px; }
     @media (max-width: 820px) {
       header { gap: 6px 12px; }
+      h1 { font-size: 0; gap: 0; } /* the mark is enough to see */
       .model { flex: 1; }
       .model select { max-width: 100%; min-width: 0; }
       .progress {
@@ -39,7 +40,10 @@ export class TopPanel extends Panel {
     nav { display: flex; gap: 2px; }
     .commands { font-size: 12.5px; display: flex; align-items: center; gap: 6px; white-space: nowrap; min-height: 30px; }
     .commands svg { width: 15px; height: 15px; }
-    @media (max-width: 820px) { .commands :is(span, kbd) { display: none; } }
+    @media (max-width: 820px) {
+      .commands .keys { display: none; }
+      .commands span { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); } /* an icon is enough to see */
+    }
     .theme { padding: 0; width: 30px; min-height: 30px; display: grid; place-items: center; }
     .theme svg { width: 16px; height: 16px; }
     progress {
@@ -82,9 +86,9 @@ export class TopPanel extends Panel {
           <neuro-menu .workbench=${this.workbench} label="Text" .groups=${["Text", "Samples", "Page"]}></neuro-menu>
           <neuro-menu .workbench=${this.workbench} label="Share" .groups=${["Share", "Export", "Picture width"]}></neuro-menu>
         </nav>
-        <button class="commands quiet" data-testid="open-palette" aria-label="Commands" title="Commands" aria-expanded=${view.state.palette}
+        <button class="commands quiet" data-testid="open-palette" aria-haspopup="dialog" aria-expanded=${view.state.palette}
           @pointerdown=${(event: Event) => { event.preventDefault(); }} @click=${() => { view.toggle("palette"); }}>
-          <svg viewBox="0 0 16 16" aria-hidden="true">${searchSign}</svg><span>Commands</span>${keyCaps("Mod-k")}</button>
+          <svg viewBox="0 0 16 16" aria-hidden="true">${searchSign}</svg><span>Commands</span><span class="keys" aria-hidden="true">${keyCaps("Mod-k")}</span></button>
         <button class="theme quiet" data-testid="theme" data-theme=${theme} aria-label=${title} title=${title}
           @click=${this.#nextTheme}>
           <svg viewBox="0 0 16 16" aria-hidden="true">${themeSigns[theme]}</svg>
