@@ -182,6 +182,17 @@ def test_without_asyncio(fleet: Fleet) -> None:
         assert check_ids == fleet.reference().ids(document.text)
         assert document.values().shape == (2, len(document.tokens))
         assert document.top(1, k=2)[0]["value"] >= document.top(1, k=2)[1]["value"]
+        assert document.changed() == []  # nothing stands behind what was appended
+        before = fleet.reference().activations([token.id for token in document.tokens])
+        since = document.version
+        document.insert(4, "two ")
+        (moved,) = document.changed(1, since=since, layers=[2])
+        after = fleet.reference().activations([token.id for token in document.tokens])
+        behind = next(i for i, token in enumerate(document.tokens) if token.start >= 7) - len(document.tokens)
+        hook = "blocks.2.mlp.hook_post"
+        largest = np.abs(after[hook][behind:] - before[hook][behind:]).max(axis=0)
+        assert moved["neuron"] == int(largest.argmax())
+        assert abs(moved["change"]) == pytest.approx(float(largest.max()), abs=1e-4)
         with pytest.raises(ServerError, match="L9N9"):
             client.subscribe("L9N9")
         document.close()

@@ -19,7 +19,7 @@ In a notebook or a script without asyncio, `ws_server.client.blocking.Client` ha
 Neither imports PyTorch.
 """
 
-from .client import Client, ConnectionState, TopNeuron
+from .client import ChangedNeuron, Client, ConnectionState, TopNeuron
 from .document import Document
 from .errors import Disconnected, ServerError
 from .state import Done, Token
@@ -27,6 +27,7 @@ from .text import Change
 
 __all__ = [
     "Change",
+    "ChangedNeuron",
     "Client",
     "ConnectionState",
     "Disconnected",

@@ -28,6 +28,8 @@ from .text import Change
 if TYPE_CHECKING:
     import pandas
 
+    from .client import ChangedNeuron
+
 T = TypeVar("T")
 
 DEFAULT_TIMEOUT = 300.0
@@ -153,6 +155,11 @@ class Document:
         return self._document.text
 
     @property
+    def version(self) -> int:
+        """Grows with every change."""
+        return self._document.version
+
+    @property
     def tokens(self) -> list[Token]:
         return self._settled(lambda document: document.tokens)
 
@@ -171,6 +178,11 @@ class Document:
         self, token: int, k: int = 10, *, layers: Sequence[int] | None = None, by: str = "activation"
     ) -> list[dict[str, Any]]:
         return self._client._wait(self._document.top(token, k, layers=layers, by=by))
+
+    def changed(
+        self, k: int = 10, *, since: int | None = None, layers: Sequence[int] | None = None, by: str = "activation"
+    ) -> list[ChangedNeuron]:
+        return self._client._wait(self._document.changed(k, since=since, layers=layers, by=by))
 
     def change(self, changes: Iterable[Change]) -> None:
         self._client._do(self._document.change, list(changes))

@@ -40,6 +40,20 @@ class TopNeuron(TypedDict):
     """Value over the neuron's statistical maximum, if that is known."""
 
 
+class ChangedNeuron(TypedDict):
+    """A neuron, and the token at which an edit changed it most."""
+
+    key: str
+    layer: int
+    neuron: int
+    token: int
+    before: float
+    after: float
+    change: float
+    ratio: float | None
+    """Change over the neuron's statistical maximum, if that is known."""
+
+
 class Client:
     """A session. Use it as an async context manager: entering connects, leaving closes.
 
@@ -226,6 +240,33 @@ class Client:
         if layers is not None:
             params["layers"] = list(layers)
         neurons: list[dict[str, Any]] = (await self._request("neurons/top", params))["neurons"]
+        return neurons
+
+    async def changed(
+        self,
+        document: Document,
+        k: int = 10,
+        *,
+        since: int | None = None,
+        layers: Sequence[int] | None = None,
+        by: str = "activation",
+    ) -> list[ChangedNeuron]:
+        """The `k` neurons whose values an edit moved most, in the tokens behind it.
+
+        Args:
+            since: the `document.version` before the edit; without it the last one but one that the server read.
+            layers: where to look; all layers when left out.
+            by: `activation`, or `ratio` to each neuron's statistical maximum.
+
+        Returns:
+            Those that moved, the most first; none where no token stands behind the edit.
+        """
+        params: dict[str, Any] = {"uri": document.uri, "k": k, "by": by}
+        if since is not None:
+            params["since"] = since
+        if layers is not None:
+            params["layers"] = list(layers)
+        neurons: list[ChangedNeuron] = (await self._request("neurons/changed", params))["neurons"]
         return neurons
 
     # -------------------------------------------------------------------------------- inside

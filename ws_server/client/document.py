@@ -17,7 +17,7 @@ from .text import Change, difference
 if TYPE_CHECKING:
     import pandas
 
-    from .client import Client
+    from .client import ChangedNeuron, Client
 
 
 class Document:
@@ -154,6 +154,13 @@ class Document:
     ) -> list[dict[str, Any]]:
         """See `Client.top`."""
         return await self._client.top(self, token, k, layers=layers, by=by)
+
+    async def changed(
+        self, k: int = 10, *, since: int | None = None, layers: Sequence[int] | None = None, by: str = "activation"
+    ) -> list[ChangedNeuron]:
+        """See `Client.changed`. Waits until the newest text is computed."""
+        await self.settled()
+        return await self._client.changed(self, k, since=since, layers=layers, by=by)
 
     async def close(self) -> None:
         """Closes it here and on the server."""
