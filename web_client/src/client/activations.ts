@@ -135,6 +135,11 @@ export class ActivationTable {
     return this.#rows.get(key)?.freshness.subarray(0, this.#length) ?? new Uint8Array(this.#length).fill(Freshness.missing);
   }
 
+  /** Whether any value of this neuron has come, of this text or an older one. */
+  known(key: string): boolean {
+    return this.freshness(key).some((state) => state !== Freshness.missing);
+  }
+
   widest(key: string): number {
     return this.#rows.get(key)?.widest ?? 0;
   }

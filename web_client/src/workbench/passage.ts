@@ -33,6 +33,12 @@ export interface PassageLook {
 /** After this long without an answer, values of an older text are drawn faded. Sooner, it would flicker at each key. */
 const FADE_MS = 400;
 
+/**
+ * So long the text keeps its colours when another neuron comes into focus whose values are on their way. They take a few
+ * milliseconds, and to paint the text without colours in between would take longer.
+ */
+const HOLD_MS = 60;
+
 export class Passage extends Emitter<PassageEvents> implements TokenSource {
   #hovered: number | null = null;
   #caret: number | null = null;
@@ -41,6 +47,8 @@ export class Passage extends Emitter<PassageEvents> implements TokenSource {
   #lateTimer: ReturnType<typeof setTimeout> | null = null;
   #lastDone: Done | null = null;
   #picture: TokenPicture | null = null;
+  #drawn: TokenPicture | null = null;
+  #holding: { readonly key: string; over: boolean } | null = null;
 
   constructor(
     readonly document: NeuroscopeDocument, private readonly client: NeuroscopeClient, private readonly rows: Rows,
@@ -79,7 +87,8 @@ export class Passage extends Emitter<PassageEvents> implements TokenSource {
   // ------------------------------------------------------------------ the editor's view (TokenSource)
 
   get picture(): TokenPicture {
-    this.#picture ??= this.#draw();
+    this.#picture ??= this.#held() ?? this.#draw();
+    this.#drawn = this.#picture;
     return this.#picture;
   }
 
@@ -179,6 +188,27 @@ export class Passage extends Emitter<PassageEvents> implements TokenSource {
       tokens, stripes, hue: row?.hue ?? 0, marked: this.#hovered, faded: this.fading(row?.key ?? drawn[0]?.key ?? null),
       buckets: row === undefined ? new Int8Array(tokens.length).fill(NO_VALUE) : this.#buckets(row.key),
     };
+  }
+
+  /** The picture as it was, while the values of another neuron in focus are awaited for a moment; else null. */
+  #held(): TokenPicture | null {
+    const { tokens, activations } = this.document;
+    const { focus } = this.rows;
+    const before = this.#drawn;
+    const held = focus !== null && this.client.ready && !activations.known(focus) && before?.tokens.infos === tokens.infos ? before : null;
+    if (held === null || focus === null) {
+      this.#holding = null;
+      return null;
+    }
+    if (this.#holding?.key !== focus) {
+      const holding = { key: focus, over: false };
+      this.#holding = holding;
+      setTimeout(() => {
+        holding.over = true;
+        if (this.#holding === holding) this.redraw();
+      }, HOLD_MS);
+    }
+    return this.#holding.over ? null : { ...held, tokens, marked: this.#hovered };
   }
 
   #buckets(key: string): Int8Array {

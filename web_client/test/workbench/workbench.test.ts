@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { FakeNetwork, ManualClock, NeuroscopeClient } from "../../src/client";
 import { restore, rowCommands, stateOf, Workbench } from "../../src/workbench";
+import { NO_VALUE } from "../../src/colour/scale";
 import type { ModelInfo } from "../../src/wire";
 import { activations, model, ScriptedServer, settle, tokenize } from "../scripted-server";
 
@@ -112,6 +113,32 @@ describe("the workbench", () => {
     }
     expect(workbench.settled).toBe(false);
     expect(workbench.late).toBe(false);
+  });
+
+  it("keeps the colours for a moment while the values of another neuron are on their way", async () => {
+    const { workbench, server } = await opened(["L0N1"]);
+    const { hue, buckets } = workbench.text.picture;
+    workbench.rows.step("L0N1", { neurons: 1 });
+    await settle();
+    expect(workbench.rows.focus).toBe("L0N2");
+    expect(workbench.text.picture).toMatchObject({ hue, buckets });
+    server.compute("text");
+    expect(workbench.text.picture.buckets).not.toEqual(buckets);
+
+    // Not longer than one would notice, and not under a text that it does not belong to.
+    workbench.rows.step("L0N2", { neurons: 1 });
+    await settle();
+    expect(workbench.text.picture.buckets).not.toContain(NO_VALUE);
+    vi.advanceTimersByTime(60);
+    expect([...new Set(workbench.text.picture.buckets)]).toEqual([NO_VALUE]);
+    server.compute("text");
+    expect(workbench.text.picture.buckets).not.toContain(NO_VALUE);
+    workbench.rows.step("L0N3", { neurons: 1 });
+    workbench.document.change([{ from: 0, to: 3, insert: "a b c" }]);
+    expect(workbench.text.picture.buckets).not.toContain(NO_VALUE);
+    server.tokenize("text");
+    expect(workbench.text.picture.tokens.length).toBe(workbench.text.picture.buckets.length);
+    expect([...new Set(workbench.text.picture.buckets)]).toEqual([NO_VALUE]);
   });
 
   it("gives the values at the pointer, else at the caret", async () => {
