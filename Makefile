@@ -2,8 +2,9 @@
 # make test   all checks and all tests, with what they need, a real browser included
 # make check  formatting, lint, types, generated files
 # make audit  what is known of vulnerabilities in what is installed, where the registries tell
+# make bench-page   from a key press to painted colours, in a real browser on this machine
 # make wire   writes the client's types of the wire anew
-# Each does again only what changed since the last call. PYTHON, ARGS and PYTEST_ARGS can be given.
+# Each does again only what changed since the last call. PYTHON, ARGS, PYTEST_ARGS and BENCH_ARGS can be given.
 
 PYTHON ?= python3
 ARGS ?= --open
@@ -15,7 +16,7 @@ PACKAGING := pyproject.toml hatch_build.py
 CLIENT := $(shell find web_client -name node_modules -prune -o -type f -print)
 
 .DELETE_ON_ERROR:
-.PHONY: run test check audit wire clean
+.PHONY: run test check audit bench-page wire clean
 
 run: $(VENV)/installed
 	$(BIN)/neuroscope serve $(ARGS)
@@ -41,6 +42,9 @@ audit: $(VENV)/installed-for-tests
 	$(NPM) audit || failed=1; \
 	PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix tests/browser audit || failed=1; \
 	exit $$failed
+
+bench-page: $(VENV)/installed-for-tests
+	$(BIN)/python -m tests.benchmarks.page $(BENCH_ARGS)
 
 # The client's types of the wire, after the server's messages changed.
 wire: $(VENV)/installed-for-tests
