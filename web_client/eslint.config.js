@@ -22,13 +22,13 @@ export default tseslint.config(
     files: ["**/*.mjs", "**/*.js"],
     languageOptions: { globals: { console: "readonly", process: "readonly", URL: "readonly" } },
   },
-  // The rooms import one way: wire - client - analysis - colour - editor - workbench - exports - panels - app.
-  rooms("src/analysis/**", ["**/client/**", "**/colour/**", "**/editor/**", "**/workbench/**", "**/exports/**", "**/panels/**", "**/app/**", "lit", "lit/**", "@codemirror/**"]),
-  rooms("src/client/**", ["**/analysis/**", "**/colour/**", "**/editor/**", "**/workbench/**", "**/exports/**", "**/panels/**", "**/app/**", "lit", "lit/**", "@codemirror/**"]),
-  rooms("src/colour/**", ["**/client/**", "**/editor/**", "**/workbench/**", "**/exports/**", "**/panels/**", "**/app/**", "lit", "lit/**", "@codemirror/**"]),
-  rooms("src/workbench/**", ["**/exports/**", "**/panels/**", "**/app/**", "lit", "lit/**", "@codemirror/**"]),
-  rooms("src/exports/**", ["**/panels/**", "**/app/**", "lit", "lit/**", "@codemirror/**"]),
-  rooms("src/editor/**", ["**/workbench/**", "**/exports/**", "**/panels/**", "**/app/**", "lit", "lit/**"]),
+  // The rooms import one way: wire - client - analysis - colour - editor - workbench - exports - panels - app and embed.
+  rooms("src/analysis/**", ["**/client/**", "**/colour/**", "**/editor/**", "**/workbench/**", "**/exports/**", "**/panels/**", "**/app/**", "**/embed/**", "lit", "lit/**", "@codemirror/**"]),
+  rooms("src/client/**", ["**/analysis/**", "**/colour/**", "**/editor/**", "**/workbench/**", "**/exports/**", "**/panels/**", "**/app/**", "**/embed/**", "lit", "lit/**", "@codemirror/**"]),
+  rooms("src/colour/**", ["**/client/**", "**/editor/**", "**/workbench/**", "**/exports/**", "**/panels/**", "**/app/**", "**/embed/**", "lit", "lit/**", "@codemirror/**"]),
+  rooms("src/workbench/**", ["**/exports/**", "**/panels/**", "**/app/**", "**/embed/**", "lit", "lit/**", "@codemirror/**"]),
+  rooms("src/exports/**", ["**/panels/**", "**/app/**", "**/embed/**", "lit", "lit/**", "@codemirror/**"]),
+  rooms("src/editor/**", ["**/workbench/**", "**/exports/**", "**/panels/**", "**/app/**", "**/embed/**", "lit", "lit/**"]),
 );
 
 function rooms(files, group) {

@@ -16,6 +16,7 @@ from tests.browser import chromium
 from tests.browser.neuroscope_page import NeuroscopePage
 from tests.browser.reference import Reference
 from tests.support.server import ServerProcess
+from tests.support.site import OtherSite
 
 # Models are loaded meanwhile, and the machine may be busy: what is waited for comes, or the test fails, only later.
 TIMEOUT_MS = 30_000
@@ -108,9 +109,17 @@ def page(context: BrowserContext, complaints: Complaints) -> Iterator[Page]:
 
 
 @pytest.fixture(scope="package")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+def elsewhere() -> Iterator[OtherSite]:
+    """A site of somebody else, from whose pages one may connect to the server."""
+    with OtherSite() as site:
+        yield site
+
+
+@pytest.fixture(scope="package")
+def server(tmp_path_factory: pytest.TempPathFactory, elsewhere: OtherSite) -> Iterator[ServerProcess]:
     """One server with the embedded model for all tests that do not stop it."""
-    server = ServerProcess(tmp_path_factory.mktemp("server") / "stderr", [])
+    arguments = ["--allow-origin", elsewhere.origin]
+    server = ServerProcess(tmp_path_factory.mktemp("server") / "stderr", [], arguments)
     yield server
     server.stop()
 

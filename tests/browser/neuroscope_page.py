@@ -36,15 +36,10 @@ async ([text, neurons]) => {
 }
 """
 
-# What the page knows and what the editor shows, read in one go after the frame in which it was drawn.
-READ = """
-async (content) => {
-    const frame = () => new Promise(requestAnimationFrame);
-    await frame();
-    await frame();
-    const { settled, version, text, tokens, neurons, focus } = window.neuroscope;
-    const byNeuron = (read) => Object.fromEntries(neurons.map((key) => [key, read(key)]));
-    const lines = [...content.querySelectorAll(".cm-line")].map((line) => {
+# The lines of an editor, in pieces of text, their class and their background.
+LINES = """
+(content) => {
+    return [...content.querySelectorAll(".cm-line")].map((line) => {
         const pieces = [];
         const walker = document.createTreeWalker(line, NodeFilter.SHOW_TEXT);
         while (walker.nextNode()) {
@@ -57,11 +52,23 @@ async (content) => {
         }
         return pieces;
     });
-    return {
-        settled, version, text, tokens, neurons, focus, lines,
-        values: byNeuron(window.neuroscope.values), scales: byNeuron(window.neuroscope.scale),
-    };
 }
+"""
+
+# What the page knows and what the editor shows, read in one go after the frame in which it was drawn.
+READ = f"""
+async (content) => {{
+    const linesOf = {LINES};
+    const frame = () => new Promise(requestAnimationFrame);
+    await frame();
+    await frame();
+    const {{ settled, version, text, tokens, neurons, focus }} = window.neuroscope;
+    const byNeuron = (read) => Object.fromEntries(neurons.map((key) => [key, read(key)]));
+    return {{
+        settled, version, text, tokens, neurons, focus, lines: linesOf(content),
+        values: byNeuron(window.neuroscope.values), scales: byNeuron(window.neuroscope.scale),
+    }};
+}}
 """
 
 

@@ -44,6 +44,17 @@ def test_only_this_machine_can_connect(fleet: Fleet) -> None:
     assert [bytes.fromhex(address)[::-1] for address in listening] == [bytes([127, 0, 0, 1])]
 
 
+def test_pages_of_others_may_load_the_element_and_nothing_else(fleet: Fleet) -> None:
+    status, headers, _ = fleet.server.get("/neuro-scope.js", Origin="https://notes.example")
+    assert status == 200
+    assert headers["access-control-allow-origin"] == "*"
+    assert headers["cross-origin-resource-policy"] == "cross-origin"
+    for path in ("/", "/page.js", "/opening.json", "/metrics"):
+        _, headers, _ = fleet.server.get(path, Origin="https://notes.example")
+        assert "access-control-allow-origin" not in headers
+        assert headers["cross-origin-resource-policy"] == "same-origin"
+
+
 def test_health(fleet: Fleet) -> None:
     status, headers, body = fleet.server.get("/healthz")
     assert status == 200

@@ -79,7 +79,7 @@ class Door:
         ancestors = " ".join(["'self'", *self._embedders]) if self._embedders else "'none'"
         policy = f"{_POLICY}connect-src {_connections(request)}; frame-ancestors {ancestors}"
         for name, value in {**_FIXED_HEADERS, "Content-Security-Policy": policy}.items():
-            headers[name] = value
+            headers.setdefault(name, value)
         if not self._embedders:
             headers["X-Frame-Options"] = "DENY"
 

@@ -20,6 +20,11 @@ STATIC_FOLDER = Path(__file__).parent.parent / "static"
 
 PAGE = ("/", "/index.html")
 
+EMBEDDABLE = "/neuro-scope.js"
+"""The script that pages of other sites load. To connect from there, a page's origin has to be allowed all the same."""
+
+_FOR_ANY_PAGE = {"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"}
+
 _NOT_BUILT = b"""<!doctype html><meta charset="utf-8"><title>Neuroscope</title>
 <p>The server runs, but this installation holds no web client: it was installed without its build step.
 Install the package with <code>pip install .</code>, or run <code>npm run build</code> in <code>web_client/</code>.
@@ -75,6 +80,8 @@ class Site:
         if resource is None:
             return self.nothing()
         headers = {"ETag": resource.etag, "Cache-Control": "no-cache"}
+        if path == EMBEDDABLE:
+            headers |= _FOR_ANY_PAGE
         if if_none_match == resource.etag:
             return respond(304, b"", resource.content_type, headers)
         return respond(200, resource.body, resource.content_type, headers)

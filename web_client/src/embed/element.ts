@@ -1,0 +1,266 @@
+/**
+ * `<neuro-scope src neurons model text>`: an editor whose tokens wear the colours of neurons, in anybody's page.
+ *
+ * Every attribute can be changed at any time. Each element is a session of its own with its server.
+ */
+import { defaultKeymap, history, historyKeymap, isolateHistory } from "@codemirror/commands";
+import { EditorState } from "@codemirror/state";
+import { drawSelection, EditorView, keymap, placeholder } from "@codemirror/view";
+import { css, html, LitElement, nothing, type PropertyDeclarations, type PropertyValues, type TemplateResult } from "lit";
+import { NeuroscopeClient, parseNeurons, type TokenInfo, webSocket } from "../client";
+import { hueClass } from "../colour/palette";
+import type { Scale } from "../colour/scale";
+import { formatValue, neuroscope } from "../editor";
+import { connectionText } from "../panels/connection";
+import { base, bucketStyles } from "../panels/styles";
+import { type NeuronState, restore, Workbench } from "../workbench";
+import { socketAddress } from "./address";
+
+const DOCUMENT = "neuroscope:text";
+
+/** What an element shows; the detail of its event `settled`. */
+export interface Shown {
+  /** All values of the text as it is have come. */
+  readonly settled: boolean;
+  readonly text: string;
+  /** Spans in UTF-16 units of the text. */
+  readonly tokens: readonly (TokenInfo & { readonly from: number; readonly to: number })[];
+  /** Keys of the neurons, in order. */
+  readonly neurons: readonly string[];
+  /** Key of the one that colours the text. */
+  readonly focus: string | null;
+  /** One number a token, by neuron; NaN where there is none yet. */
+  readonly values: Readonly<Record<string, readonly number[]>>;
+  /** Values at which a neuron's colours are strongest. */
+  readonly scales: Readonly<Record<string, Scale>>;
+}
+
+/** One connection to one server, and the editor on it. */
+interface Running {
+  readonly workbench: Workbench;
+  readonly view: EditorView;
+  readonly stop: () => void;
+}
+
+export class NeuroScope extends LitElement {
+  static override properties: PropertyDeclarations = {
+    src: {}, neurons: {}, model: {}, text: { noAccessor: true },
+  };
+  static override styles = [base, bucketStyles, css`
+    :host {
+      --sans: system-ui, sans-serif;
+      --mono: ui-monospace, "SF Mono", "Cascadia Code", Menlo, Consolas, "DejaVu Sans Mono", monospace;
+      --text: light-dark(#1c1e21, #ecedee);
+      --muted: light-dark(#5c636b, #a3abb3);
+      --page: light-dark(#ffffff, #17191c);
+      --raised: light-dark(#fafaf9, #1f2226);
+      --field: var(--page);
+      --line: light-dark(#d9dad7, #3a4046);
+      --hover: light-dark(#f1f2ef, #23272b);
+      --accent: light-dark(#0b7265, #4fc7b5);
+      display: flex; flex-direction: column; border: 1px solid var(--line); border-radius: 6px; overflow: clip;
+      background: var(--page); color: var(--text); font: 13px/1.45 var(--sans);
+    }
+    :host([hidden]) { display: none; }
+    .bar { display: flex; flex-wrap: wrap; align-items: center; gap: 2px 4px; padding: 4px 8px; border-bottom: 1px solid var(--line); }
+    .bar button { display: flex; align-items: center; gap: 6px; min-height: 26px; padding: 0 7px; color: var(--text); }
+    .bar button[aria-pressed="true"] { background: var(--hover); font-weight: 600; }
+    .swatch { width: 11px; height: 11px; border-radius: 3px; background: var(--neuro-ink, var(--accent)); }
+    .value { min-width: 5.2ch; text-align: right; color: var(--muted); font-weight: 400; }
+    .status { margin: 0 0 0 auto; padding: 0 4px; color: var(--muted); display: flex; gap: 8px; align-items: center; }
+    .status button { text-decoration: underline; }
+    .host { flex: 1; min-height: 0; display: flex; }
+    .cm-editor { flex: 1; min-width: 0; }
+    .cm-editor .cm-content { padding-bottom: 14px; }
+  `];
+  /** Address of the server; see `socketAddress`. */
+  declare src: string | null;
+  /** As `L3N42, L1N5-7`; the first colours the text, the others are stripes under it. */
+  declare neurons: string | null;
+  /** Id of the model; the server's default one without it. */
+  declare model: string | null;
+  readonly #host = document.createElement("div");
+  #text = "";
+  #running: Running | null = null;
+  #problem: string | null = null;
+  #frame: number | null = null;
+  #told = "";
+
+  constructor() {
+    super();
+    this.src = null;
+    this.neurons = null;
+    this.model = null;
+    this.#host.className = "host";
+  }
+
+  /** The text as it is. Setting it is an edit that can be undone; the attribute keeps what it said. */
+  get text(): string {
+    return this.#running?.workbench.document.text ?? this.#text;
+  }
+
+  set text(text: string | null) {
+    this.#text = text ?? "";
+    if (this.#running !== null && this.#running.workbench.document.text !== this.#text) {
+      this.#running.workbench.replaceText(this.#text);
+    }
+  }
+
+  /** What is shown: read it when `settled` is heard, or at any time. */
+  get shown(): Shown {
+    const workbench = this.#running?.workbench;
+    if (workbench === undefined) return { settled: false, text: this.#text, tokens: [], neurons: [], focus: null, values: {}, scales: {} };
+    const { rows: { keys, focus }, settled, document: { text, tokens, activations } } = workbench;
+    const byNeuron = <T>(of: (key: string) => T): Record<string, T> => Object.fromEntries(keys.map((key) => [key, of(key)]));
+    return {
+      settled, text, neurons: keys, focus,
+      tokens: tokens.infos.map((_, i) => tokens.at(i)),
+      values: byNeuron((key) => Array.from(activations.values(key))),
+      scales: byNeuron((key) => workbench.scale(key)),
+    };
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    if (this.hasUpdated) this.#start(); // was elsewhere before
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.#stop();
+  }
+
+  protected override firstUpdated(): void {
+    this.#start();
+  }
+
+  protected override updated(changed: PropertyValues<this>): void {
+    if (!this.isConnected) return;
+    if (changed.has("src") && changed.get("src") !== undefined) this.#start(); // undefined: the first time
+    else if (this.#running !== null && (changed.has("neurons") || changed.has("model"))) this.#wish(this.#running.workbench);
+  }
+
+  override render(): TemplateResult {
+    const workbench = this.#running?.workbench;
+    return html`
+      <div class="bar">
+        ${workbench?.rows.list.map(({ key, hue }) => html`
+          <button class="quiet ${hueClass(hue)}" data-testid="neuron" data-key=${key} aria-pressed=${String(key === workbench.rows.focus)}
+            @click=${() => { workbench.rows.setFocus(key); }}>
+            <span class="swatch"></span>${key}
+            <span class="value number">${workbench.cursor === null ? "" : formatValue(workbench.value(key, workbench.cursor))}</span>
+          </button>`)}
+        ${this.#status()}
+      </div>
+      ${this.#host}`;
+  }
+
+  /** What there is to say: a problem, what is being waited for, else the model's name. */
+  #status(): TemplateResult {
+    const workbench = this.#running?.workbench;
+    const state = workbench?.client.state ?? { kind: "closed" as const };
+    const { loading } = workbench ?? {};
+    const progress = state.kind === "initializing" ? state.progress : loading?.progress;
+    const share = progress?.percentage === undefined ? "" : ` (${Math.round(progress.percentage)} %)`;
+    const notices = workbench?.notices.list.map(({ title, text }) => (title === undefined ? text : `${title}: ${text}`)) ?? [];
+    const said = this.#problem ?? workbench?.document.problem?.message
+      ?? (notices.length === 0 ? null : notices.join(" "))
+      ?? (loading == null ? null : `${progress?.title ?? `Loading ${loading.model}`}${share}`)
+      ?? (state.kind === "ready" ? workbench?.client.model?.id ?? "" : `${connectionText(state)}${share}`);
+    return html`<p class="status" role="status" data-testid="status" data-state=${state.kind}>${said}
+      ${state.kind === "waiting" ? html`<button class="quiet" @click=${() => { workbench?.client.retryNow(); }}>Try now</button>` : nothing}</p>`;
+  }
+
+  /** Connect anew, with the text as it is. */
+  #start(): void {
+    this.#stop();
+    this.#problem = null;
+    this.requestUpdate();
+    let address: string;
+    try {
+      address = socketAddress(this.src, document.baseURI, import.meta.url);
+    } catch (error) {
+      this.#problem = error instanceof Error ? error.message : String(error);
+      return;
+    }
+    const client = new NeuroscopeClient({ connect: webSocket(address), name: "neuro-scope" });
+    const workbench = new Workbench(client, client.open(DOCUMENT, this.#text));
+    const view = new EditorView({
+      parent: this.#host,
+      root: this.renderRoot as ShadowRoot,
+      state: EditorState.create({
+        doc: this.#text,
+        extensions: [
+          history(),
+          drawSelection(),
+          EditorState.allowMultipleSelections.of(true),
+          EditorView.lineWrapping,
+          placeholder("Type or paste text"),
+          keymap.of([...defaultKeymap, ...historyKeymap]),
+          EditorView.contentAttributes.of({ "aria-label": "Text", spellcheck: "false", autocapitalize: "off", autocorrect: "off" }),
+          neuroscope(workbench.document, workbench.text),
+        ],
+      }),
+    });
+    const stops = [
+      workbench.on("change", () => { this.#later(); }),
+      workbench.text.on("replace", (text) => {
+        view.dispatch({ changes: { from: 0, to: view.state.doc.length, insert: text }, annotations: isolateHistory.of("full") });
+      }),
+      client.on("model", () => { this.#wish(workbench); }),
+    ];
+    this.#running = {
+      workbench, view,
+      stop: () => {
+        for (const stop of stops) stop();
+        view.destroy();
+        client.close();
+      },
+    };
+    this.#wish(workbench);
+    client.start();
+  }
+
+  #stop(): void {
+    if (this.#running === null) return;
+    this.#text = this.#running.workbench.document.text;
+    this.#running.stop();
+    this.#running = null;
+    if (this.#frame !== null) cancelAnimationFrame(this.#frame);
+    this.#frame = null;
+  }
+
+  /** Have the neurons and the model that the attributes name. */
+  #wish(workbench: Workbench): void {
+    const { keys, problem } = parseNeurons(this.neurons ?? "");
+    this.#problem = problem;
+    const { client, rows, loading } = workbench;
+    const neurons = keys.map((key): NeuronState => {
+      const row = rows.get(key);
+      return row === null ? { key } : { key, hue: row.hue };
+    });
+    const [first] = keys;
+    void restore(workbench, { neurons, ...(first === undefined ? {} : { focus: first }) });
+    const model = this.model ?? client.models.find((summary) => summary.default)?.id;
+    if (client.model !== null && model !== undefined && model !== (loading?.model ?? client.model.id)) void workbench.loadModel(model);
+    this.#later();
+  }
+
+  /** Render in the next frame, and tell when all has come. */
+  #later(): void {
+    this.#frame ??= requestAnimationFrame(() => {
+      this.#frame = null;
+      this.requestUpdate();
+      this.#tell();
+    });
+  }
+
+  #tell(): void {
+    const workbench = this.#running?.workbench;
+    if (workbench?.settled !== true) return;
+    const now = JSON.stringify([workbench.document.version, workbench.client.model?.id, workbench.rows.keys]);
+    if (now === this.#told) return;
+    this.#told = now;
+    this.dispatchEvent(new CustomEvent<Shown>("settled", { detail: this.shown }));
+  }
+}

@@ -1,0 +1,4 @@
+/** Defines `<neuro-scope>`. */
+import { NeuroScope } from "./element";
+
+if (customElements.get("neuro-scope") === undefined) customElements.define("neuro-scope", NeuroScope);
