@@ -30,7 +30,7 @@ def test_a_killed_server_comes_back(
     neuroscope = NeuroscopePage(page, reference).open(mortal.url)
     neuroscope.write(TEXT)
     before = neuroscope.shows(TEXT)
-    complaints.allow(r"WebSocket connection to .* failed")
+    complaints.allow(r"WebSocket connection to .* failed|/ws\b.*ERR_|ERR_.*/ws\b")
 
     mortal.kill()
     connection = page.get_by_test_id("connection")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -54,6 +54,24 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ServerPr
     server.stop()
 
 
+Start = Callable[..., ServerProcess]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts a server with a token and further arguments. Asked for before the page, it ends after it."""
+    servers: list[ServerProcess] = []
+
+    def begin(token: str, *arguments: str) -> ServerProcess:
+        server = ServerProcess(tmp_path / "stderr", [], arguments, environment={"NEUROSCOPE_TOKEN": token})
+        servers.append(server)
+        return server
+
+    yield begin
+    for server in servers:
+        server.kill()
+
+
 def unharmed(page: Page) -> None:
     """Nothing has run, and nothing of what was typed has become an element."""
     assert page.evaluate("window.harm") is None
@@ -82,7 +100,7 @@ def test_nothing_that_is_typed_or_named_becomes_markup(
     neuroscope = NeuroscopePage(page, Reference(str(folder))).open(server.url + server.query)
 
     # The link's token is in a cookie that no script sees, and nowhere else; all goes on over TLS.
-    assert page.url == server.url
+    assert page.url.partition("#")[0] == server.url
     assert page.evaluate("document.cookie") == ""
     (cookie,) = context.cookies()
     assert (cookie["httpOnly"], cookie["secure"], cookie["sameSite"]) == (True, True, "Strict")
@@ -142,6 +160,25 @@ def test_strings_cannot_become_code_or_markup(neuroscope: NeuroscopePage, compla
     neuroscope.page.evaluate("() => { document.body.textContent = '<b>bold</b>'; }")  # text may be anything
 
 
+def test_a_server_that_came_back_with_another_token(
+    start: Start, page: Page, reference: Reference, complaints: Complaints
+) -> None:
+    """The page says why it is not let in; opening the new link anywhere in the browser lets it in again."""
+    server = start("the-token-of-server-1")
+    neuroscope = NeuroscopePage(page, reference).open(server.url + server.query)
+    neuroscope.write("Kept.")
+    neuroscope.shows("Kept.")
+    complaints.allow(r"WebSocket connection to|/ws\b.*ERR_|ERR_.*/ws\b|status of 401")
+    server.kill()
+    again = start("the-token-of-server-2", "--port", str(server.port))
+    page.keyboard.type(" And more.")
+    expect(page.get_by_test_id("connection")).to_contain_text("This server asks for its token")
+    tab = page.context.new_page()
+    tab.goto(again.url + again.query)
+    tab.close()
+    neuroscope.shows("Kept. And more.")
+
+
 # ------------------------------------------------------------------------------------ other sites
 
 
@@ -190,13 +227,11 @@ def test_pages_of_another_site(
 
 
 def test_a_site_that_may_embed_the_page(
-    page: Page, reference: Reference, other_site: tuple[str, Path], tmp_path: Path, complaints: Complaints
+    start: Start, page: Page, other_site: tuple[str, Path], complaints: Complaints
 ) -> None:
     """In its frame the page works, token and all, though the browser gives it no cookies there."""
     address, folder = other_site
-    arguments = ["--allow-embed", address]
-    environment = {"NEUROSCOPE_TOKEN": "a-token-of-the-environment"}
-    server = ServerProcess(tmp_path / "stderr", [], arguments, environment=environment)
+    server = start("a-token-of-the-environment", "--allow-embed", address)
     link = server.url + server.query
     (folder / "index.html").write_text(
         f"<!doctype html><title>other</title><iframe src='{link}' width=1000 height=700></iframe>"
@@ -206,5 +241,3 @@ def test_a_site_that_may_embed_the_page(
     frame = page.frame_locator("iframe")
     expect(frame.get_by_test_id("connection")).to_have_attribute("data-state", "ready")
     expect(frame.get_by_test_id("settled")).to_have_text("settled")
-    page.goto("about:blank")
-    server.stop()

@@ -195,7 +195,10 @@ class Server:
     async def _process_request(self, connection: ServerConnection, request: Request) -> Response | None:
         try:
             visitor = self.visitor(connection)
-            return await self._door.answer(request, visitor) or self._overload(visitor.address)
+            answer = await self._door.answer(request, visitor) or self._overload(visitor.address)
+            if answer is None and "Upgrade" not in request.headers:  # a page asks why it is not let in
+                return respond(426, b"This is a websocket.\n", extra={"Upgrade": "websocket"})
+            return answer
         except Exception:
             _log.exception("A request failed.")
             return respond(500, b"The server made a mistake; its log tells where.\n")

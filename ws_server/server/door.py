@@ -50,7 +50,7 @@ class Door:
         self._embedders = settings.embedders
 
     async def answer(self, request: Request, visitor: Visitor) -> Response | None:
-        """The response to a request; None where it may open a websocket."""
+        """The response to a request; None where it is one for a websocket, and may open it."""
         path = self._below(request.path.partition("?")[0])
         opens_socket = path == "/ws"
         try:
@@ -62,9 +62,7 @@ class Door:
         except Refusal as refusal:
             return respond(refusal.status, f"{refusal.message}\n".encode(), extra={"Cache-Control": "no-store"})
         if opens_socket:
-            if "Upgrade" in request.headers:
-                return None
-            return respond(426, b"This is a websocket.\n", extra={"Upgrade": "websocket"})
+            return None
         if path == "":
             return respond(308, b"", extra={"Location": _into(request.path)})
         if in_address and path in PAGE and not self._is_embedded(request):

@@ -10,6 +10,7 @@ import { decodeFragment, LinkError } from "./link";
 import { Memory, storages } from "./memory";
 import { fetchOpening } from "./opening";
 import { Page } from "./page";
+import { explained } from "./refusal";
 import { pageCommands, shortcuts } from "./page-commands";
 import { shareCommands } from "./sharing";
 import { Showing } from "./showing";
@@ -26,9 +27,10 @@ function beside(name: string): URL {
 }
 
 async function start(): Promise<void> {
-  const socket = beside("ws");
-  socket.protocol = socket.protocol === "https:" ? "wss:" : "ws:";
-  const client = new NeuroscopeClient({ connect: webSocket(socket.href), name: "neuroscope-web" });
+  const door = beside("ws");
+  const socket = new URL(door);
+  socket.protocol = door.protocol === "https:" ? "wss:" : "ws:";
+  const client = new NeuroscopeClient({ connect: explained(webSocket(socket.href), door), name: "neuroscope-web" });
   client.start(); // connecting and fetching go on at the same time
   const memory = new Memory(storages(), location.pathname);
   const [opening, found] = await Promise.all([fetchOpening(beside("opening.json")), find(location, memory)]);

@@ -4,6 +4,7 @@
  *     NeuroscopeError
  *     ├── RequestError      the server refused a request; carries its code
  *     ├── DisconnectedError the connection went before the answer came
+ *     ├── RefusedError      the server let nobody connect, and said why
  *     ├── DecodeError       a message has not the shape that the protocol gives it
  *     └── TooLargeError     a text is larger than the server accepts, so it was not sent
  */
@@ -38,6 +39,13 @@ export class DisconnectedError extends NeuroscopeError {
   override name = "DisconnectedError";
   constructor(readonly code: number, readonly reason: string) {
     super(reason === "" ? `The connection is closed (${code}).` : `The connection is closed (${code}: ${reason}).`);
+  }
+}
+
+export class RefusedError extends NeuroscopeError {
+  override name = "RefusedError";
+  constructor(readonly status: number, message: string) {
+    super(message);
   }
 }
 

@@ -1,5 +1,5 @@
 /** Connection states in words. */
-import type { ConnectionState } from "../client";
+import { type ConnectionState, RefusedError } from "../client";
 
 export function connectionText(state: ConnectionState): string {
   switch (state.kind) {
@@ -7,6 +7,6 @@ export function connectionText(state: ConnectionState): string {
     case "connecting": return state.attempt <= 1 ? "Connecting" : "Reconnecting";
     case "initializing": return "Model is loading";
     case "ready": return "Connected";
-    case "waiting": return "No connection, trying again";
+    case "waiting": return state.cause instanceof RefusedError ? state.cause.message : "No connection, trying again";
   }
 }
