@@ -18,12 +18,12 @@ forms = pytest.mark.parametrize("form", logs.FORMATS)
 
 
 @contextmanager
-def logging_as(form: str) -> Iterator[None]:
+def logging_as(form: str, *, knows_texts: bool = True) -> Iterator[None]:
     """As it is in the server's process, where nothing has been set up before."""
     root = logging.getLogger()
     before = root.handlers[:], root.level
     root.handlers.clear()
-    logs.set_up("info", form)
+    logs.set_up("info", form, knows_texts=knows_texts)
     try:
         yield
     finally:
@@ -89,6 +89,18 @@ def test_exceptions_do_not_quote(capsys: pytest.CaptureFixture[str], form: str) 
     assert printed.index("ValueError") < printed.index("KeyError")
     if form == "json":
         assert "exception" in json.loads(printed)
+
+
+@forms
+def test_workers_never_see_a_text_and_tell_what_exceptions_say(capsys: pytest.CaptureFixture[str], form: str) -> None:
+    with logging_as(form, knows_texts=False):
+        try:
+            raise MemoryError("tried to allocate 3 GiB")
+        except MemoryError:
+            logging.getLogger("test").exception("It failed.")
+    printed = "\n".join(lines(capsys))
+    assert "MemoryError: tried to allocate 3 GiB" in printed
+    assert "test_logs.py" in printed
 
 
 @forms

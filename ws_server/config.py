@@ -80,6 +80,8 @@ class Settings:
     """How long a shutdown (SIGTERM) lets what has been asked for be answered; SIGINT does not wait."""
     worker_seconds: float = 5.0
     """How long `/readyz` waits for a model's worker: a server whose passes take longer is not ready for more."""
+    handshake_seconds: float = 10.0
+    """How long a peer may take for the handshake of TLS, and then for that of the websocket."""
     close_seconds: float = 1.0
     """How long closing waits for the closing handshakes of open connections."""
     context_tokens: int = 8192

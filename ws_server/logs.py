@@ -2,7 +2,7 @@
 
 What clients write is not ours to keep. Their texts are never given to the log, and what they call themselves only as
 quoted, shortened fields. Exceptions are logged by their kind and where they happened, without their message: it may
-quote the text that led to them.
+quote the text that led to them. Only the processes that never see a text (the models' workers) log messages, too.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import re
 import sys
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 FORMATS = ("text", "json")
@@ -23,15 +23,17 @@ _LONGEST = 200
 """Characters of one field."""
 
 
-def set_up(level: str, form: str) -> None:
+def set_up(level: str, form: str, *, knows_texts: bool = True) -> None:
     """Sends this process's log to standard error, unless it goes somewhere already.
 
     Args:
         level: the least level to log, one of `LEVELS`.
         form: one of `FORMATS`.
+        knows_texts: whether clients' texts come into this process; if so, what exceptions say is left out.
     """
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Json() if form == "json" else _Text())
+    trace = without_messages if knows_texts else _with_messages
+    handler.setFormatter(_Json(trace) if form == "json" else _Text(trace))
     logging.basicConfig(level=level.upper(), handlers=[handler])
     # It logs whole frames and addresses, secrets included; and refused handshakes and clients that just go as errors.
     logging.getLogger("websockets").setLevel(logging.CRITICAL)
@@ -51,17 +53,31 @@ def without_messages(error: BaseException) -> str:
     return f"{before}Traceback (most recent call last):\n{trace}{kind.__module__}.{kind.__qualname__}"
 
 
-class _Text(logging.Formatter):
+def _with_messages(error: BaseException) -> str:
+    return "".join(traceback.format_exception(error)).rstrip("\n")
+
+
+class _Formatter(logging.Formatter):
+    def __init__(self, trace: Callable[[BaseException], str]) -> None:
+        super().__init__()
+        self._trace = trace
+
+    def trace(self, record: logging.LogRecord) -> str | None:
+        error = record.exc_info[1] if record.exc_info else None
+        return self._trace(error) if error is not None else None
+
+
+class _Text(_Formatter):
     """`2026-01-31T12:00:00.000Z INFO session begun session=k2J9xQ client="my notebook"`"""
 
     def format(self, record: logging.LogRecord) -> str:
         fields = [f"{name}={_quoted(value)}" for name, value in _fields(record).items()]
         line = " ".join([_moment(record), record.levelname, _one_line(record.getMessage()), *fields])
-        error = record.exc_info[1] if record.exc_info else None
-        return f"{line}\n{without_messages(error)}" if error is not None else line
+        trace = self.trace(record)
+        return f"{line}\n{trace}" if trace is not None else line
 
 
-class _Json(logging.Formatter):
+class _Json(_Formatter):
     """One object a line."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -72,8 +88,8 @@ class _Json(logging.Formatter):
             "event": record.getMessage(),
             **{name: _plain(value) for name, value in _fields(record).items()},
         }
-        if record.exc_info and (error := record.exc_info[1]) is not None:
-            line["exception"] = without_messages(error)
+        if (trace := self.trace(record)) is not None:
+            line["exception"] = trace
         return json.dumps(line, default=str)
 
 

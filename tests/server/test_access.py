@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import socket
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from websockets.datastructures import Headers
@@ -13,6 +14,7 @@ from websockets.http11 import Request
 from ws_server.cli import main
 from ws_server.config import Settings
 from ws_server.engine.catalog import resolve_models
+from ws_server.protocol.messages import Resume
 from ws_server.server.access import Access, Refusal, is_loopback, without_token
 from ws_server.server.app import Server
 from ws_server.server.forwarded import Proxies
@@ -110,7 +112,7 @@ def test_the_token_leaves_the_address() -> None:
     assert without_token(f"//evil.example/?token={TOKEN}") == "./"
 
 
-def test_secrets_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_secrets_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each of them, and to the end."""
     compared: list[tuple[bytes, bytes]] = []
     compare = hmac.compare_digest
@@ -131,6 +133,10 @@ def test_secrets_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) 
     ):
         with pytest.raises(Refusal):
             access.check_token(wrong)
+    sessions = Server(Settings(), resolve_models(())).sessions
+    sessions._hosts["s"] = SimpleNamespace(session=SimpleNamespace(resume_token="the resume token"))  # type: ignore
+    assert sessions.resume(Resume(session="s", resume_token="4"), SimpleNamespace()) is None  # type: ignore[arg-type]
+    assert (b"4", b"the resume token") in compared
     for guess, secret in ((b"1", TOKEN), (b"1", ticket), (b"2", TOKEN), (b"3", value)):
         assert (guess, secret.encode()) in compared
 

@@ -44,6 +44,8 @@ async def test_from_start_to_end(server: ServerProcess) -> None:
     # Ready: the page and health answer, and the server process has no PyTorch, now or later.
     assert server.seconds_until_ready < READY_SECONDS * NOISE
     assert server.get("/")[0] == server.get("/healthz")[0] == 200
+    status, _, body = server.get("/readyz")
+    assert (status, json.loads(body)) == (503, {"status": "loading"})
     assert not loads_torch(server.pid)
     early = await Client.dial(server.url)
     refused = early.call("models/list")

@@ -7,22 +7,22 @@ import os
 import re
 import signal
 import sys
+import time
 from collections.abc import Callable
 
 import pytest
 
 from tests.server.conftest import Fleet
-from tests.support.client import Client
+from tests.support.client import PATIENCE, Client
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc, which only Linux has")
 
 
 def until(condition: Callable[[], bool]) -> None:
     """Each look asks the server, which is what this waits with."""
-    for _ in range(10_000):
-        if condition():
-            return
-    raise AssertionError("it does not come")
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "it does not come"
 
 
 def readiness(fleet: Fleet) -> tuple[int, str]:

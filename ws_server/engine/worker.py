@@ -27,7 +27,7 @@ def run_worker(connection: Connection, spec: ModelSpec, options: LoadOptions) ->
     # Threads that wait by spinning take the processor from those they wait for, as soon as others need it too.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # standard output belongs to the server's one line
-    logs.set_up("error", options.log_format)
+    logs.set_up("error", options.log_format, knows_texts=False)
     inbox = Mailbox()
     threading.Thread(target=_receive, args=(connection, inbox), daemon=True).start()
     with suppress(BrokenPipeError, ConnectionResetError):  # the server is gone

@@ -133,7 +133,8 @@ class Server:
                 ping_interval=self.settings.keepalive_seconds,
                 ping_timeout=None,
                 close_timeout=self.settings.close_seconds,
-                ssl=self._certificate.context if self._certificate is not None else None,
+                open_timeout=self.settings.handshake_seconds,
+                **self._encryption(),
             )
         except OSError as error:
             raise StartupError(_why_not_bound(error, self.settings)) from None
@@ -265,6 +266,11 @@ class Server:
         return 200, orjson.dumps(openrpc_document())
 
     # -------------------------------------------------------------------------------- lifecycle
+
+    def _encryption(self) -> dict[str, Any]:
+        if self._certificate is None:
+            return {}
+        return {"ssl": self._certificate.context, "ssl_handshake_timeout": self.settings.handshake_seconds}
 
     def _address(self, bound: str, port: int) -> str:
         """The page's address without its query, as a browser on this machine reaches it."""
