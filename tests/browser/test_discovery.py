@@ -147,6 +147,10 @@ def test_the_neurons_at_the_caret(neuroscope: NeuroscopePage) -> None:
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     neuroscope.wait(TEXT, [*before, keys[1], keys[3]])
+    # The Tab key comes back to where it was, and to the first when that is gone.
+    stops = shown.locator("li [tabindex='0']")
+    expect(stops).to_have_count(1)
+    expect(stops).to_have_attribute("data-key", keys[3])
     # All at once, each once; the strongest is looked at.
     page.get_by_test_id("add-all-top").click()
     rest = [key for key in keys if key not in (keys[1], keys[3])]
@@ -194,4 +198,4 @@ def test_what_the_last_edit_changed(page: Page, server: ServerProcess, reference
     neuroscope.editor.press("ControlOrMeta+End")
     page.wait_for_timeout(1100)
     page.keyboard.type(" Yes.", delay=30)
-    expect(page.get_by_test_id("discover-nothing")).to_contain_text("No token stands behind the edit")
+    expect(page.get_by_test_id("discover-nothing")).to_contain_text("no token stands behind the edit")

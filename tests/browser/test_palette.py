@@ -73,6 +73,7 @@ def test_neurons_are_entered_directly(neuroscope: NeuroscopePage) -> None:
 
 def test_commands_are_found_and_chosen_by_keys(neuroscope: NeuroscopePage) -> None:
     page = neuroscope.page
+    before = page.evaluate("neuroscope.text")
     where = page.get_by_test_id("add-neuron")
     where.click()
     page.keyboard.press("ControlOrMeta+k")
@@ -84,7 +85,7 @@ def test_commands_are_found_and_chosen_by_keys(neuroscope: NeuroscopePage) -> No
     titles = listbox.get_by_role("group").evaluate_all(
         "(groups) => groups.map((group) => group.querySelector('.head').textContent)"
     )
-    assert {"View", "Text", "Neurons", "Theme"} <= set(titles)
+    assert {"View", "Text", "Samples", "Share", "Export", "Neurons", "Theme"} <= set(titles)
     assert "Recent" not in titles
     # Around the list in both directions; the field keeps the keyboard.
     count = offers(page).count()
@@ -115,6 +116,18 @@ def test_commands_are_found_and_chosen_by_keys(neuroscope: NeuroscopePage) -> No
     expect(page.get_by_test_id("tab-discover")).to_have_attribute("aria-selected", "true")
     page.keyboard.press("ControlOrMeta+.")
     expect(page.get_by_test_id("tab-neurons")).to_have_attribute("aria-selected", "true")
+
+    with page.expect_download() as download:
+        enter(page, "export csv")
+    assert download.value.suggested_filename.endswith(".csv")
+    sample = offers(page).filter(has_text="Samples: ")
+    page.keyboard.press("ControlOrMeta+k")
+    page.keyboard.type("samples")
+    title = sample.first.locator(".title").inner_text()
+    page.keyboard.press("Enter")
+    neuroscope.wait()
+    assert title.startswith("Samples: ")
+    assert page.evaluate("neuroscope.text") != before
 
     # A button opens and closes it; a click elsewhere closes it and takes the keyboard along.
     page.get_by_test_id("open-palette").click()

@@ -58,6 +58,8 @@ export class DiscoverPanel extends Panel {
     .problem { padding: 8px 16px; color: var(--warning); font-size: 12.5px; }
   `];
   #stops: readonly (() => void)[] = [];
+  /** Where the Tab key enters each list, by its label: where the keyboard was last. */
+  readonly #entries = new Map<string, string>();
 
   override connectedCallback(): void {
     super.connectedCallback();
@@ -186,11 +188,18 @@ export class DiscoverPanel extends Panel {
     const { rows } = this.workbench;
     const sizes = neurons.map((neuron) => Math.abs(this.#size("change" in neuron ? neuron.change : neuron.value ?? 0, neuron.ratio)));
     const most = Math.max(...sizes);
-    return html`<ul aria-label=${label} class=${current ? "" : "old"} aria-busy=${!current} @keydown=${this.#key}>
-      ${repeat(neurons, ({ key }) => key, (neuron, i) => {
+    const entered = this.#entries.get(label);
+    const entry = neurons.some(({ key }) => key === entered) ? entered : neurons[0]?.key;
+    const enter = (event: Event): void => {
+      const key = (event.target as Element).closest("li")?.dataset.key;
+      if (key !== undefined) this.#entries.set(label, key);
+      this.requestUpdate();
+    };
+    return html`<ul aria-label=${label} class=${current ? "" : "old"} aria-busy=${!current} @keydown=${this.#key} @focusin=${enter}>
+      ${repeat(neurons, ({ key }) => key, (neuron) => {
         const row = rows.get(neuron.key);
         return html`<li class=${row === null ? "" : `here ${hueClass(row.hue)}`} data-key=${neuron.key}>
-          <button class="row" tabindex=${i === 0 ? "0" : "-1"} data-testid="discover-row" data-key=${neuron.key}
+          <button class="row" tabindex=${neuron.key === entry ? "0" : "-1"} data-testid="discover-row" data-key=${neuron.key}
             title=${row === null ? `Add ${neuron.key}` : `${neuron.key} is in the list: colour the text by it`}
             @click=${() => { this.#add([neuron.key]); }}>
             <span class="sign" aria-hidden="true">${row === null ? "+" : "✓"}</span>
@@ -234,7 +243,6 @@ export class DiscoverPanel extends Panel {
     const next = places[event.key];
     if (next === undefined || next === null) return;
     event.preventDefault();
-    for (const row of rows) row.tabIndex = row.parentElement === next.parentElement ? 0 : -1;
     next.focus();
   };
 }
@@ -242,7 +250,7 @@ export class DiscoverPanel extends Panel {
 /** Why nothing is listed. */
 function nothingChanged(previous: number | null, compared: number): string {
   if (previous === null) return "There is no earlier text to compare with. Edit again.";
-  if (compared === 0) return "No token stands behind the edit, so it changed nothing that was there. Edit inside the text.";
+  if (compared === 0) return "Nothing that was there has changed: no token stands behind the edit, or it was taken back.";
   return "Nothing moved.";
 }
 
