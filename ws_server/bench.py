@@ -131,10 +131,12 @@ class Bench:
     def _notebook(self) -> list[Row]:
         ids = self._ids(self._sizes.tokens)
         last = ((neuron_hook(self._facts.layers - 1), 0),)
-        theirs, ours = self._interleaved(
-            self._notebooks_way(np.append(ids, 1)), self._appending(ids, last), max(3, self._sizes.repetitions // 5)
+        theirs, ours, eight = self._interleaved(
+            self._notebooks_way(np.append(ids, 1)),
+            self._appending(ids, last),
+            self._appending(ids, self._units(8)),
+            repetitions=max(3, self._sizes.repetitions // 5),
         )
-        eight = self._median(self._appending(ids, self._units(8)))
         return [
             Row("notebook's way / ours, 1 neuron", theirs / ours, "x", ">= 35"),
             Row("notebook's way, once a neuron / ours, 8 neurons", 8 * theirs / eight, "x", ">= 280"),
@@ -160,8 +162,9 @@ class Bench:
 
         self._submit(engine, "s", ids, 0, units)
         self._drain(engine)
-        last, whole = self._interleaved(edit, self._plain_pass(ids), max(5, self._sizes.repetitions // 3))
-        step = self._median(self._appending(ids, units))
+        last, whole, step = self._interleaved(
+            edit, self._plain_pass(ids), self._appending(ids, units), repetitions=max(5, self._sizes.repetitions // 3)
+        )
         return [
             Row("edit at the start: first values / one-token step", statistics.median(firsts) / step, "x", "<= 3.5"),
             Row("edit at the start: last values / full plain pass", last / whole, "x", "<= 1.15"),
@@ -301,22 +304,22 @@ class Bench:
         hooks = [neuron_hook(layer) for layer in range(self._facts.layers)]
         tokens = self._runner.tensor(ids)
         bridge = self._runner.bridge
-        cached = self._median(lambda: bridge.run_with_cache(tokens, names_filter=hooks), few)
+        cached, whole = self._interleaved(
+            lambda: bridge.run_with_cache(tokens, names_filter=hooks), self._plain_pass(ids), repetitions=few
+        )
         weights = [
             p
             for name, p in self._plain.named_parameters()
             if p.ndim == 2 and "emb" not in name and "wte" not in name and "wpe" not in name
         ]
         vectors = [p.new_ones(p.shape[1]) for p in weights]
-        limit = self._median(lambda: [self._torch.mv(w, v) for w, v in zip(weights, vectors, strict=True)])
+        step, limit = self._interleaved(
+            self._plain_step(ids), lambda: [self._torch.mv(w, v) for w, v in zip(weights, vectors, strict=True)]
+        )
         return [
             Row("peer: the bridge's run_with_cache, whole text", cached * 1e3, "ms"),
-            Row("peer: plain trunk, whole text", self._median(self._plain_pass(ids), few) * 1e3, "ms"),
-            Row(
-                "peer: plain trunk's one-token step, KV cache, no hooks",
-                self._median(self._plain_step(ids)) * 1e3,
-                "ms",
-            ),
+            Row("peer: plain trunk, whole text", whole * 1e3, "ms"),
+            Row("peer: plain trunk's one-token step, KV cache, no hooks", step * 1e3, "ms"),
             Row("memory limit: reading the trunk's weights once", limit * 1e3, "ms"),
         ]
 
@@ -383,21 +386,20 @@ class Bench:
 
     # -------------------------------------------------------------------------------- tools
 
-    def _interleaved(
-        self, one: Callable[[], object], other: Callable[[], object], repetitions: int | None = None
-    ) -> tuple[float, float]:
-        """Median seconds of two things done in turn, after a warm-up of each."""
-        one(), other()
-        seconds: tuple[list[float], list[float]] = ([], [])
+    def _interleaved(self, *works: Callable[[], object], repetitions: int | None = None) -> list[float]:
+        """Median seconds of several things done in turn, after a warm-up of each."""
+        seconds: list[list[float]] = [[] for _ in works]
+        for work in works:
+            work()
         for _ in range(repetitions or self._sizes.repetitions):
-            for work, taken in zip((one, other), seconds, strict=True):
+            for work, taken in zip(works, seconds, strict=True):
                 begun = time.perf_counter()
                 work()
                 taken.append(time.perf_counter() - begun)
-        return statistics.median(seconds[0]), statistics.median(seconds[1])
+        return [statistics.median(taken) for taken in seconds]
 
     def _median(self, work: Callable[[], object], repetitions: int | None = None) -> float:
-        return self._interleaved(work, lambda: None, repetitions)[0]
+        return self._interleaved(work, repetitions=repetitions)[0]
 
     def _engine(self) -> Engine:
         from .engine.engine import Engine
