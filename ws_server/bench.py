@@ -282,20 +282,16 @@ class Bench:
         return [Row("all frames for one appended character, 8 neurons, JSON", size, "bytes", "<= 900")]
 
     def _growth(self) -> list[Row]:
-        rows, ratios = [], []
-        for tokens in sorted({min(100, self._sizes.tokens), self._sizes.tokens, self._sizes.long}):
-            ids = self._ids(tokens)
-            ours, plain = self._interleaved(self._appending(ids, self._units(8)), self._plain_step(ids))
-            ratios.append(ours / plain)
-            rows.append(
-                Row(
-                    f"append at {tokens} tokens / plain trunk's step there",
-                    ratios[-1],
-                    "x",
-                    "<= 1.3",
-                    f"{ours * 1e3:.1f} ms",
-                )
-            )
+        lengths = sorted({min(100, self._sizes.tokens), self._sizes.tokens, self._sizes.long})
+        texts = [self._ids(length) for length in lengths]
+        ours = [self._appending(ids, self._units(8)) for ids in texts]
+        plain = [self._plain_step(ids) for ids in texts]
+        seconds = self._interleaved(*ours, *plain)
+        ratios = [one / other for one, other in zip(seconds, seconds[len(texts) :], strict=False)]
+        rows = [
+            Row(f"append at {length} tokens / plain trunk's step there", ratio, "x", "<= 1.3", f"{step * 1e3:.1f} ms")
+            for length, ratio, step in zip(lengths, ratios, seconds, strict=False)
+        ]
         return [*rows, Row("  growth from the first to the last / plain trunk's", ratios[-1] / ratios[0], "x", "<= 1")]
 
     def _peers(self) -> list[Row]:
