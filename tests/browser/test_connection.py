@@ -37,6 +37,7 @@ def test_a_killed_server_comes_back(
     expect(connection).not_to_have_attribute("data-state", "ready")
     neuroscope.editor.press("ControlOrMeta+End")
     page.keyboard.type(" Nobody answers, but I go on.")
+    expect(page.get_by_test_id("connection-help")).to_contain_text("What you type is kept and sent when it is back")
     neuroscope.editor.press("ControlOrMeta+Home")
     page.keyboard.type("So: ")
     text = f"So: {TEXT} Nobody answers, but I go on."

@@ -14,6 +14,7 @@
  *     neuroscope.connection     "closed", "connecting", "initializing", "ready" or "waiting"
  *     neuroscope.model          what the server told of the model, or null
  *     neuroscope.lastDone       the last `activations/done` that answered a change, with roundTripMs
+ *     neuroscope.latency        {totalMs, parts} of the edit that is on the screen with all its values, or null
  */
 import { bucketOf } from "../colour/scale";
 import type { Workbench } from "../workbench";
@@ -34,5 +35,6 @@ export function inspector(workbench: Workbench) {
     get connection() { return client.state.kind; },
     get model() { return client.model; },
     get lastDone() { return workbench.lastDone; },
+    get latency() { return workbench.text.latency; },
   });
 }

@@ -30,9 +30,15 @@ export const pictureHue = EditorView.editorAttributes.compute([pictureField], (s
 export function followSource(source: TokenSource) {
   return ViewPlugin.define((view: EditorView) => {
     let frame: number | null = null;
+    let shown = noPicture;
+    // A message that is posted in a frame's callback arrives when the browser is done with the frame.
+    const { port1: afterFrame, port2: toAfterFrame } = new MessageChannel();
+    afterFrame.onmessage = () => { source.painted?.(shown); };
     const show = (): void => {
       frame = null;
-      view.dispatch({ effects: showPicture.of(source.picture) });
+      shown = source.picture;
+      view.dispatch({ effects: showPicture.of(shown) });
+      toAfterFrame.postMessage(null);
     };
     const plan = (): void => { frame ??= requestAnimationFrame(show); };
     const stop = source.onPicture(plan);
@@ -40,6 +46,7 @@ export function followSource(source: TokenSource) {
     return {
       destroy() {
         stop();
+        afterFrame.close();
         if (frame !== null) cancelAnimationFrame(frame);
       },
     };

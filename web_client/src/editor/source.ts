@@ -48,6 +48,8 @@ export interface TokenSource {
   valuesAt(token: number): readonly TokenValue[];
   /** Calls `listener` when there is another picture; returns what ends that. */
   onPicture(listener: () => void): () => void;
+  /** A picture that was read here is on the screen. */
+  painted?(picture: TokenPicture): void;
   /** The pointer is on this token, or on none. */
   hover(token: number | null): void;
   /** The caret is at this token, or at none; `selection` is what is selected with it. */

@@ -1,5 +1,5 @@
 /** Connection states in words. */
-import { type ConnectionState, RefusedError } from "../client";
+import { type ConnectionState, DisconnectedError, RefusedError } from "../client";
 
 export function connectionText(state: ConnectionState): string {
   switch (state.kind) {
@@ -8,5 +8,22 @@ export function connectionText(state: ConnectionState): string {
     case "initializing": return "Model is loading";
     case "ready": return "Connected";
     case "waiting": return state.cause instanceof RefusedError ? state.cause.message : "No connection, trying again";
+  }
+}
+
+/** Why there is no connection and what a person can do, in a sentence or two; null where there is nothing to say. */
+export function connectionHelp(state: ConnectionState): string | null {
+  if (state.kind !== "waiting" || state.cause instanceof RefusedError) return null;
+  const { cause } = state;
+  if (!(cause instanceof DisconnectedError)) {
+    return "The server does not answer. Is it running, on this address? What you type is kept and sent when it is back.";
+  }
+  const said = cause.reason === "" ? "" : ` (${cause.reason})`;
+  switch (cause.code) {
+    case 1001: return "The server was stopped. What you type is kept and sent when it is back.";
+    case 1008: return `The server ended the connection${said}.`;
+    case 1009: return "The server ended the connection: a message was too large. Shorten the text.";
+    case 1011: return "The server had a fault; its log tells which. What you type is kept.";
+    default: return `The connection broke off${said}. What you type is kept and sent when it is back.`;
   }
 }

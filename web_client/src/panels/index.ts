@@ -1,11 +1,13 @@
 /** Registers the page's elements. */
 import { DiscoverPanel } from "./discover";
+import { Disclosure } from "./disclosure";
 import { Dock } from "./dock";
 import { EditorPanel } from "./editor";
 import { FocusPanel } from "./focus";
 import { HelpPanel } from "./help";
 import { MenuButton } from "./menu";
 import { HeatmapPanel } from "./heatmap";
+import { LatencyPanel } from "./latency";
 import { NeuronsPanel } from "./neurons";
 import { NoticesPanel } from "./notices";
 import { PalettePanel } from "./palette";
@@ -22,6 +24,8 @@ export function definePanels(): void {
   customElements.define("neuro-menu", MenuButton);
   customElements.define("neuro-focus", FocusPanel);
   customElements.define("neuro-editor", EditorPanel);
+  customElements.define("neuro-disclosure", Disclosure);
+  customElements.define("neuro-latency", LatencyPanel);
   customElements.define("neuro-dock", Dock);
   customElements.define("neuro-heatmap", HeatmapPanel);
   customElements.define("neuro-strip", Strip);

@@ -1,7 +1,7 @@
 /** The line at the bottom: connection, what decides the values, how much text, how fast. */
 import { css, html, nothing, type TemplateResult } from "lit";
-import type { Done } from "../client";
-import { connectionText } from "./connection";
+import type { ConnectionState } from "../client";
+import { connectionHelp, connectionText } from "./connection";
 import { Panel } from "./panel";
 import { base } from "./styles";
 
@@ -13,22 +13,28 @@ export class StatusPanel extends Panel {
     .dot { width: 8px; height: 8px; border-radius: 50%; background: var(--warning); }
     .ready .dot { background: var(--good); }
     .facts { color: var(--muted); display: flex; flex-wrap: wrap; gap: 2px 14px; }
-    .end { margin-left: auto; display: flex; gap: 18px; }
+    .end { margin-left: auto; display: flex; align-items: center; gap: 12px; }
+    .help { color: var(--muted); font-weight: 400; }
     .state button { min-height: 22px; padding: 0 8px; font-weight: 400; }
   `];
 
+  #counted: ConnectionState | null = null;
+  #dueAt = 0;
+  #ticking = false;
+
   override render(): TemplateResult {
-    const { client, document, lastDone, late, settled } = this.workbench;
+    const { client, document, settled } = this.workbench;
     const { model, ready, state } = client;
-    // The time of an older text stands only as long as that of the newest may come any moment.
-    const timed = lastDone !== null && (lastDone.version === document.version || (ready && !settled && !late)) ? lastDone : null;
+    const help = connectionHelp(state);
+    const seconds = this.#secondsLeft();
     return html`
       <footer>
         <span class="state ${state.kind}" role="status" data-testid="connection" data-state=${state.kind}>
-          <span class="dot"></span>${connectionText(state)}
-          ${state.kind === "waiting" ? html`<button @click=${() => { client.retryNow(); }}>Try now</button>` : nothing}
+          <span class="dot"></span>${connectionText(state)}${seconds === null ? nothing : html`<span aria-hidden="true" class="number">in ${seconds} s</span>`}
+          ${state.kind === "waiting" ? html`<button data-testid="retry" @click=${() => { client.retryNow(); }}>Try now</button>` : nothing}
+          ${help === null ? nothing : html`<span class="help" data-testid="connection-help">${help}</span>`}
         </span>
-        ${model === null ? nothing : html`<span class="facts" data-testid="model-facts">
+        ${model === null || help !== null ? nothing : html`<span class="facts" data-testid="model-facts">
           <span data-testid="model-id">${model.id}${model.revision === null ? "" : `@${model.revision.slice(0, 10)}`}</span>
           <span>${model.layers} layers × ${model.neuronsPerLayer}</span>
           <span>context ${model.contextTokens}</span>
@@ -38,19 +44,28 @@ export class StatusPanel extends Panel {
         <span class="end number">
           ${document.problem === null ? nothing : html`<span data-testid="problem">not computed</span>`}
           <span data-testid="token-count">${document.tokens.length} tokens</span>
-          <span data-testid="latency" title=${timed === null ? "" : latencyDetail(timed)}>
-            ${timed?.roundTripMs == null ? "– ms" : `${Math.round(timed.roundTripMs)} ms`}</span>
+          <neuro-latency .workbench=${this.workbench}></neuro-latency>
           <span class="sr" data-testid="settled">${settled ? "settled" : ready ? "computing" : state.kind === "initializing" ? "loading" : "offline"}</span>
         </span>
       </footer>`;
   }
-}
 
-/** Where the time of the last change went. */
-function latencyDetail({ roundTripMs, computedTokens, reusedTokens, timing }: Done): string {
-  const ms = (value: number): string => `${value.toFixed(1)} ms`;
-  const network = Math.max(0, (roundTripMs ?? 0) - timing.totalMs);
-  const server = `queue ${ms(timing.queueMs)}, tokens ${ms(timing.tokenizeMs)}, model ${ms(timing.forwardMs)}`;
-  return `From the last change to all of its values: server ${ms(timing.totalMs)} (${server}), way there and back ${ms(network)}. `
-    + `${computedTokens} tokens computed, ${reusedTokens} reused.`;
+  /** Until the next attempt to connect, counted down; null when none is waited for. */
+  #secondsLeft(): number | null {
+    const { state } = this.workbench.client;
+    if (state !== this.#counted) {
+      this.#counted = state;
+      this.#dueAt = state.kind === "waiting" ? performance.now() + state.retryMs : 0;
+    }
+    const left = state.kind === "waiting" ? Math.ceil((this.#dueAt - performance.now()) / 1000) : 0;
+    if (left < 2) return null; // not worth a count
+    if (!this.#ticking) {
+      this.#ticking = true;
+      setTimeout(() => {
+        this.#ticking = false;
+        this.requestUpdate();
+      }, 1000);
+    }
+    return left;
+  }
 }

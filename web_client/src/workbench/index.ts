@@ -1,6 +1,7 @@
 /** The page's state and verbs. No DOM here. */
 export { type Command, Commands, keyNames, keysOf, type KeyPress, type Shortcut } from "./commands";
 export { type ChangedNeuron, Discovery, type DiscoveryOptions, type TopNeuron } from "./discovery";
+export { LATENCY_PARTS, type Latency, type LatencyPart, latencyOf } from "./latency";
 export { type Notice, Notices } from "./notices";
 export { Passage, type PassageEvents } from "./passage";
 export { DEFAULT_TOP, label, type Offer, type OfferGroup, Palette } from "./palette";

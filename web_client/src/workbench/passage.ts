@@ -7,9 +7,12 @@ import { bucketOf, bucketsOf, NO_VALUE, type Scale } from "../colour/scale";
 import { type Done, Freshness, type NeuroscopeClient, type NeuroscopeDocument } from "../client";
 import { Emitter } from "../client/emitter";
 import { MOST_STRIPES, type Stripe, type TokenPicture, type TokenRange, type TokenSource, type TokenValue } from "../editor/source";
+import { type Latency, latencyOf } from "./latency";
 import type { Rows } from "./rows";
 
 export interface PassageEvents {
+  /** An edit is on the screen with all its values. Not a `change`: nothing else is different. */
+  latency: undefined;
   change: undefined;
   picture: undefined;
   /** Values, or how current they are, may be others. */
@@ -46,6 +49,9 @@ export class Passage extends Emitter<PassageEvents> implements TokenSource {
   #late = false;
   #lateTimer: ReturnType<typeof setTimeout> | null = null;
   #lastDone: Done | null = null;
+  /** The answer whose values are on their way to the screen, and when it came. */
+  #unpainted: { readonly done: Done; readonly at: number } | null = null;
+  #latency: Latency | null = null;
   #picture: TokenPicture | null = null;
   #drawn: TokenPicture | null = null;
   #holding: { readonly key: string; over: boolean } | null = null;
@@ -63,7 +69,10 @@ export class Passage extends Emitter<PassageEvents> implements TokenSource {
       document.on(event, told);
     }
     for (const event of ["values", "done"] as const) document.on(event, () => { this.#answered(); });
-    document.on("done", (done) => { if (done.roundTripMs !== null) this.#lastDone = done; });
+    document.on("done", (done) => {
+      this.#unpainted = { done, at: performance.now() };
+      if (done.roundTripMs !== null) this.#lastDone = done;
+    });
   }
 
   /** Value of a neuron at a token; NaN where there is none. */
@@ -101,6 +110,16 @@ export class Passage extends Emitter<PassageEvents> implements TokenSource {
 
   onPicture(listener: () => void): () => void {
     return this.on("picture", listener);
+  }
+
+  painted(picture: TokenPicture): void {
+    if (this.#unpainted === null || picture !== this.#picture) return;
+    const { done, at } = this.#unpainted;
+    this.#unpainted = null;
+    const latency = latencyOf(done, performance.now() - at);
+    if (latency === null) return;
+    this.#latency = latency;
+    this.emit("latency", undefined);
   }
 
   hover(token: number | null): void {
@@ -167,6 +186,13 @@ export class Passage extends Emitter<PassageEvents> implements TokenSource {
   /** The last change that was answered completely. */
   get lastDone(): Done | null {
     return this.#lastDone;
+  }
+
+  /** How long the newest text that is on the screen with all its values took; null while a newer one takes long. */
+  get latency(): Latency | null {
+    const { ready } = this.client;
+    const stands = this.#latency?.version === this.document.version || (ready && !this.settled && !this.late) || this.#unpainted !== null;
+    return stands ? this.#latency : null;
   }
 
   /** Something that the picture depends on is different. */

@@ -1,0 +1,68 @@
+/** How long the last edit took until its colours were on the screen, and where that time went: a bar, and figures to read. */
+import { css, html, type TemplateResult } from "lit";
+import { LATENCY_PARTS, type LatencyPart } from "../workbench";
+import { Panel } from "./panel";
+import { base } from "./styles";
+
+const WORDS: Readonly<Record<LatencyPart, string>> = {
+  network: "Network and browser, there and back",
+  queue: "Waiting for the model",
+  tokens: "Tokenizing",
+  model: "Forward pass",
+  server: "Server, other",
+  paint: "Drawing and painting here",
+};
+
+export class LatencyPanel extends Panel {
+  static override styles = [base, css`
+    .bar { display: flex; gap: 1px; width: 64px; height: 8px; }
+    .bar span { min-width: 0; background: var(--part); }
+    .network { --part: var(--axis); }
+    .queue { --part: var(--warning); }
+    .tokens { --part: color-mix(in oklab, var(--accent) 45%, var(--raised)); }
+    .model { --part: var(--accent); }
+    .server { --part: color-mix(in oklab, var(--accent) 70%, var(--text)); }
+    .paint { --part: var(--muted); }
+    .total { min-width: 5.5ch; text-align: right; white-space: nowrap; }
+    dl { display: grid; grid-template-columns: 10px auto auto; align-items: center; gap: 3px 10px; margin: 6px 0; }
+    dt::before { content: ""; }
+    dd { margin: 0; text-align: right; }
+    .swatch { width: 10px; height: 10px; background: var(--part); }
+  `];
+  #stopLatency: (() => void) | null = null;
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.#stopLatency = this.workbench.text.on("latency", () => { this.requestUpdate(); });
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.#stopLatency?.();
+  }
+
+  override render(): TemplateResult {
+    const { latency } = this.workbench.text;
+    const total = latency === null ? "– ms" : `${Math.round(latency.totalMs)} ms`;
+    const ms = (part: LatencyPart): number => latency?.parts[part] ?? 0;
+    return html`
+      <neuro-disclosure place="up end" label="Latency of the last edit: ${latency === null ? "not known" : total}">
+        <span slot="summary" class="bar" data-testid="latency-bar">${LATENCY_PARTS.map((part) => html`<span class=${part}></span>`)}</span>
+        <span slot="summary" class="total" data-testid="latency">${total}</span>
+        ${latency === null ? html`<p>Edit the text to see how long it takes until its colours are on the screen.</p>` : html`
+          <p>From the last key to its colours on the screen: <b>${latency.totalMs.toFixed(1)} ms</b></p>
+          <dl class="number" data-testid="latency-parts">${LATENCY_PARTS.map((part) => html`
+            <span class="swatch ${part}"></span><dt>${WORDS[part]}</dt><dd data-part=${part}>${ms(part).toFixed(1)} ms</dd>`)}</dl>
+          <p class="muted">${latency.computedTokens} ${latency.computedTokens === 1 ? "token" : "tokens"} computed, ${latency.reusedTokens} reused.</p>`}
+      </neuro-disclosure>`;
+  }
+
+  /** As properties: a style attribute would break the content policy. */
+  protected override updated(): void {
+    const { latency } = this.workbench.text;
+    for (const part of LATENCY_PARTS) {
+      const piece = this.renderRoot.querySelector<HTMLElement>(`.bar .${part}`);
+      if (piece !== null) piece.style.flexGrow = String(latency?.parts[part] ?? 0);
+    }
+  }
+}
