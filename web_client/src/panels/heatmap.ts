@@ -58,7 +58,7 @@ export class HeatmapPanel extends Panel {
     .readout .mono { overflow: hidden; text-overflow: ellipsis; }
     .swatch { align-self: center; width: 9px; height: 9px; border-radius: 2px; background: var(--neuro-ink); flex: none; }
     .empty { padding: 14px 16px; color: var(--muted); }
-    @media (max-width: 820px) { h2, label span { display: none; } .zoom { position: sticky; right: 0; background: var(--page); } }
+    @media (max-width: 820px) { h2, label span { display: none; } header { gap: 6px; } label { min-width: 0; } header select { width: 100%; } }
   `];
 
   /** Where the keyboard is, and where the pointer is. */
