@@ -70,6 +70,7 @@ td.n+td{padding-right:.5em}
 .break::before{content:"↵";padding:0 2px}
 .special::before,.context::before{content:attr(data-sign);font-size:10px;font-weight:600;padding:0 4px}
 .line>:is(.special,.context):first-child{float:left;width:38px;margin:${2 + room / 2}px 8px 0 -46px;text-align:center;line-height:20px;padding-top:0}
+.begins{border-top:1px dashed #5c636b;margin-left:-46px;padding-left:46px}
 @page{margin:15mm}
 @media print{body{margin:0;padding:0;max-width:none}tr,.line{break-inside:avoid}}
 `;
@@ -94,9 +95,9 @@ function scaleHtml({ hue }: ExportNeuron, colour: (hue: number, bucket: number) 
   return `<span class="scale" aria-hidden="true">${steps.join("")}</span>`;
 }
 
-function lineHtml(snapshot: Snapshot, document: ExportDocument, { pieces }: Line): string {
+function lineHtml(snapshot: Snapshot, document: ExportDocument, { pieces, context }: Line): string {
   // A line without anything would have no height to select.
-  return `<div class="line">${pieces.map((piece) => pieceHtml(snapshot, document, piece)).join("") || "<br>"}</div>`;
+  return `<div class="line${context ? " begins" : ""}">${pieces.map((piece) => pieceHtml(snapshot, document, piece)).join("") || "<br>"}</div>`;
 }
 
 function pieceHtml({ neurons, focus, stripes }: Snapshot, document: ExportDocument, { kind, text, tokens }: Piece): string {

@@ -4,7 +4,7 @@
  * A line that does not fit is broken after its last space (spaces stay at the row's end), after a hyphen within a word,
  * between characters of scripts without spaces, and where there is none of these, anywhere.
  */
-import { breaksBetween, charactersOf, columnsOf } from "./columns";
+import { breaksBetween, charactersOf, columnsOf, visualOrder } from "./columns";
 import type { Line, Piece } from "./pieces";
 
 /** A part of a piece on one row. */
@@ -21,6 +21,8 @@ export interface Placed {
 export interface Layout {
   readonly rows: number;
   readonly placed: readonly Placed[];
+  /** Rows at which a second or later context of a long document begins. */
+  readonly contexts: readonly number[];
 }
 
 /** Columns of the signs of a line break, and of what the server added. */
@@ -34,11 +36,13 @@ interface Box {
 
 export function layOut(lines: readonly Line[], columns: number): Layout {
   const placed: Placed[] = [];
+  const contexts: number[] = [];
   let row = 0;
-  for (const { pieces } of lines) {
+  for (const { pieces, context } of lines) {
+    if (context) contexts.push(row);
     row = layLine(pieces, row, Math.max(1, columns), placed);
   }
-  return { rows: row, placed };
+  return { rows: row, placed, contexts };
 }
 
 /** Lays one line from row `row` on; returns the row after it. */
@@ -75,19 +79,32 @@ function rowEnd(boxes: readonly Box[], start: number, columns: number): number {
   return boxes.length;
 }
 
-/** Puts boxes side by side, those of one piece as one. */
+/** Puts boxes side by side, those of one piece that touch as one. */
 function placeRow(boxes: readonly Box[], row: number, placed: Placed[]): void {
+  const columnsOfBox: number[] = [];
+  const columnOf: number[] = [];
   let column = 0;
-  boxes.forEach((box, i) => {
-    const columns = widthOf(box, column);
-    const before = placed.at(-1);
-    if (i > 0 && before?.piece === box.piece && box.text !== "\t" && before.text !== "\t") {
-      placed[placed.length - 1] = { ...before, text: before.text + box.text, columns: before.columns + columns };
-    } else {
-      placed.push({ ...box, row, column, columns });
-    }
+  for (const i of visualOrder(boxes.map(({ text }) => text))) {
+    const columns = widthOf(boxes[i] as Box, column);
+    columnOf[i] = column;
+    columnsOfBox[i] = columns;
     column += columns;
+  }
+  boxes.forEach((box, i) => {
+    const next = { ...box, row, column: columnOf[i] as number, columns: columnsOfBox[i] as number };
+    const before = placed.at(-1);
+    const joined = i === 0 || before?.piece !== box.piece || box.text === "\t" || before.text === "\t" ? null : join(before, next);
+    if (joined === null) placed.push(next);
+    else placed[placed.length - 1] = joined;
   });
+}
+
+/** Two parts of a piece as one, where they touch as they are read. */
+function join(before: Placed, next: Placed): Placed | null {
+  const follows = next.column === before.column + before.columns;
+  const precedes = next.column + next.columns === before.column; // from right to left
+  if (!follows && !precedes) return null;
+  return { ...before, text: before.text + next.text, column: Math.min(before.column, next.column), columns: before.columns + next.columns };
 }
 
 function widthOf({ piece, text }: Box, column: number): number {

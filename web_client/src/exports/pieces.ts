@@ -15,6 +15,8 @@ export interface Piece {
 
 export interface Line {
   readonly pieces: readonly Piece[];
+  /** A second or later context of a long document begins with it. */
+  readonly context: boolean;
 }
 
 interface Cell {
@@ -42,7 +44,7 @@ export function linesOf(document: ExportDocument): Line[] {
     end = Math.max(end, cell.to);
   }
   if (end < document.text.length) putText(document.text.slice(end), [], put);
-  return lines;
+  return lines.map(({ pieces }) => ({ pieces, context: pieces[0]?.tokens.some((token) => document.tokens.infos[token]?.segment === true) === true }));
 }
 
 function putText(text: string, tokens: readonly number[], put: (kind: Piece["kind"], tokens: readonly number[], text?: string) => void): void {

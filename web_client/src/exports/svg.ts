@@ -2,10 +2,9 @@
  * The coloured text as a picture for a paper: white, with a legend, with nothing that invites a click.
  *
  * Text stands on a grid of a fixed-pitch font's columns. Each token is placed by itself and told its length, so that it
- * fills its colour whichever font a reader's machine has. Text runs from left to right: lines of right-to-left scripts
- * keep the order of their tokens.
+ * fills its colour whichever font a reader's machine has.
  */
-import { charactersOf, columnsOf } from "./columns";
+import { charactersOf, columnsOf, isRightToLeft } from "./columns";
 import { escapeMarkup, visibleControls } from "./escape";
 import { formatBound } from "./legend";
 import { type Layout, layOut, SIGN } from "./layout";
@@ -51,7 +50,13 @@ export function toSvg(snapshot: Snapshot, columns: number): Picture {
       parts.push(label(EDGE, y + 14, document.name, { weight: 600, size: 12 }));
       y += 22;
     }
-    parts.push(textSvg(snapshot, document, layout, y, rowHeight));
+    parts.push(
+      ...layout.contexts.map((row) => {
+        const at = y + row * rowHeight - GAP / 2;
+        return `<path d="M${EDGE} ${at}H${EDGE + MARGIN + columnsUsed * ADVANCE}" stroke="${QUIET}" stroke-dasharray="3 3" fill="none"/>`;
+      }),
+      textSvg(snapshot, document, layout, y, rowHeight),
+    );
     y += (layout.rows - (document.text.endsWith("\n") ? 1 : 0)) * rowHeight + 8; // a last line with nothing in it takes no room
   });
   const width = Math.ceil(2 * EDGE + Math.max(MARGIN + columnsUsed * ADVANCE, legend.width));
@@ -71,8 +76,8 @@ ${parts.join("\n")}
   };
 }
 
-function withVisibleControls({ pieces }: Line): Line {
-  return { pieces: pieces.map((piece) => ({ ...piece, text: visibleControls(piece.text) })) };
+function withVisibleControls({ pieces, ...line }: Line): Line {
+  return { ...line, pieces: pieces.map((piece) => ({ ...piece, text: visibleControls(piece.text) })) };
 }
 
 function textSvg(snapshot: Snapshot, document: ExportDocument, { placed }: Layout, top: number, rowHeight: number): string {
@@ -114,8 +119,9 @@ function glyphs(text: string, x: number, y: number, column: number): string[] {
   const wide = (from: number, to: number): number => characters.slice(from, to).reduce((sum, one) => sum + columnsOf(one, column + sum), 0);
   const length = wide(first, last + 1) * ADVANCE;
   const content = escapeMarkup(characters.slice(first, last + 1).join(""));
+  const before = isRightToLeft(text) ? wide(last + 1, characters.length) : wide(0, first);
   const stretch = length > 0 ? ` textLength="${at(length)}"` : "";
-  return [`<text x="${at(x + wide(0, first) * ADVANCE)}" y="${at(y)}"${stretch}>${content}</text>`];
+  return [`<text x="${at(x + before * ADVANCE)}" y="${at(y)}"${stretch}>${content}</text>`];
 }
 
 /** Every neuron with its place, its scale and how far that reaches: side by side, as many as `width` has room for. */

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { breaksBetween, charactersOf, columnsOf } from "../../src/exports/columns";
+import { breaksBetween, charactersOf, columnsOf, visualOrder } from "../../src/exports/columns";
 import { layOut, type Placed } from "../../src/exports/layout";
 import { linesOf } from "../../src/exports/pieces";
 import type { Token } from "../../src/wire";
@@ -57,12 +57,22 @@ describe("the grid of a picture", () => {
     }));
   });
 
+  it("reads right-to-left words from right to left, and numbers in them from left to right", () => {
+    const seen = (text: string): string => visualOrder(charactersOf(text)).map((i) => charactersOf(text)[i]).join("");
+    expect(seen("ab אבג דה. cd")).toBe("ab הד גבא. cd");
+    expect(seen("אב 12 גד")).toBe("דג 12 בא");
+    expect(seen("אב cd גד")).toBe("בא cd דג");
+    const tokens = [{ id: 1, text: "a ", from: 0, to: 2 }, { id: 2, text: "אב", from: 2, to: 4 }, { id: 3, text: " ג", from: 4, to: 6 }];
+    const { placed } = layOut(linesOf(documentOf("a אב ג", tokens)), 20);
+    expect(placed.map(({ text, column, columns }) => [text, column, columns])).toEqual([["a ", 0, 2], ["אב", 4, 2], [" ג", 2, 2]]);
+  });
+
   it("holds every character once, in order, side by side and not wider than it may be", () => {
     fc.assert(fc.property(cut, fc.integer({ min: 4, max: 30 }), ({ text, tokens }, columns) => {
       const { rows, placed } = layOut(linesOf(documentOf(text, tokens)), columns);
       expect(placed.map(({ piece, text: part }) => (piece.kind === "break" ? "\n" : part)).join("")).toBe(text);
       const before = new Map<number, Placed>();
-      for (const one of placed) {
+      for (const one of placed.toSorted((a, b) => a.column - b.column || a.columns - b.columns)) {
         const left = before.get(one.row);
         if (left !== undefined) expect(one.column).toBeGreaterThanOrEqual(left.column + left.columns);
         before.set(one.row, one);

@@ -16,7 +16,7 @@ function unescaped(markup: string): string {
 }
 
 function linesOfHtml(html: string): string[] {
-  return [...html.matchAll(/<div class="line">(.*?)<\/div>/gs)].map(([, line]) => unescaped(line as string));
+  return [...html.matchAll(/<div class="line[^"]*">(.*?)<\/div>/gs)].map(([, line]) => unescaped(line as string));
 }
 
 describe("the coloured text as HTML", () => {
@@ -79,6 +79,18 @@ describe("the coloured text as SVG", () => {
     const left = (Number(two?.[1]) - 8.4).toFixed(1); // its leading space
     expect(svg).toContain(`<rect x="${left}" y="${Number(two?.[2]) - 14.5}" width="33.6" height="20" fill="${washed(4, bucketOf(value, { min: -1, max: 1 }))}"/>`);
     expect(svg).toContain(`fill="${striped(5, bucketOf(valuesOf(document, "L0N2")[2] ?? NaN, { min: -1, max: 1 }))}"/>`);
+  });
+
+  it("shows where a long document's contexts begin", () => {
+    const long = snapshotOf([documentOf("one\ntwo\nthree", [
+      { id: 0, text: "<bos>", from: 0, to: 0, special: true },
+      { id: 1, text: "one\n", from: 0, to: 4 },
+      { id: 2, text: "two\n", from: 4, to: 8 },
+      { id: 0, text: "<bos>", from: 8, to: 8, special: true, segment: true },
+      { id: 3, text: "three", from: 8, to: 13 },
+    ])]);
+    expect([...toHtml(long).matchAll(/<div class="line begins">/g)].length).toBe(1);
+    expect([...toSvg(long, 40).svg.matchAll(/stroke-dasharray/g)].length).toBe(1);
   });
 
   it("grows with its text, and is no wider than asked", () => {
