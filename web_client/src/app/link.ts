@@ -9,7 +9,7 @@
 import { fromBase64Url, pipe, toBase64Url } from "./bytes";
 import { HUES } from "../colour/palette";
 import { isAutomatic, type TypedRange } from "../colour/scale";
-import type { NeuronState, PageState } from "../workbench";
+import { type NeuronState, type PageState, type SharedView, sharedView, usualView } from "../workbench";
 
 /** What a link tells; what it leaves out stays as it is. */
 export type LinkState = Partial<PageState>;
@@ -65,9 +65,17 @@ function encodeNeuron({ key, hue, pinned, hidden, range }: NeuronState): string 
   return marks.filter((mark) => mark !== "").join(";");
 }
 
-/** The names of what is open. */
+/** The words of what is not as a page opens with: `discover,heatmap,nostripes`; `neurons` where there is none. */
 function encodeView(view: PageState["view"]): string | undefined {
-  return view === undefined ? undefined : [view.side ?? "neurons", ...(view.heatmap === true ? ["heatmap"] : []), ...(view.stripes === false ? ["nostripes"] : [])].join(",");
+  if (view === undefined) return undefined;
+  const names = Object.keys(usualView) as (keyof SharedView)[];
+  const changed = names.filter((name) => view[name] !== undefined && view[name] !== usualView[name]);
+  return changed.length === 0 ? usualView.side : changed.map((name) => wordOf(name, view[name] ?? usualView[name])).join(",");
+}
+
+/** One choice as a word; no two have the same. */
+export function wordOf(name: string, choice: string | boolean): string {
+  return typeof choice === "string" ? choice : choice ? name : `no${name}`;
 }
 
 let lastText = { text: "", escaped: "" };
@@ -171,7 +179,7 @@ function readKey(name: string): string {
   }
 }
 
-function readView(value: string): NonNullable<PageState["view"]> {
-  const open = value.split(",");
-  return { side: open.includes("discover") ? "discover" : "neurons", stripes: !open.includes("nostripes"), heatmap: open.includes("heatmap") };
+function readView(value: string): SharedView {
+  const words = value.split(",");
+  return sharedView((name, choices) => choices.find((choice) => words.includes(wordOf(name, choice))) ?? choices[0]);
 }

@@ -1,7 +1,7 @@
 /** Makes the page show a state that came from elsewhere, and tells what it shows. */
 import type { ModelSummary } from "../wire";
 import type { NeuroscopeClient } from "../client";
-import { restore, stateOf, type Workbench } from "../workbench";
+import { restore, stateOf, usualView, type Workbench } from "../workbench";
 import { encodePlain, type LinkState } from "./link";
 import { type Opening, someNeurons } from "./opening";
 
@@ -64,7 +64,7 @@ export class Showing {
   async startOver(): Promise<void> {
     const model = this.#workbench.client.models.find((one) => one.default)?.id;
     await this.show({
-      ...(model === undefined ? {} : { model }), text: this.#opening.text, view: { side: "neurons", heatmap: false, compare: false },
+      ...(model === undefined ? {} : { model }), text: this.#opening.text, view: usualView,
     });
     await this.#choose();
   }

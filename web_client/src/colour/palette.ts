@@ -99,6 +99,15 @@ export function washOver(hue: number, bucket: number, theme: Theme): Rgb {
   return over(ink, share * strengthOf(bucket) * washOpacity(ink, theme), surfaces[theme].page);
 }
 
+/** A stripe below zero steps back beside a neuron's own hue. */
+const BELOW_STRIPE = 0.5;
+
+/** A bucket's colour as a stripe: its ink, and how opaque that lies over the page. */
+export function stripeOf(hue: number, bucket: number, theme: Theme): { readonly ink: Rgb; readonly opacity: number } {
+  const strength = strengthOf(bucket);
+  return bucket < 0 ? { ink: slate[theme], opacity: BELOW_STRIPE * strength } : { ink: inkOf(hue, theme), opacity: strength };
+}
+
 /** Class of a bucket: `neuro-p7`, `neuro-n7`, `neuro-z`; `neuro-none` where there is no value. */
 export function classOf(bucket: number): string {
   if (bucket === NO_VALUE) return "neuro-none";

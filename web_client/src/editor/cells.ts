@@ -30,7 +30,7 @@ export function cellsOf(tokens: TokenList, start: number, stop: number): Cell[] 
 }
 
 /** The bucket that a cell shows: the one furthest from zero. */
-export function strongest(buckets: Int8Array, { first, last }: Cell): number {
+export function strongest(buckets: Int8Array, { first, last }: Pick<Cell, "first" | "last">): number {
   let found = buckets[first] ?? NO_VALUE;
   for (let i = first + 1; i <= last; i++) {
     const bucket = buckets[i] ?? NO_VALUE;

@@ -10,7 +10,7 @@
  */
 import { type EditorState, type Extension } from "@codemirror/state";
 import { EditorView, type PluginValue, ViewPlugin, type ViewUpdate } from "@codemirror/view";
-import { css, inkOf, slate, strengthOf } from "../colour/palette";
+import { buckets as allBuckets, css, stripeOf } from "../colour/palette";
 import { NO_VALUE } from "../colour/scale";
 import { systemDark, themeOf } from "../colour/theme";
 import { type Cell, cellsOf } from "./cells";
@@ -22,8 +22,6 @@ const SLACK = 400;
 /** From the text's own box to the first stripe: a mark's padding, and air. */
 const UNDER_TEXT = 4;
 const FADED = 0.4;
-/** What is below zero steps back beside a neuron's own hue. */
-const BELOW = 0.5;
 
 /** Height of one neuron's lane, its gap included: a few may be taller, and the fifth makes no line higher. */
 export function laneHeight(lanes: number): number {
@@ -257,21 +255,24 @@ class StripeLayer implements PluginValue {
     const lane = laneHeight(stripes.length);
     const thickness = Math.max(1, Math.round((lane - 1) * density));
     stripes.forEach(({ hue, buckets }, i) => {
-      const ink = { above: css(inkOf(hue, theme)), below: css(slate[theme]) };
+      // In advance, for there are thousands of tokens to 33 buckets.
+      const colours = new Map(allBuckets.map((bucket) => {
+        const { ink, opacity } = stripeOf(hue, bucket, theme);
+        return [bucket, { ink: css(ink), opacity }] as const;
+      }));
       for (const { left, right, top, first, last } of layout.pieces) {
         const y = Math.round((top - layout.top) * density) + Math.round(i * lane * density);
         const start = Math.round(left * density);
         const whole = Math.round(right * density) - start;
         const count = last - first + 1; // tokens that share a character share its width
         for (let token = first; token <= last; token++) {
-          const bucket = buckets[token] ?? NO_VALUE;
-          const strength = strengthOf(bucket);
-          if (strength === 0) continue;
+          const colour = colours.get(buckets[token] ?? NO_VALUE);
+          if (colour === undefined || colour.opacity === 0) continue;
           const x = start + Math.round((whole * (token - first)) / count);
           const end = start + Math.round((whole * (token - first + 1)) / count);
           const gap = end - x > 3 * density ? Math.round(density) : 0; // tokens are told apart
-          context.fillStyle = bucket < 0 ? ink.below : ink.above;
-          context.globalAlpha = strength * (bucket < 0 ? BELOW : 1) * (picture.faded?.[token] === 1 ? FADED : 1);
+          context.fillStyle = colour.ink;
+          context.globalAlpha = colour.opacity * (picture.faded?.[token] === 1 ? FADED : 1);
           context.fillRect(x, y, end - x - gap, thickness);
         }
       }

@@ -7,8 +7,8 @@
 import { formatValue, visibleText } from "../editor/format";
 import { escapeMarkup } from "./escape";
 import { formatBound } from "./legend";
-import { type Line, linesOf, type Piece, signOf } from "./pieces";
-import { drawn, type ExportDocument, type ExportNeuron, INK, modelLine, PAPER, type Snapshot, striped, strongest, washed } from "./snapshot";
+import { linesOf, type Paint, painter, type Piece, signOf } from "./pieces";
+import { drawn, type ExportDocument, type ExportNeuron, INK, modelLine, PAPER, type Snapshot, striped, washed } from "./snapshot";
 import { buckets } from "../colour/palette";
 
 /** Pixels, with the gap below. */
@@ -32,7 +32,7 @@ export function toHtml(snapshot: Snapshot): string {
 <body>
 ${legend(snapshot)}
 ${documents.map((document) => `${several ? `<h2>${escapeMarkup(document.name)}</h2>\n` : ""}<div class="text">
-${linesOf(document).map((line) => lineHtml(snapshot, document, line)).join("\n")}
+${linesHtml(snapshot, document)}
 </div>`).join("\n")}
 </body>
 </html>
@@ -42,13 +42,13 @@ ${linesOf(document).map((line) => lineHtml(snapshot, document, line)).join("\n")
 function style(stripes: number): string {
   const room = stripes * STRIPE + (stripes > 0 ? 2 : 0);
   // Layers of a token's background, of which it sets the colours that it has: stripes from below, its edge, what lies behind its text.
-  const layer = (colour: string, position: string, size: string): string => `linear-gradient(${colour},${colour}) ${position}/${size} no-repeat`;
+  const layer = (stops: string, position: string, size: string): string => `linear-gradient(${stops}) ${position}/${size} no-repeat`;
   const layers = [
     ...Array.from({ length: stripes }, (_, i) => (
-      layer(`var(--s${i},transparent)`, `0 calc(100% - ${(stripes - 1 - i) * STRIPE}px)`, `100% ${STRIPE - 1}px`)
+      layer(`90deg,var(--s${i},#0000,#0000)`, `0 calc(100% - ${(stripes - 1 - i) * STRIPE}px)`, `100% ${STRIPE - 1}px`)
     )),
-    layer("rgb(0 0 0/.16)", "100% 0", `1px calc(100% - ${room}px)`),
-    layer("var(--b,transparent)", "0 0", `100% calc(100% - ${room}px)`),
+    layer("rgb(0 0 0/.16),rgb(0 0 0/.16)", "100% 0", `1px calc(100% - ${room}px)`),
+    layer("var(--b,#0000),var(--b,#0000)", "0 0", `100% calc(100% - ${room}px)`),
   ];
   return `
 :root{color-scheme:light}
@@ -67,6 +67,7 @@ td.n+td{padding-right:.5em}
 .line{white-space:break-spaces;overflow-wrap:anywhere;tab-size:4;line-height:${26 + room}px}
 .t{padding:2px 0 ${room + 2}px;background:${layers.join(",")};-webkit-box-decoration-break:clone;box-decoration-break:clone}
 .t::before{font-family:system-ui,sans-serif;user-select:none}
+.line i::before{content:"⇥";position:absolute;color:#a3a9ae;font-style:normal;user-select:none}
 .break::before{content:"↵";padding:0 2px}
 .special::before,.context::before{content:attr(data-sign);font-size:10px;font-weight:600;padding:0 4px}
 .line>:is(.special,.context):first-child{float:left;width:38px;margin:${2 + room / 2}px 8px 0 -46px;text-align:center;line-height:20px;padding-top:0}
@@ -95,32 +96,50 @@ function scaleHtml({ hue }: ExportNeuron, colour: (hue: number, bucket: number) 
   return `<span class="scale" aria-hidden="true">${steps.join("")}</span>`;
 }
 
-function lineHtml(snapshot: Snapshot, document: ExportDocument, { pieces, context }: Line): string {
-  // A line without anything would have no height to select.
-  return `<div class="line${context ? " begins" : ""}">${pieces.map((piece) => pieceHtml(snapshot, document, piece)).join("") || "<br>"}</div>`;
+function linesHtml(snapshot: Snapshot, document: ExportDocument): string {
+  const paint = painter(snapshot, document);
+  return linesOf(document).map(({ pieces, context }) => {
+    const content = pieces.map((piece) => pieceHtml(snapshot, document, paint, piece)).join("");
+    // A line without anything would have no height to select.
+    return `<div class="line${context ? " begins" : ""}">${content || "<br>"}</div>`;
+  }).join("\n");
 }
 
-function pieceHtml({ neurons, focus, stripes }: Snapshot, document: ExportDocument, { kind, text, tokens }: Piece): string {
-  if (tokens.length === 0) return escapeMarkup(text);
-  const colours: string[] = [];
-  if (kind !== "context") {
-    const back = focus === null ? null : washed(focus.hue, strongest(document, focus, tokens));
-    if (back !== null) colours.push(`--b:${back}`);
-    stripes.forEach((neuron, i) => {
-      const colour = striped(neuron.hue, strongest(document, neuron, tokens));
-      if (colour !== null) colours.push(`--s${i}:${colour}`);
-    });
-  }
-  const told = tokens.map((token) => {
-    const { id, text: own } = document.tokens.at(token);
-    const values = neurons.map(({ key }) => `${key} ${formatValue(document.values.get(key)?.[token] ?? NaN)}`);
-    return [`${visibleText(own)} · token ${token} · id ${id}`, ...values].join("\n");
+function pieceHtml({ neurons }: Snapshot, document: ExportDocument, paint: (piece: Piece) => Paint, piece: Piece): string {
+  const { kind, text, first, last } = piece;
+  if (last < first) return textHtml(text);
+  const { back, stripes } = paint(piece);
+  const colours = [...(back === null ? [] : [`--b:${back}`]), ...stripes.flatMap((parts, i) => {
+    const stops = stopsOf(parts);
+    return stops === null ? [] : [`--s${i}:${stops}`];
+  })];
+  const told = Array.from({ length: last - first + 1 }, (_, i) => {
+    const { id, text: own } = document.tokens.at(first + i);
+    const values = neurons.map(({ key }) => `${key} ${formatValue(document.values.get(key)?.[first + i] ?? NaN)}`);
+    return [`${visibleText(own)} · token ${first + i} · id ${id}`, ...values].join("\n");
   });
   const attributes = [
     `class="t${kind === "text" ? "" : ` ${kind}`}"`,
     `title="${escapeMarkup(told.join("\n"))}"`,
     ...(colours.length === 0 ? [] : [`style="${colours.join(";")}"`]),
-    ...(kind === "special" || kind === "context" ? [`data-sign="${escapeMarkup(signOf(document, tokens[0] as number))}"`] : []),
+    ...(kind === "special" || kind === "context" ? [`data-sign="${signOf(piece)}"`] : []),
   ];
-  return `<span ${attributes.join(" ")}>${escapeMarkup(text)}</span>`;
+  return `<span ${attributes.join(" ")}>${textHtml(text)}</span>`;
+}
+
+/** Stops of a gradient in which each of a piece's tokens has its share; null where none has a colour. */
+function stopsOf(parts: readonly (string | null)[]): string | null {
+  if (parts.every((colour) => colour === null)) return null;
+  const [only] = parts;
+  if (parts.length === 1) return `${only},${only}`;
+  return parts.map((colour, i) => `${colour ?? "#0000"} ${percent(i / parts.length)} ${percent((i + 1) / parts.length)}`).join(",");
+}
+
+function percent(share: number): string {
+  return `${Number((100 * share).toFixed(2))}%`;
+}
+
+/** Text with its tabs shown. */
+function textHtml(text: string): string {
+  return escapeMarkup(text).replaceAll("\t", "<i>\t</i>");
 }

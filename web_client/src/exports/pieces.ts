@@ -2,15 +2,18 @@
  * A document as lines of pieces, each drawn in one colour: a token, tokens that share a character, or the sign of
  * something that has a value but no character of its own (a line break, a token that the server added).
  */
-import type { ExportDocument } from "./snapshot";
+import { bucketsOf } from "../colour/scale";
+import { cellsOf, strongest } from "../editor/cells";
+import { type ExportDocument, type ExportNeuron, type Snapshot, striped, washed } from "./snapshot";
 
 export interface Piece {
   /** `special` is a token that the server added, `context` the start of a context without one, `break` a line break. */
   readonly kind: "text" | "break" | "special" | "context";
   /** Empty but for text. */
   readonly text: string;
-  /** Whose values it wears; none where no token covers it. */
-  readonly tokens: readonly number[];
+  /** The tokens whose values it wears, from `first` to `last`; where no token covers it, `last` is less. */
+  readonly first: number;
+  readonly last: number;
 }
 
 export interface Line {
@@ -19,65 +22,61 @@ export interface Line {
   readonly context: boolean;
 }
 
-interface Cell {
-  readonly from: number;
-  to: number;
-  readonly tokens: number[];
-}
+type Tokens = Pick<Piece, "first" | "last">;
+
+const NONE: Tokens = { first: 0, last: -1 };
 
 /** The text line by line. Every character is in exactly one piece. */
-export function linesOf(document: ExportDocument): Line[] {
+export function linesOf({ text, tokens }: ExportDocument): Line[] {
   const lines: { pieces: Piece[] }[] = [{ pieces: [] }];
-  const put = (kind: Piece["kind"], tokens: readonly number[], text = ""): void => {
-    lines.at(-1)?.pieces.push({ kind, text, tokens });
+  const put = (kind: Piece["kind"], { first, last }: Tokens, part = ""): void => {
+    lines.at(-1)?.pieces.push({ kind, text: part, first, last });
     if (kind === "break") lines.push({ pieces: [] });
   };
+  const putText = (from: number, to: number, of: Tokens): void => {
+    text.slice(from, to).split("\n").forEach((part, i) => {
+      if (i > 0) put("break", of);
+      if (part !== "") put("text", of, part);
+    });
+  };
+  const cells = new Map(cellsOf(tokens, 0, text.length).map((cell) => [cell.first, cell]));
   let end = 0;
-  for (const cell of cellsOf(document)) {
-    if (cell.from > end) putText(document.text.slice(end, cell.from), [], put);
-    if (cell.to > cell.from) putText(document.text.slice(cell.from, cell.to), cell.tokens, put);
-    for (const token of cell.from === cell.to ? cell.tokens : []) {
-      const { special, segment } = document.tokens.at(token);
-      if (special) put("special", [token]);
-      else if (segment) put("context", [token]);
-    }
-    end = Math.max(end, cell.to);
-  }
-  if (end < document.text.length) putText(document.text.slice(end), [], put);
-  return lines.map(({ pieces }) => ({ pieces, context: pieces[0]?.tokens.some((token) => document.tokens.infos[token]?.segment === true) === true }));
-}
-
-function putText(text: string, tokens: readonly number[], put: (kind: Piece["kind"], tokens: readonly number[], text?: string) => void): void {
-  text.split("\n").forEach((part, i) => {
-    if (i > 0) put("break", tokens);
-    if (part !== "") put("text", tokens, part);
+  tokens.infos.forEach(({ special, segment }, i) => {
+    if (special || segment) put(special ? "special" : "context", { first: i, last: i });
+    const cell = cells.get(i);
+    if (cell === undefined) return;
+    if (cell.from > end) putText(end, cell.from, NONE);
+    putText(cell.from, cell.to, cell);
+    end = cell.to;
   });
+  if (end < text.length) putText(end, text.length, NONE);
+  return lines.map(({ pieces }) => ({ pieces, context: tokens.infos[pieces[0]?.first ?? -1]?.segment === true }));
 }
 
-/** Spans that do not overlap, in order; signs have an empty one. */
-function cellsOf({ tokens }: ExportDocument): Cell[] {
-  const cells: Cell[] = [];
-  let open: Cell | null = null;
-  for (let i = 0; i < tokens.length; i++) {
-    const { special, segment } = tokens.infos[i] as (typeof tokens.infos)[number];
-    const from = tokens.from[i] as number;
-    const to = tokens.to[i] as number;
-    if (special || segment) {
-      cells.push({ from, to: from, tokens: [i] });
-      if (special) continue;
-    }
-    const begin: number = Math.max(from, open?.to ?? 0);
-    if (begin < to) {
-      open = { from: begin, to, tokens: [i] };
-      cells.push(open);
-    } else if (open !== null && from < to) {
-      open.tokens.push(i); // byte-level BPE: it shares its character with the one before
-    }
-  }
-  return cells;
+/** What stands for a token that the server added, or for the start of a context. */
+export function signOf({ kind }: Piece): string {
+  return kind === "special" ? "BOS" : "⋯";
 }
 
-/** What stands for a token that the server added. */
-export function signOf(document: ExportDocument, token: number): string {
-  return document.tokens.infos[token]?.special === true ? "BOS" : "⋯";
+/** Colours of a piece, `#rrggbb`; null where there is none. */
+export interface Paint {
+  /** Behind the text. */
+  readonly back: string | null;
+  /** By stripe, one for each of its tokens, which share its width. */
+  readonly stripes: readonly (readonly (string | null)[])[];
+}
+
+/** Gives the colours that the pieces of a document have on the page. */
+export function painter({ focus, stripes }: Snapshot, document: ExportDocument): (piece: Piece) => Paint {
+  const bucketsIn = ({ key, scale }: ExportNeuron): Int8Array => bucketsOf(document.values.get(key) ?? [], scale);
+  const behind = focus === null ? null : { hue: focus.hue, buckets: bucketsIn(focus) };
+  const under = stripes.map((neuron) => ({ hue: neuron.hue, buckets: bucketsIn(neuron) }));
+  return (piece) => {
+    const { first, last, kind } = piece;
+    if (last < first || kind === "context") return { back: null, stripes: stripes.map(() => []) };
+    return {
+      back: behind === null ? null : washed(behind.hue, strongest(behind.buckets, piece)),
+      stripes: under.map(({ hue, buckets }) => Array.from(buckets.subarray(first, last + 1), (bucket) => striped(hue, bucket))),
+    };
+  };
 }

@@ -1,7 +1,7 @@
 /** What is exported: one moment of the page as plain data. The formats beside this know nothing else. */
 import type { TokenList } from "../client/tokens";
-import { inkOf, over, type Rgb, slate, strengthOf, surfaces, washOver } from "../colour/palette";
-import { bucketOf, NO_VALUE, type Scale } from "../colour/scale";
+import { over, type Rgb, stripeOf, surfaces, washOver } from "../colour/palette";
+import { NO_VALUE, type Scale } from "../colour/scale";
 import type { ModelInfo } from "../wire";
 
 export interface ExportNeuron {
@@ -59,18 +59,8 @@ export function washed(hue: number, bucket: number): string | null {
 
 /** The colour that a bucket has as a stripe. */
 export function striped(hue: number, bucket: number): string | null {
-  if (bucket === NO_VALUE || bucket === 0) return null;
-  return hex(over(bucket < 0 ? slate.light : inkOf(hue, "light"), strengthOf(bucket), page));
-}
-
-/** Bucket of the strongest of a neuron's values at several tokens: what tokens that share a character are drawn with. */
-export function strongest({ values }: ExportDocument, { key, scale }: ExportNeuron, tokens: readonly number[]): number {
-  let found = NO_VALUE;
-  for (const token of tokens) {
-    const bucket = bucketOf(values.get(key)?.[token] ?? NaN, scale);
-    if (bucket !== NO_VALUE && (found === NO_VALUE || Math.abs(bucket) > Math.abs(found))) found = bucket;
-  }
-  return found;
+  const { ink, opacity } = stripeOf(hue, bucket, "light");
+  return opacity === 0 ? null : hex(over(ink, opacity, page));
 }
 
 function hex(colour: Rgb): string {

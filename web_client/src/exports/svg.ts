@@ -8,8 +8,8 @@ import { charactersOf, columnsOf, isRightToLeft } from "./columns";
 import { escapeMarkup, visibleControls } from "./escape";
 import { formatBound } from "./legend";
 import { type Layout, layOut, SIGN } from "./layout";
-import { type Line, linesOf, signOf } from "./pieces";
-import { drawn, type ExportDocument, INK, modelLine, PAPER, type Snapshot, striped, strongest, washed } from "./snapshot";
+import { type Line, linesOf, painter, signOf } from "./pieces";
+import { drawn, type ExportDocument, INK, modelLine, PAPER, type Snapshot, striped, washed } from "./snapshot";
 import { buckets } from "../colour/palette";
 
 export interface Picture {
@@ -81,20 +81,19 @@ function withVisibleControls({ pieces, ...line }: Line): Line {
 }
 
 function textSvg(snapshot: Snapshot, document: ExportDocument, { placed }: Layout, top: number, rowHeight: number): string {
-  const { focus, stripes } = snapshot;
+  const paint = painter(snapshot, document);
   return placed.flatMap(({ piece, text, row, column, columns }) => {
     const x = EDGE + MARGIN + column * ADVANCE;
     const y = top + row * rowHeight;
     const width = columns * ADVANCE;
-    const found: string[] = [];
-    if (piece.kind !== "context") {
-      const back = focus === null ? null : washed(focus.hue, strongest(document, focus, piece.tokens));
-      if (back !== null) found.push(rect(x, y, width, BOX, back));
-      stripes.forEach((neuron, i) => {
-        const colour = striped(neuron.hue, strongest(document, neuron, piece.tokens));
-        if (colour !== null) found.push(rect(x, y + BOX + 1 + i * STRIPE, width, STRIPE - 1, colour));
+    const { back, stripes } = paint(piece);
+    const found = back === null ? [] : [rect(x, y, width, BOX, back)];
+    stripes.forEach((parts, i) => {
+      const share = width / parts.length;
+      parts.forEach((colour, part) => {
+        if (colour !== null) found.push(rect(x + part * share, y + BOX + 1 + i * STRIPE, share, STRIPE - 1, colour));
       });
-    }
+    });
     if (piece.kind === "text") {
       found.push(rect(x + width - 0.5, y, 0.5, BOX, "#c9ccc8"), ...glyphs(text, x, y + BASE, column));
     } else if (piece.kind === "break") {
@@ -102,7 +101,7 @@ function textSvg(snapshot: Snapshot, document: ExportDocument, { placed }: Layou
     } else {
       found.push(
         `<rect x="${at(x + 0.5)}" y="${at(y + 0.5)}" width="${at(width - 1)}" height="${BOX - 1}" rx="3" fill="none" stroke="#b9bdb8"/>`,
-        label(x + width / 2, y + BASE - 1, signOf(document, piece.tokens[0] as number), { size: 9.5, weight: 600, middle: true }),
+        label(x + width / 2, y + BASE - 1, signOf(piece), { size: 9.5, weight: 600, middle: true }),
       );
     }
     return found;
@@ -113,6 +112,7 @@ function textSvg(snapshot: Snapshot, document: ExportDocument, { placed }: Layou
 function glyphs(text: string, x: number, y: number, column: number): string[] {
   const characters = charactersOf(text);
   const seen = (character: string): boolean => !/^[\s]*$/u.test(character);
+  if (text === "\t") return [label(x + 1, y, "⇥", { size: 11, colour: "#a3a9ae" })];
   const first = characters.findIndex(seen);
   if (first < 0) return [];
   const last = characters.findLastIndex(seen);

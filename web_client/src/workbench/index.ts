@@ -9,5 +9,5 @@ export { LIST, rowCommands } from "./row-commands";
 export { comparable, ROW_SORTS, RowOrder, type RowSort, type RowTree, type RowValues } from "./row-order";
 export { type Row, Rows } from "./rows";
 export { type NeuronState, type PageState, restore, stateOf } from "./state";
-export { type Theme, THEMES, View, type ViewState } from "./view";
+export { type SharedView, sharedView, type Theme, THEMES, usualView, View, type ViewState } from "./view";
 export { Workbench, type WorkbenchEvents } from "./workbench";

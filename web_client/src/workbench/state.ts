@@ -5,7 +5,7 @@
  */
 import { HUES } from "../colour/palette";
 import { automatic, isAutomatic, type TypedRange } from "../colour/scale";
-import type { ViewState } from "./view";
+import { type SharedView, sharedView } from "./view";
 import type { Workbench } from "./workbench";
 
 export interface NeuronState {
@@ -21,12 +21,11 @@ export interface PageState {
   readonly text: string;
   readonly neurons: readonly NeuronState[];
   readonly focus?: string;
-  readonly view?: Partial<Omit<ViewState, "palette" | "help" | "theme">>;
+  readonly view?: Partial<SharedView>;
 }
 
 /** What the page shows now. */
 export function stateOf({ client, document, rows, view }: Workbench): PageState {
-  const { side, stripes, heatmap } = view.state;
   // Those that this model lacks belong to the page too: another may have them.
   const { wanted } = client.subscriptions;
   const bare = wanted.map((key): NeuronState => {
@@ -46,7 +45,7 @@ export function stateOf({ client, document, rows, view }: Workbench): PageState 
     text: document.text,
     neurons: asByItself ? bare : bare.map((neuron, i) => ({ ...neuron, ...(hues[i] === undefined ? {} : { hue: hues[i] }) })),
     ...(rows.focus === null ? {} : { focus: rows.focus }),
-    view: { side, stripes, heatmap },
+    view: sharedView((name) => view.state[name]),
   };
 }
 

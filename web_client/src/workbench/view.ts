@@ -1,6 +1,6 @@
 /** Which parts of the page are open. */
 import { Emitter } from "../client/emitter";
-import type { RowSort } from "./row-order";
+import { ROW_SORTS, type RowSort } from "./row-order";
 
 export interface ViewState {
   /** The tab of the side panel. */
@@ -21,10 +21,30 @@ export interface ViewState {
 export const THEMES = ["system", "light", "dark"] as const;
 export type Theme = (typeof THEMES)[number];
 
-const closed: ViewState = {
-  side: "neurons", stripes: true, heatmap: false, heatmapSort: "order", heatmapCommonScale: false, compare: false, palette: false, help: false,
-  theme: "system",
-};
+/** What of the view belongs to a page that is shared: its choices, the one that a page opens with first. */
+export const SHARED_VIEW = {
+  side: ["neurons", "discover"],
+  stripes: [true, false],
+  heatmap: [false, true],
+  heatmapSort: ROW_SORTS,
+  heatmapCommonScale: [false, true],
+  compare: [false, true],
+} as const satisfies { readonly [name in keyof ViewState]?: readonly ViewState[name][] };
+
+export type SharedView = Pick<ViewState, keyof typeof SHARED_VIEW>;
+
+/** The shared part of a view: `choose` gives what it is, by name and choices. */
+export function sharedView(
+  choose: <Name extends keyof SharedView>(name: Name, choices: readonly [SharedView[Name], ...SharedView[Name][]]) => SharedView[Name],
+): SharedView {
+  const names = Object.keys(SHARED_VIEW) as (keyof SharedView)[];
+  return Object.fromEntries(names.map((name) => [name, choose(name, SHARED_VIEW[name])])) as unknown as SharedView;
+}
+
+/** The shared part of the view that a page opens with. */
+export const usualView: SharedView = sharedView((_, [usual]) => usual);
+
+const closed: ViewState = { ...usualView, palette: false, help: false, theme: "system" };
 
 export class View extends Emitter<{ change: ViewState }> {
   #state = closed;

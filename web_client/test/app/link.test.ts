@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { decodeFragment, decodePlain, encodePlain, fragmentOf, LinkError, type LinkState, LONGEST_LINK } from "../../src/app/link";
+import { decodeFragment, decodePlain, encodePlain, fragmentOf, LinkError, type LinkState, LONGEST_LINK, wordOf } from "../../src/app/link";
 import { HUES } from "../../src/colour/palette";
+import { sharedView, usualView } from "../../src/workbench";
 
 const anyText = fc.string({ unit: "grapheme", maxLength: 200 });
 const bound = fc.double({ noNaN: true, noDefaultInfinity: true, min: 0 }).map((value) => value + 0);
@@ -26,7 +27,7 @@ const state: fc.Arbitrary<LinkState> = fc.record({
   text: fc.oneof(anyText, anyText.map((text) => text.repeat(40))),
   neurons: fc.uniqueArray(neuron, { selector: ({ key }) => key, maxLength: 12 }),
   focus: anyText,
-  view: fc.record({ side: fc.constantFrom("neurons" as const, "discover" as const), stripes: fc.boolean(), heatmap: fc.boolean() }),
+  view: fc.infiniteStream(fc.nat(99)).map((stream) => sharedView((_, choices) => choices[(stream.next().value as number) % choices.length] ?? choices[0])),
 }, { requiredKeys: [] });
 
 /** What a browser makes of a fragment that is set and read again. */
@@ -60,10 +61,10 @@ describe("links", () => {
       text: "The cat sat. (Ça va?)",
       neurons: [{ key: "L9N652", hue: 0, pinned: true }, { key: "L3N42", hidden: true, range: { min: null, max: 2.5 } }],
       focus: "L9N652",
-      view: { side: "discover", stripes: false, heatmap: true },
+      view: { ...usualView, side: "discover", stripes: false, heatmap: true, heatmapSort: "max" },
     }));
     expect(fragment).toBe(
-      "model=gpt2&text=The+cat+sat.+%28Ça+va?%29&neurons=L9N652;hue=0;pinned,L3N42;hidden;max=2.5&focus=L9N652&view=discover,heatmap,nostripes&v=1",
+      "model=gpt2&text=The+cat+sat.+%28Ça+va?%29&neurons=L9N652;hue=0;pinned,L3N42;hidden;max=2.5&focus=L9N652&view=discover,nostripes,heatmap,max&v=1",
     );
   });
 
@@ -113,7 +114,16 @@ describe("links", () => {
   it("keep to what a page can have", () => {
     expect(decodePlain("neurons=L0N1;hue=99;min=3;max=-1;later=5,L0N1;hue=1,,L0N2;hue=1.5;max=x&view=dancing&v=1")).toEqual({
       neurons: [{ key: "L0N1", hue: 1 }, { key: "L0N2" }],
-      view: { side: "neurons", stripes: true, heatmap: false },
+      view: usualView,
     });
+  });
+
+  it("have a word of its own for every choice of the view", () => {
+    const words: string[] = [];
+    sharedView((name, choices) => {
+      words.push(...choices.map((choice) => wordOf(name, choice)));
+      return choices[0];
+    });
+    expect(new Set(words).size).toBe(words.length);
   });
 });

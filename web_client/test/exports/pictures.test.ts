@@ -39,7 +39,7 @@ describe("the coloured text as HTML", () => {
     spans.forEach((style, token) => {
       const expected = snapshot.neurons.flatMap(({ key, hue, scale }, i) => {
         const colour = (i === 0 ? washed : striped)(hue, bucketOf(valuesOf(document, key)[token] ?? NaN, scale));
-        return colour === null ? [] : [`--${i === 0 ? "b" : `s${i - 1}`}:${colour}`];
+        return colour === null ? [] : [i === 0 ? `--b:${colour}` : `--s${i - 1}:${colour},${colour}`];
       });
       expect(style).toBe(expected.join(";"));
     });
@@ -59,7 +59,7 @@ describe("the coloured text as SVG", () => {
     fc.assert(fc.property(cut, fc.integer({ min: 4, max: 40 }), ({ text, tokens }, columns) => {
       const { svg } = toSvg(snapshotOf([documentOf(text, tokens)]), columns);
       const drawn = unescaped((/<g font-family="[^"]*" font-size="14"[^>]*>(.*)<\/g>/s.exec(svg) as RegExpExecArray)[1] as string);
-      expect(drawn.replace(/[\s↵]|BOS|⋯/gu, "")).toBe(visibleControls(text).replace(/[\s↵]|BOS|⋯/gu, ""));
+      expect(drawn.replace(/[\s↵⇥]|BOS|⋯/gu, "")).toBe(visibleControls(text).replace(/[\s↵⇥]|BOS|⋯/gu, ""));
     }));
     const { svg } = toSvg(snapshotOf([documentOf(MARKUP)]), 40);
     expect(svg).not.toMatch(/<script|<img|<foreignObject|href/);

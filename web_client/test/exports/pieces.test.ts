@@ -1,9 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { bucketOf } from "../../src/colour/scale";
-import { linesOf } from "../../src/exports/pieces";
-import { strongest } from "../../src/exports/snapshot";
-import { cut, documentOf, neuron, valuesOf } from "./snapshots";
+import { linesOf, painter, type Piece } from "../../src/exports/pieces";
+import { striped, washed } from "../../src/exports/snapshot";
+import { cut, documentOf, neuron, snapshotOf, valuesOf } from "./snapshots";
+
+function tokensOf({ first, last }: Piece): number[] {
+  return Array.from({ length: last - first + 1 }, (_, i) => first + i);
+}
 
 describe("pieces", () => {
   it("hold every character once, in order, and every token that has a place", () => {
@@ -12,7 +16,7 @@ describe("pieces", () => {
       expect(lines.map(({ pieces }) => pieces.map((piece) => piece.text).join("")).join("\n")).toBe(text);
       const breaks = lines.flatMap(({ pieces }) => pieces).filter(({ kind }) => kind === "break");
       expect(breaks.length).toBe(lines.length - 1);
-      const seen = new Set(lines.flatMap(({ pieces }) => pieces.flatMap((piece) => piece.tokens)));
+      const seen = new Set(lines.flatMap(({ pieces }) => pieces.flatMap(tokensOf)));
       expect([...seen].sort((a, b) => a - b)).toEqual(tokens.map((_, i) => i));
     }));
   });
@@ -22,14 +26,18 @@ describe("pieces", () => {
       const document = documentOf(text, tokens);
       const values = valuesOf(document, "L0N1");
       const scale = { min: -0.5, max: 2 };
+      const shown = neuron("L0N1", 3, { scale });
+      const paint = painter({ ...snapshotOf([document]), focus: shown, stripes: [shown] }, document);
       let at = 0;
       for (const { pieces } of linesOf(document)) {
-        for (const { kind, text: part, tokens: own } of pieces) {
+        for (const piece of pieces) {
+          const { kind, text: part } = piece;
           if (kind !== "text" && kind !== "break") continue;
           const covering = tokens.flatMap(({ from, to }, i) => (from <= at && at < to ? [i] : []));
-          expect(own).toEqual(covering);
-          const sizes = covering.map((i) => Math.abs(bucketOf(values[i] ?? NaN, scale)));
-          expect(Math.abs(strongest(document, neuron("L0N1", 0, { scale }), own))).toBe(Math.max(...sizes));
+          expect(tokensOf(piece)).toEqual(covering);
+          const buckets = covering.map((i) => bucketOf(values[i] ?? NaN, scale));
+          const strongest = buckets.toSorted((a, b) => Math.abs(b) - Math.abs(a))[0] as number;
+          expect(paint(piece)).toEqual({ back: washed(3, strongest), stripes: [buckets.map((bucket) => striped(3, bucket))] });
           at += kind === "break" ? 1 : part.length;
         }
       }
@@ -44,7 +52,7 @@ describe("pieces", () => {
       { id: 0, text: "<bos>", from: 3, to: 3, special: true, segment: true },
       { id: 2, text: "c", from: 3, to: 4 },
     ]));
-    expect(line?.pieces.map(({ kind, tokens }) => [kind, ...tokens])).toEqual([["special", 0], ["text", 1], ["break", 1]]);
-    expect(second?.pieces.map(({ kind, tokens }) => [kind, ...tokens])).toEqual([["special", 2], ["text", 3]]);
+    expect(line?.pieces.map((piece) => [piece.kind, ...tokensOf(piece)])).toEqual([["special", 0], ["text", 1], ["break", 1]]);
+    expect(second?.pieces.map((piece) => [piece.kind, ...tokensOf(piece)])).toEqual([["special", 2], ["text", 3]]);
   });
 });

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { FakeNetwork, ManualClock, NeuroscopeClient } from "../../src/client";
-import { restore, rowCommands, stateOf, Workbench } from "../../src/workbench";
+import { restore, rowCommands, stateOf, usualView, Workbench } from "../../src/workbench";
 import { NO_VALUE } from "../../src/colour/scale";
 import type { ModelInfo } from "../../src/wire";
 import { activations, model, ScriptedServer, settle, tokenize } from "../scripted-server";
@@ -336,7 +336,7 @@ describe("the workbench", () => {
     expect(workbench.text.picture.stripes).toHaveLength(1);
     workbench.commands.press("Alt-Shift-s");
     expect(workbench.text.picture.stripes).toEqual([]);
-    expect(stateOf(workbench).view).toEqual({ side: "neurons", stripes: false, heatmap: false });
+    expect(stateOf(workbench).view).toEqual({ ...usualView, stripes: false });
   });
 
   it("is plain data, from which another page becomes the same", async () => {
