@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Download, Page, expect
 
 from tests.browser.conftest import Complaints
-from tests.browser.neuroscope_page import NeuroscopePage, Shown, units
+from tests.browser.neuroscope_page import STEPS, NeuroscopePage, Shown, units
 from tests.browser.reference import Reference
 from tests.browser.test_appearance import over
 from tests.support.server import ServerProcess
@@ -315,6 +316,26 @@ def test_exports_are_what_the_page_shows(
         max(abs(a - b) for one, other in zip(in_file, on_page, strict=True) for a, b in zip(one, other, strict=True))
         <= 2
     )
+    # Stripes: each neuron's own ink, as strong as the value is on its scale.
+    for stripe, key in enumerate(["L2N3", "L1N42"]):
+        ink = written.row(key).get_by_test_id("swatch").evaluate(
+            "(swatch) => getComputedStyle(swatch, '::before').backgroundColor"
+        )  # fmt: skip
+        told = viewer.locator(".line .t").evaluate_all(
+            "(spans, name) => spans.map((span) => [span.title, getComputedStyle(span).getPropertyValue(name)])",
+            f"--s{stripe}",
+        )
+        seen = 0
+        for title, colour in told:
+            indices = [int(index) for index in re.findall(r"· token (\d+) ·", title)]
+            value = float(values[key][indices[0]])
+            bucket = min(STEPS, math.floor(value / shown.scales[key]["max"] * STEPS + 0.5))
+            if len(indices) > 1 or bucket <= 0:
+                continue
+            expected = over(ink.replace(")", f" / {(bucket / STEPS) ** 0.62})"), "rgb(255, 255, 255)")
+            assert max(abs(a - b) for a, b in zip(hex_colour(colour), expected, strict=True)) <= 2, (key, title)
+            seen += 1
+        assert seen > 0
     legend = viewer.locator(".legend").inner_text()
     assert "L0N7" in legend
     assert "1.5" in legend
@@ -339,9 +360,11 @@ def test_exports_are_what_the_page_shows(
     assert width > 1000
     picture = viewer.evaluate(PIXELS, svg.read_text(encoding="utf-8"))
     assert picture["corner"] == [255, 255, 255]
-    seen = {tuple(colour) for colour in picture["colours"]}
-    expected = {tuple(round(part) for part in colour) for colour in in_file}
-    assert all(any(max(abs(a - b) for a, b in zip(one, other, strict=True)) <= 2 for other in seen) for one in expected)
+    drawn_colours = {tuple(colour) for colour in picture["colours"]}
+    wanted = {tuple(round(part) for part in colour) for colour in in_file}
+    assert all(
+        any(max(abs(a - b) for a, b in zip(one, other, strict=True)) <= 2 for other in drawn_colours) for one in wanted
+    )
     viewer.close()
 
 
@@ -411,6 +434,16 @@ def test_samples_and_files(neuroscope: NeuroscopePage, tmp_path: Path) -> None:
     page.get_by_test_id("menu-share").click()
     page.mouse.click(300, 500)
     expect(items).to_have_count(0)
+
+    # On a telephone the menus are there as a whole.
+    page.set_viewport_size({"width": 390, "height": 844})
+    for menu in ("text", "share"):
+        page.get_by_test_id(f"menu-{menu}").click()
+        box = page.get_by_role("menu").bounding_box()
+        assert box is not None
+        assert 0 <= box["x"] <= box["x"] + box["width"] <= 390
+        page.keyboard.press("Escape")
+    page.set_viewport_size({"width": 1200, "height": 800})
 
     # A dropped file takes the place of the text, wherever it falls, and can be undone.
     notice = page.get_by_test_id("notice")

@@ -1,8 +1,12 @@
 /** A button of the top bar that opens a menu of commands. */
 import { css, html, nothing, type PropertyDeclarations, type TemplateResult } from "lit";
 import type { Command } from "../workbench";
+import { keyCaps } from "./keys";
 import { Panel } from "./panel";
 import { base } from "./styles";
+
+/** Least room between a menu and the edge of the window, in pixels. */
+const EDGE = 8;
 
 export class MenuButton extends Panel {
   static override properties: PropertyDeclarations = {
@@ -68,7 +72,7 @@ export class MenuButton extends Panel {
     const disabled = enabled?.() === false;
     return html`<button role=${checked === undefined ? "menuitem" : "menuitemradio"} tabindex="-1" data-testid="command" data-command=${id}
       aria-checked=${checked === undefined ? nothing : checked()} aria-disabled=${disabled} ?disabled=${disabled}
-      @click=${() => { this.#run(id); }}>${title}${keys === undefined ? nothing : html`<kbd>${keys}</kbd>`}</button>`;
+      @click=${() => { this.#run(id); }}>${title}${keys === undefined ? nothing : keyCaps(keys)}</button>`;
   }
 
   get #items(): HTMLElement[] {
@@ -85,8 +89,11 @@ export class MenuButton extends Panel {
   #show(index: number | null): void {
     this.open = true;
     void this.updateComplete.then(() => {
-      const item = index === null ? null : this.#items.at(index);
-      (item ?? this.renderRoot.querySelector<HTMLElement>("[role=menu]"))?.focus();
+      const menu = this.renderRoot.querySelector<HTMLElement>("[role=menu]");
+      if (menu === null) return;
+      // It hangs from its button's right end; on a narrow screen that may take it over the left edge.
+      menu.style.translate = `${Math.max(0, EDGE - menu.getBoundingClientRect().left)}px`;
+      ((index === null ? null : this.#items.at(index)) ?? menu).focus();
     });
   }
 
