@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import re
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import quote_plus
 
 import pytest
 from playwright.sync_api import Page, Route, WebSocketRoute, expect
+from transformers import GPT2Config, GPT2LMHeadModel
 
 from tests.browser.neuroscope_page import NeuroscopePage
 from tests.browser.reference import Reference
 from tests.support import models
+from tests.support.hub import COMMIT, Hub
 from tests.support.server import ServerProcess
 
 TEXT = "The keeper counted 12 waves."
@@ -141,3 +147,84 @@ def test_neurons_that_a_model_lacks_come_back(
     assert neuroscope.shows(TEXT, neurons=[*opened, "L1N100", "L2N7"]).focus == "L1N100"
     expect(page.get_by_test_id("absent-neuron")).to_have_count(0)
     expect(page.get_by_test_id("notice")).to_have_count(0)
+
+
+@pytest.fixture
+def large(folders: dict[str, str], tmp_path: Path) -> Path:
+    """A model of 28 MB: downloads are told every 10."""
+    folder = tmp_path / "large"
+    shutil.copytree(folders["gpt2"], folder)
+    config = GPT2Config.from_pretrained(folder)
+    config.update({"n_embd": 512, "n_head": 8, "n_layer": 2})
+    GPT2LMHeadModel(config).save_pretrained(folder)
+    return folder
+
+
+def test_a_download_is_told_in_bytes_and_can_be_given_up(
+    page: Page, large: Path, folders: dict[str, str], references: dict[str, Reference], tmp_path: Path
+) -> None:
+    with Hub({"somebody/large": large}) as hub:
+        environment = hub.environment(tmp_path / "cache")
+        server = ServerProcess(tmp_path / "stderr", [folders["gpt2"], "somebody/large"], environment=environment)
+        neuroscope = NeuroscopePage(page, references["gpt2"]).open(server.url)
+        neuroscope.write(TEXT)
+        neuroscope.shows(TEXT)
+        picker = page.get_by_test_id("model-picker")
+        expect(picker.locator("option").nth(1)).to_have_text("somebody/large (not loaded yet)")
+        progress = page.get_by_test_id("progress")
+        share = page.locator("neuro-top progress")
+
+        # The hub keeps the second half back: that is how far it gets, and the page can be used meanwhile.
+        picker.select_option("somebody/large")
+        expect(progress).to_contain_text(re.compile(r"Loading somebody/large: Downloading, 1\d of 2\d MB \(\d\d %\)"))
+        assert 10 < float(share.get_attribute("value") or "") < 60
+        page.get_by_test_id("cancel-load").click()
+        expect(progress).to_have_count(0)
+        neuroscope.editor.press("ControlOrMeta+End")
+        page.keyboard.type(" And 7 more.")
+        neuroscope.shows(TEXT + " And 7 more.")
+
+        hub.hurry.set()
+        picker.select_option("somebody/large")
+        expect(page.get_by_test_id("model-id")).to_have_text(f"somebody/large@{COMMIT[:10]}")
+        neuroscope.reference = Reference(str(large))
+        neuroscope.shows(TEXT + " And 7 more.")
+
+        page.get_by_test_id("model-about").click()
+        facts = page.get_by_test_id("model-about-facts").locator("dd")
+        told = {fact.get_attribute("data-fact"): fact.inner_text() for fact in facts.all()}
+        assert told["Revision"] == COMMIT
+        assert told["Layers"] == "2"
+        assert told["MLP neurons a layer"] == "2,048"
+        assert told["Context"] == f"{neuroscope.reference.context} tokens"
+        assert (told["Precision"], told["Device"]) == ("float32", "cpu")
+        page.keyboard.press("Escape")
+        expect(facts.first).to_be_hidden()
+        page.close()
+        server.stop()
+
+
+def test_neurons_that_neuronpedia_serves_have_a_link_there(page: Page, server: ServerProcess) -> None:
+    def pass_on(socket: WebSocketRoute) -> None:
+        behind = socket.connect_to_server()
+
+        def answer(message: str | bytes) -> None:
+            content = json.loads(message)
+            if "models" in content.get("result", {}):
+                content["result"]["model"] |= {"id": "gpt2", "revision": COMMIT, "layers": 12, "neuronsPerLayer": 3072}
+            socket.send(json.dumps(content))
+
+        behind.on_message(answer)
+
+    page.goto(server.url)
+    row = page.get_by_test_id("neuron-row").first
+    expect(row).to_be_visible()
+    link = page.get_by_test_id("neuronpedia")
+    expect(link).to_have_count(0)  # nobody serves the embedded model
+    page.route_web_socket("**/ws", pass_on)
+    page.reload()
+    key = row.get_attribute("data-key") or ""
+    layer, neuron = key.removeprefix("L").split("N")
+    expect(link).to_have_attribute("href", f"https://www.neuronpedia.org/gpt2-small/{layer}/{neuron}")
+    expect(link).to_have_attribute("rel", "noreferrer")
+    expect(link).to_have_attribute("target", "_blank")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn, cast
 
 import orjson
 import torch
 import transformers
-from huggingface_hub import constants
+from huggingface_hub import constants, try_to_load_from_cache
 from huggingface_hub.errors import (
     GatedRepoError,
     HfHubHTTPError,
@@ -28,6 +29,7 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 from ..errors import ModelLoadFailed
 from .catalog import LoadOptions, ModelSpec
 from .commands import LoadedModel, neuron_hook
+from .progress import download, telling_of_weights
 from .runner import NotCausal, Runner
 from .statistics import NeuronStatistics
 from .trunk import plain_twin
@@ -58,9 +60,13 @@ def load_model(spec: ModelSpec, options: LoadOptions, tell: Callable[[int, str],
     transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     device = _device(options.device)
-    tell(40, f"Loading the weights of {spec.title}")
-    bridge, plain = _boot(spec, device, _DTYPES[options.dtype])
-    tell(80, "Checking the model's hook points")
+    stages = _Stages(tell)
+    if spec.folder is None and not constants.HF_HUB_OFFLINE:
+        download(spec, stages.part(10, 60))
+    stages.reach(40, f"Loading the weights of {spec.title}")
+    with telling_of_weights(stages.part(stages.reached, 80)):
+        bridge, plain = _boot(spec, device, _DTYPES[options.dtype])
+    stages.reach(80, "Checking the model's hook points")
     try:
         context_tokens = min(int(bridge.cfg.n_ctx), options.context_tokens)
         runner = Runner(bridge, plain, context_tokens)
@@ -72,11 +78,10 @@ def load_model(spec: ModelSpec, options: LoadOptions, tell: Callable[[int, str],
     if missing or not runner.layers:
         raise ModelLoadError(f"{spec.title} has no {neuron_hook(missing[0] if missing else 0)} hook point.")
     statistics = _statistics(spec, runner)
-    config = bridge.original_model.config
-    tell(100, "Ready")
+    stages.reach(100, "Ready")
     return runner, LoadedModel(
         architecture=type(bridge.original_model).__name__,
-        revision=getattr(config, "_commit_hash", None),
+        revision=_revision(spec),
         layers=runner.layers,
         context_tokens=context_tokens,
         vocabulary=int(bridge.cfg.d_vocab),
@@ -89,6 +94,22 @@ def load_model(spec: ModelSpec, options: LoadOptions, tell: Callable[[int, str],
     )
 
 
+class _Stages:
+    """Percentages of the whole; they never fall."""
+
+    def __init__(self, tell: Callable[[int, str], None]) -> None:
+        self._tell = tell
+        self.reached = 0
+
+    def reach(self, percentage: int, message: str) -> None:
+        self.reached = max(self.reached, percentage)
+        self._tell(self.reached, message)
+
+    def part(self, start: int, stop: int) -> Callable[[float, str], None]:
+        """Takes shares of the part between two percentages."""
+        return lambda share, message: self.reach(start + round((stop - start) * share), message)
+
+
 def _device(name: str) -> str:
     if name == "auto":
         if torch.cuda.is_available():
@@ -98,6 +119,14 @@ def _device(name: str) -> str:
     if not available.get(name, False):
         raise ModelLoadError(f"The device {name!r} is not available on this machine.")
     return name
+
+
+def _revision(spec: ModelSpec) -> str | None:
+    """The commit that a model of the Hub was read from: the name of its folder in the local cache."""
+    if spec.folder is not None:
+        return None
+    config = try_to_load_from_cache(spec.source, "config.json", revision=spec.revision)
+    return Path(config).parent.name if isinstance(config, str) else None
 
 
 class _Twinning:

@@ -25,6 +25,10 @@ export class Disclosure extends LitElement {
     }
     :host([place~="up"]) .content { inset: auto auto 100% 0; margin: 0 0 4px; }
     :host([place~="end"]) .content { left: auto; right: 0; }
+    @media (max-width: 520px) {
+      .content, :host([place~="end"]) .content { position: fixed; inset: auto 8px; width: auto; max-width: none; }
+      :host([place~="up"]) .content { bottom: 44px; }
+    }
   `];
   declare label: string;
   declare place: string;

@@ -21,6 +21,11 @@ export const themeSigns = {
   dark: svg`<path d="M13.6 9.9A6 6 0 0 1 6.1 2.4a6 6 0 1 0 7.5 7.5z" fill="currentColor"/>`,
 };
 
+/** An i in a circle, for a view box of 16. */
+export const infoSign: TemplateResult = svg`
+  <circle cx="8" cy="8" r="6.4" fill="none" stroke="currentColor" stroke-width="1.4"/>
+  <path d="M8 7.2v4.2M8 4.4v1.4" stroke="currentColor" stroke-width="1.5"/>`;
+
 /** A magnifier, for a view box of 16. */
 export const searchSign: TemplateResult = svg`
   <circle cx="6.8" cy="6.8" r="4.3" fill="none" stroke="currentColor" stroke-width="1.5"/>

@@ -8,6 +8,7 @@ import { HelpPanel } from "./help";
 import { MenuButton } from "./menu";
 import { HeatmapPanel } from "./heatmap";
 import { LatencyPanel } from "./latency";
+import { ModelFactsPanel } from "./model-facts";
 import { NeuronsPanel } from "./neurons";
 import { NoticesPanel } from "./notices";
 import { PalettePanel } from "./palette";
@@ -26,6 +27,7 @@ export function definePanels(): void {
   customElements.define("neuro-editor", EditorPanel);
   customElements.define("neuro-disclosure", Disclosure);
   customElements.define("neuro-latency", LatencyPanel);
+  customElements.define("neuro-model-facts", ModelFactsPanel);
   customElements.define("neuro-dock", Dock);
   customElements.define("neuro-heatmap", HeatmapPanel);
   customElements.define("neuro-strip", Strip);

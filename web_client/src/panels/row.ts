@@ -7,7 +7,7 @@ import { css, html, nothing, type TemplateResult } from "lit";
 import { classOf, hueClass } from "../colour/palette";
 import { bucketOf } from "../colour/scale";
 import { formatValue, visibleText } from "../editor/format";
-import type { Row, Workbench } from "../workbench";
+import { neuronpediaPage, type Row, type Workbench } from "../workbench";
 import { pinSign } from "./icons";
 import { rankBar, rankStyles } from "./rank-bar";
 
@@ -71,7 +71,9 @@ export const rowStyles = [rankStyles, css`
   .tools button[aria-pressed="true"] { color: var(--text); border-color: var(--line); background: var(--page); }
   .stepper { display: flex; align-items: center; margin-right: 6px; color: var(--muted); }
   .stepper button { width: 26px; padding: 0; font-size: 15px; line-height: 1; }
-  .tools .end { margin-left: auto; display: flex; gap: 4px; }
+  .tools .end { margin-left: auto; display: flex; align-items: center; gap: 4px; }
+  .tools a { color: var(--muted); white-space: nowrap; padding: 0 4px; }
+  .tools a:hover { color: var(--text); }
 
   @media (pointer: coarse) { .grip { opacity: .6; } .remove { opacity: 1; } li { --left: 30px; } .grip { width: 24px; } }
   /* Narrow: the lowest value keeps its number, and its token is told by its title. */
@@ -142,6 +144,7 @@ export function rowTemplate(workbench: Workbench, { key, hue, hidden, pinned }: 
 /** What else can be done with the row in focus. Those with keys of their own are no stops of the Tab key. */
 function detail(workbench: Workbench, key: string, pinned: boolean, hidden: boolean): TemplateResult {
   const { rows } = workbench;
+  const page = neuronpediaPage(workbench.client.model, key);
   const stepper = (name: "neuron" | "layer", by: (step: number) => void): TemplateResult => html`
     <span class="stepper" role="group" aria-label="Neighbouring ${name}">
       <button tabindex="-1" data-testid="row-${name}-down" aria-label="Previous ${name}" title="Previous ${name} (${name === "neuron" ? "←" : "Shift-←"})"
@@ -154,6 +157,8 @@ function detail(workbench: Workbench, key: string, pinned: boolean, hidden: bool
         ${stepper("neuron", (step) => { rows.step(key, { neurons: step }); })}
         ${stepper("layer", (step) => { rows.step(key, { layers: step }); })}
         <span class="end">
+          ${page === null ? nothing : html`<a data-testid="neuronpedia" tabindex="-1" href=${page} target="_blank" rel="noreferrer"
+            title="${key} on Neuronpedia, in another tab">Neuronpedia ↗</a>`}
           <button tabindex="-1" data-testid="pin" aria-pressed=${pinned} title="Keep at the top of the list (P)" @click=${() => { rows.pin(key, !pinned); }}>Pin</button>
           <button tabindex="-1" data-testid="hide" aria-pressed=${hidden} title="Do not draw in the text (H)" @click=${() => { rows.hide(key, !hidden); }}>Hide</button>
         </span>

@@ -73,7 +73,7 @@ export class TopPanel extends Panel {
     return html`
       <header>
         <h1><svg viewBox="0 0 32 32" aria-hidden="true">${logo}</svg><span>Neuroscope</span></h1>
-        <div class="model">${this.#model()}</div>
+        <div class="model">${this.#model()}<neuro-model-facts .workbench=${this.workbench}></neuro-model-facts></div>
         ${doing === null ? nothing : html`
           <div class="progress" role="status" data-testid="progress">
             <span>${progressText(doing, progress)}</span>
@@ -118,7 +118,7 @@ export class TopPanel extends Panel {
     }
     return html`<label class="sr" for="model">Model</label>
       <select id="model" data-testid="model-picker" ?disabled=${state.kind !== "ready"} @change=${this.#choose}>
-        ${models.map(({ id, title }) => html`<option value=${id}>${title}</option>`)}
+        ${models.map(({ id, title, loaded }) => html`<option value=${id}>${title}${loaded ? "" : " (not loaded yet)"}</option>`)}
       </select>`;
   }
 

@@ -2,6 +2,7 @@
 export { type Command, Commands, keyNames, keysOf, type KeyPress, type Shortcut } from "./commands";
 export { type ChangedNeuron, Discovery, type DiscoveryOptions, type TopNeuron } from "./discovery";
 export { LATENCY_PARTS, type Latency, type LatencyPart, latencyOf } from "./latency";
+export { neuronpediaPage } from "./neuronpedia";
 export { type Notice, Notices } from "./notices";
 export { Passage, type PassageEvents } from "./passage";
 export { DEFAULT_TOP, label, type Offer, type OfferGroup, Palette } from "./palette";
