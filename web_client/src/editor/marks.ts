@@ -112,8 +112,8 @@ function addSign(view: EditorView, { tokens, buckets }: TokenPicture, index: num
   const at = Math.min(tokens.from[index] as number, view.state.doc.length);
   const line = view.state.doc.lineAt(at);
   const inMargin = line.from === at;
-  const context = segment ? `context ${contextOf(tokens, index)}` : "";
-  if (segment && inMargin) ranges.push(contextStart(`${context} · token ${index}`).range(at));
+  const context = segment ? `context ${contextOf(tokens, index)} · token ${index}` : "";
+  if (segment && inMargin) ranges.push(contextStart(context).range(at));
   const kind = `${special ? "neuro-special" : "neuro-segment"} ${inMargin ? "neuro-margin" : ""}`;
   const sign = special ? "BOS" : "⋯";
   ranges.push(Decoration.widget({

@@ -8,14 +8,14 @@
  * Where the pieces of the text are is measured only when the text or its layout changed; other values are drawn from what
  * was measured. Nothing is measured or drawn far outside of what is seen.
  */
-import { type EditorState, type Extension } from "@codemirror/state";
+import type { Extension } from "@codemirror/state";
 import { EditorView, type PluginValue, ViewPlugin, type ViewUpdate } from "@codemirror/view";
 import { buckets as allBuckets, css, stripeOf } from "../colour/palette";
 import { NO_VALUE } from "../colour/scale";
 import { systemDark, themeOf } from "../colour/theme";
-import { type Cell, cellsOf } from "./cells";
 import { pictureField } from "./picture";
-import { MOST_STRIPES, type Stripe, type TokenPicture } from "./source";
+import { frameOf, measurePieces, type Piece } from "./pieces";
+import { MOST_STRIPES, type Stripe } from "./source";
 
 /** So much is drawn above and below of what is seen, in CSS pixels: a scroll shows stripes before it can be answered. */
 const SLACK = 400;
@@ -33,17 +33,7 @@ export function lanesClass(lanes: number): string {
   return lanes === 0 ? "" : `neuro-lanes-${lanes}`;
 }
 
-/** A piece of one visual line and the tokens that it stands for; CSS pixels from the top left of the scrolled area. */
-interface Piece {
-  readonly left: number;
-  readonly right: number;
-  /** Where its first stripe begins. */
-  readonly top: number;
-  readonly first: number;
-  readonly last: number;
-}
-
-/** What was measured: the pieces between `top` and `bottom`, for a text of this size. */
+/** What was measured: the pieces between `top` and `bottom`, and of which text. */
 interface Layout {
   readonly pieces: readonly Piece[];
   readonly top: number;
@@ -133,12 +123,12 @@ class StripeLayer implements PluginValue {
 
   // ------------------------------------------------------------------ where
 
-  /** What is seen of the scrolled area, in its own coordinates. */
+  /** What is seen of the scrolled area, and the height of all of the text. */
   #seen(): { readonly top: number; readonly bottom: number; readonly height: number } {
-    const { contentDOM, scaleY, scrollDOM } = this.#view;
-    const frame = scrollDOM.getBoundingClientRect();
-    const at = (clientY: number): number => (clientY - frame.top) / scaleY + scrollDOM.scrollTop;
-    return { top: at(Math.max(0, frame.top)), bottom: at(Math.min(innerHeight, frame.bottom)), height: contentDOM.offsetTop + contentDOM.offsetHeight };
+    const { contentDOM, scrollDOM } = this.#view;
+    const { top, bottom } = scrollDOM.getBoundingClientRect();
+    const frame = frameOf(this.#view);
+    return { top: frame.y(Math.max(0, top)), bottom: frame.y(Math.min(innerHeight, bottom)), height: contentDOM.offsetTop + contentDOM.offsetHeight };
   }
 
   /** Whether a layout reaches `slack` further than what is seen, as far as there is any text. */
@@ -147,75 +137,16 @@ class StripeLayer implements PluginValue {
     return layout.top <= Math.max(0, top - slack) && layout.bottom >= Math.min(height, bottom + slack);
   }
 
-  #measure(lanes: number): Layout {
-    const { contentDOM, scaleX, scaleY, scrollDOM } = this.#view;
-    const frame = scrollDOM.getBoundingClientRect();
+  #measure(): Layout {
+    const { contentDOM, scrollDOM, state } = this.#view;
     const seen = this.#seen();
     const top = Math.max(0, Math.floor(seen.top - SLACK));
-    const bottom = Math.min(seen.height, Math.ceil(seen.bottom + SLACK));
-    const toX = (clientX: number): number => (clientX - frame.left) / scaleX + scrollDOM.scrollLeft;
-    const toY = (clientY: number): number => (clientY - frame.top) / scaleY + scrollDOM.scrollTop;
-    const lines: LineLayout[] = [];
-    for (const line of contentDOM.children) {
-      if (!line.classList.contains("cm-line")) continue;
-      const box = line.getBoundingClientRect();
-      if (toY(box.bottom) < top - 2 * lanes * laneHeight(lanes)) continue;
-      if (toY(box.top) > bottom) break;
-      lines.push({ line, box });
-    }
-    const pieces: Piece[] = [];
-    if (bottom > top) for (const line of lines) this.#measureLine(line, toX, toY, top, bottom, pieces);
+    const bottom = Math.max(top, Math.min(seen.height, Math.ceil(seen.bottom + SLACK)));
+    const { list, textHeight } = measurePieces(this.#view, state.field(pictureField).tokens, top, bottom);
+    this.#textHeight = textHeight ?? this.#textHeight;
     return {
-      pieces, top, bottom, width: scrollDOM.clientWidth, contentWidth: contentDOM.clientWidth, contentHeight: contentDOM.clientHeight,
+      pieces: list, top, bottom, width: scrollDOM.clientWidth, contentWidth: contentDOM.clientWidth, contentHeight: contentDOM.clientHeight,
     };
-  }
-
-  #measureLine(
-    { line, box }: LineLayout, toX: (x: number) => number, toY: (y: number) => number, top: number, bottom: number, pieces: Piece[],
-  ): void {
-    const { tokens } = this.#view.state.field(pictureField);
-    const lineTop = toY(box.top);
-    const lineHeight = parseFloat(getComputedStyle(line).lineHeight);
-    const add = (rect: DOMRect, first: number, last: number): void => {
-      if (rect.width === 0) return;
-      const middle = (toY(rect.top) + toY(rect.bottom)) / 2;
-      // Lanes of a visual line stand at one height, whatever stands in it.
-      const row = Math.floor((middle - lineTop) / lineHeight);
-      const under = lineTop + row * lineHeight + (lineHeight + this.#textHeight) / 2 + UNDER_TEXT;
-      pieces.push({ left: toX(rect.left), right: toX(rect.right), top: under, first, last });
-    };
-    const parts = partsOf(this.#view, line);
-    const range = document.createRange();
-    // Of a line that is higher than the window, only what is seen is looked at.
-    let index = lineTop >= top ? 0 : firstThat(parts, ({ node }) => {
-      range.selectNode(node);
-      return toY(range.getBoundingClientRect().bottom) >= top;
-    });
-    const texts = parts.slice(index).filter((part) => part.sign === null);
-    const [begin, end] = [texts[0], texts.at(-1)];
-    const cells: readonly Cell[] = begin === undefined || end === undefined ? [] : cellsOf(tokens, begin.from, end.to);
-    let next = 0;
-    for (; index < parts.length; index++) {
-      const { node, from, to, sign } = parts[index] as Part;
-      let rects: DOMRect | undefined;
-      if (sign !== null) {
-        rects = (node as Element).getBoundingClientRect();
-        if (sign < tokens.length) add(rects, sign, sign);
-      } else {
-        while (next < cells.length && (cells[next] as Cell).to <= from) next++;
-        for (let i = next; i < cells.length && (cells[i] as Cell).from < to; i++) {
-          const cell = cells[i] as Cell;
-          range.setStart(node, Math.max(cell.from, from) - from);
-          range.setEnd(node, Math.min(cell.to, to) - from);
-          for (const rect of range.getClientRects()) {
-            this.#textHeight = (rect.bottom - rect.top) / this.#view.scaleY;
-            add(rect, cell.first, cell.last);
-            rects = rect;
-          }
-        }
-      }
-      if (rects !== undefined && toY(rects.top) > bottom) return;
-    }
   }
 
   // ------------------------------------------------------------------ what
@@ -230,7 +161,7 @@ class StripeLayer implements PluginValue {
       this.#drawn = [];
       return;
     }
-    if (this.#layout === null || !this.#covers(this.#layout, SLACK / 2)) this.#layout = this.#measure(stripes.length);
+    if (this.#layout === null || !this.#covers(this.#layout, SLACK / 2)) this.#layout = this.#measure();
     const layout = this.#layout;
     const theme = themeOf(canvas);
     const wanted = [layout, theme, devicePixelRatio, picture.faded, ...stripes];
@@ -254,14 +185,15 @@ class StripeLayer implements PluginValue {
     canvas.style.top = `${layout.top}px`;
     const lane = laneHeight(stripes.length);
     const thickness = Math.max(1, Math.round((lane - 1) * density));
+    const under = this.#textHeight / 2 + UNDER_TEXT - layout.top; // from a visual line's middle
     stripes.forEach(({ hue, buckets }, i) => {
       // In advance, for there are thousands of tokens to 33 buckets.
       const colours = new Map(allBuckets.map((bucket) => {
         const { ink, opacity } = stripeOf(hue, bucket, theme);
         return [bucket, { ink: css(ink), opacity }] as const;
       }));
-      for (const { left, right, top, first, last } of layout.pieces) {
-        const y = Math.round((top - layout.top) * density) + Math.round(i * lane * density);
+      for (const { left, right, middle, first, last } of layout.pieces) {
+        const y = Math.round((middle + under) * density) + Math.round(i * lane * density);
         const start = Math.round(left * density);
         const whole = Math.round(right * density) - start;
         const count = last - first + 1; // tokens that share a character share its width
@@ -278,64 +210,6 @@ class StripeLayer implements PluginValue {
       }
     });
   }
-}
-
-interface LineLayout {
-  readonly line: Element;
-  readonly box: DOMRect;
-}
-
-/** What stands in a line: a piece of text with its offsets, or the sign of a token. */
-interface Part {
-  readonly node: Node;
-  readonly from: number;
-  readonly to: number;
-  readonly sign: number | null;
-}
-
-/** Texts and signs of a line, in order. */
-function partsOf(view: EditorView, line: Element): Part[] {
-  const parts: Part[] = [];
-  const walker = document.createTreeWalker(line, NodeFilter.SHOW_TEXT | NodeFilter.SHOW_ELEMENT);
-  let position: number | null = view.posAtDOM(line);
-  let node = walker.nextNode();
-  while (node !== null) {
-    let inside = true;
-    if (node instanceof Text) {
-      position ??= view.posAtDOM(node);
-      parts.push({ node, from: position, to: position + node.data.length, sign: null });
-      position += node.data.length;
-    } else if (node instanceof HTMLElement && node.contentEditable === "false") {
-      inside = false;
-      if (!node.classList.contains("neuro-sign")) position = null; // it may stand for any number of characters
-      else if (node.dataset.token !== undefined && !node.classList.contains("neuro-segment")) {
-        parts.push({ node, from: 0, to: 0, sign: Number(node.dataset.token) });
-      }
-    }
-    node = inside ? walker.nextNode() : walker.nextSibling() ?? after(walker, line);
-  }
-  return parts;
-}
-
-/** The next node after the walker's own, that is in none of its ancestors below `line`. */
-function after(walker: TreeWalker, line: Element): Node | null {
-  while (walker.parentNode() !== null && walker.currentNode !== line) {
-    const next = walker.nextSibling();
-    if (next !== null) return next;
-  }
-  return null;
-}
-
-/** Index of the first item that passes, where all after it do. */
-function firstThat<T>(items: readonly T[], passes: (item: T) => boolean): number {
-  let low = 0;
-  let high = items.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (passes(items[middle] as T)) high = middle;
-    else low = middle + 1;
-  }
-  return low;
 }
 
 /** Whether two lists of what is drawn are the same to look at. */
@@ -370,6 +244,6 @@ export const stripeTheme = EditorView.theme({
 
 export const stripeLayer: Extension = [
   ViewPlugin.fromClass(StripeLayer),
-  EditorView.editorAttributes.compute([pictureField], (state: EditorState) => ({ class: lanesClass((state.field(pictureField) satisfies TokenPicture).stripes.length) })),
+  EditorView.editorAttributes.compute([pictureField], (state) => ({ class: lanesClass(state.field(pictureField).stripes.length) })),
   stripeTheme,
 ];

@@ -49,7 +49,7 @@ export const tokenTheme = EditorView.theme({
   // A tab's sign stands in the tab's own width.
   ".neuro-tab": { position: "relative" },
   ".neuro-tab::before": {
-    content: "\"⇥\"", position: "absolute", left: ".15em", lineHeight: "1", color: "color-mix(in srgb, var(--text, CanvasText) 45%, transparent)",
+    content: "\"⇥\"", position: "absolute", left: ".15em", top: "50%", transform: "translateY(-50%)", lineHeight: "1", color: "color-mix(in srgb, var(--text, CanvasText) 45%, transparent)",
     pointerEvents: "none",
   },
   ".neuro-parted": { textDecoration: "underline dotted var(--muted, GrayText)", textUnderlineOffset: "3px" },

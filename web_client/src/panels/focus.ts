@@ -32,9 +32,10 @@ export class FocusPanel extends Panel {
     .text-range .mono { overflow: hidden; text-overflow: ellipsis; white-space: pre; min-width: 0; font-size: 12px; }
     .stripes { margin-left: auto; padding: 2px 10px; font-size: 12.5px; color: var(--muted); }
     .stripes[aria-pressed="true"] { color: var(--text); background: var(--hover); }
+    @container (max-width: 900px) { .bar { column-gap: 14px; } .scale { flex-basis: 240px; } .text-range button.lowest { display: none; } }
     @container (max-width: 760px) {
       .bar { column-gap: 12px; }
-      .more, .text-range button.lowest { display: none; }
+      .more { display: none; }
       .scale { grid-template-columns: auto minmax(76px, 1fr) auto; flex: 1 1 180px; max-width: 240px; }
       .text-range button { max-width: 130px; }
     }

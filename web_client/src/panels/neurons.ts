@@ -265,11 +265,12 @@ export class NeuronsPanel extends Panel {
     if (event.composedPath().some((target) => target instanceof HTMLInputElement)) return;
     const row = (event.target as Element).closest<HTMLElement>("li")?.dataset.key;
     const keys = event.key === "Backspace" ? "Delete" : keysOf(event, MAC);
-    if (row === undefined && keys !== "Mod-z") return;
+    const end = keys === "Home" ? -Infinity : keys === "End" ? Infinity : 0;
+    const id = commands.idIn(LIST, keys);
+    if ((row === undefined && keys !== "Mod-z") || (id === undefined && end === 0)) return;
     if (row !== undefined) rows.setFocus(row);
-    if (keys === "Home") rows.moveFocus(-Infinity);
-    else if (keys === "End") rows.moveFocus(Infinity);
-    else if (!commands.pressIn(LIST, keys)) return;
+    if (id === undefined) rows.moveFocus(end);
+    else if (!commands.run(id)) return;
     event.preventDefault();
     // The keyboard stays with the row in focus, which may be a new element.
     void this.#keepKeyboard();

@@ -78,9 +78,9 @@ export class Commands extends Emitter<{ change: undefined }> {
     return this.#run(this.#list.find((command) => shortcutsOf(command).includes(keys)));
   }
 
-  /** Run the command of a place's own keys; false when there is none, or it cannot be run now. */
-  pressIn(group: string, keys: string): boolean {
-    return this.#run(this.#list.find(({ local }) => local?.group === group && local.keys === keys));
+  /** Id of the command of a place's own keys. */
+  idIn(group: string, keys: string): string | undefined {
+    return this.#list.find(({ local }) => local?.group === group && local.keys === keys)?.id;
   }
 
   #run(command: Command | undefined): boolean {
