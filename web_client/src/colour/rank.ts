@@ -52,13 +52,14 @@ export function rankOf(value: number, spread: Spread): Rank {
   const level = risingLevels(spread).findLast((given) => value > given.value)?.level ?? null;
   let before = { value: spread.min, place: 0 };
   for (const step of stepsOf(spread)) {
-    if (value < step.value) {
-      const share = (value - before.value) / (step.value - before.value);
-      return { level, record: false, place: before.place + Math.max(0, share) * (step.place - before.place) };
+    if (value <= step.value) {
+      const span = step.value - before.value; // several quantiles may be one value
+      const share = span > 0 ? Math.max(0, (value - before.value) / span) : 0;
+      return { level, record: false, place: before.place + share * (step.place - before.place) };
     }
     before = step;
   }
-  return { level, record: value > spread.max, place: 1 };
+  return { level, record: true, place: 1 };
 }
 
 function percent(share: number): string {

@@ -21,6 +21,13 @@ describe("the rank of a value", () => {
       .toEqual([0, 0, 0.25, 0.5, 0.625, 0.75, 0.875, 1, 1].map((place) => expect.closeTo(place) as number));
   });
 
+  it("stands at the first of several quantiles of one value, as it exceeds none", () => {
+    const flat = { min: 0, max: 1, quantiles: { "0.1": 0, "0.5": 0, "0.9": 0, "0.99": 0.5 } };
+    expect(rankOf(0, flat)).toEqual({ level: null, record: false, place: 0 });
+    expect(rankOf(0.1, flat).level).toBe(0.9);
+    expect(rankOf(0.1, flat).place).toBeGreaterThan(1 / 3);
+  });
+
   it("never falls, and copes with what other models' statistics lack", () => {
     const number = fc.double({ min: -1e3, max: 1e3, noNaN: true });
     fc.assert(fc.property(fc.array(number, { minLength: 2, maxLength: 9 }), number, number, (values, a, b) => {
