@@ -69,6 +69,7 @@ export class RangeControl extends Panel {
     else {
       const { min, max } = workbench.scale(neuron);
       workbench.rows.setRange(neuron, { min: rounded(min), max: rounded(max) });
+      this.requestUpdate(); // at once: the fields must have their values before anybody types over them
       void this.updateComplete.then(() => { this.renderRoot.querySelector<HTMLInputElement>("[data-testid=range-max]")?.select(); });
     }
   }
