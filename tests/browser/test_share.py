@@ -157,12 +157,14 @@ def test_a_link_reproduces_the_page(
         assert other.evaluate("window.neuroscope.rows") == page.evaluate("window.neuroscope.rows")
         context.close()
 
-    # A link that is put into the address of the open page is followed too; the old text can be had back.
+    # A link that is put into the address of the open page is followed too; what was there can be had back.
     page.evaluate("(hash) => { location.hash = hash }", "text=Come+in.&neurons=L0N7,L3N9&focus=L3N9&v=1")
     shown = written.shows("Come in.", neurons=["L0N7", "L3N9"])
     assert shown.focus == "L3N9"
     written.editor.press("ControlOrMeta+z")
     written.shows(wanted, neurons=["L0N7", "L3N9"])
+    page.get_by_test_id("notice-action").click()
+    assert written.shows(wanted, neurons=order).focus == "L1N42"
 
 
 def test_links_by_hand_and_links_that_cannot_be_followed(

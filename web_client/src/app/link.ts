@@ -26,7 +26,8 @@ const LONGEST_PLAIN = 1500;
 export const LONGEST_LINK = 500_000;
 /** A small link may inflate to gigabytes. */
 const LONGEST_INFLATED = 20_000_000;
-const MOST_NEURONS = 4096;
+/** What a server takes at most, unless it is told otherwise. */
+const MOST_NEURONS = 1024;
 
 // ------------------------------------------------------------------ to text
 

@@ -63,7 +63,7 @@ async function start(): Promise<void> {
   address.touch();
   addEventListener("hashchange", () => {
     decodeFragment(location.hash.slice(1)).then(
-      (state) => showing.show(state),
+      (state) => showing.replace(() => showing.show(state), "The link was followed."),
       (error: unknown) => { if (error instanceof LinkError) workbench.notices.notify(error.message); else throw error; },
     ).finally(() => { address.refute(); });
   });

@@ -2,22 +2,16 @@
 import type { Command, Workbench } from "../workbench";
 import { type Address, linkTo } from "./address";
 import { copy } from "./download";
-import { decodePlain } from "./link";
 import type { Showing } from "./showing";
 
 export function shareCommands(workbench: Workbench, showing: Showing, address: Address): Command[] {
-  const { notices } = workbench;
   return [
     { id: "share.link", title: "Copy link", group: "Share", run: () => void copyLink(workbench, showing) },
     {
       id: "page.start-over", title: "Start over", group: "Page",
       run: () => {
-        const before = showing.describe();
         address.forget();
-        void showing.startOver().then(() => {
-          if (before === null) return;
-          notices.notify("Started over.", { action: { title: "Undo", run: () => void showing.show(decodePlain(before)) } });
-        });
+        void showing.replace(() => showing.startOver(), "Started over.");
       },
     },
   ];

@@ -2,7 +2,7 @@
 import type { ModelSummary } from "../wire";
 import type { NeuroscopeClient } from "../client";
 import { restore, stateOf, usualView, type Workbench } from "../workbench";
-import { encodePlain, type LinkState } from "./link";
+import { decodePlain, encodePlain, type LinkState } from "./link";
 import { type Opening, someNeurons } from "./opening";
 
 export class Showing {
@@ -60,12 +60,18 @@ export class Showing {
     }
   }
 
+  /** Show another state, with a notice that offers the way back. */
+  async replace(by: () => Promise<void>, notice: string): Promise<void> {
+    const before = this.describe();
+    await by();
+    if (before === null || before === this.describe()) return;
+    this.#workbench.notices.notify(notice, { action: { title: "Undo", run: () => void this.show(decodePlain(before)) } });
+  }
+
   /** Show the page as it opens when there is neither link nor memory. */
   async startOver(): Promise<void> {
     const model = this.#workbench.client.models.find((one) => one.default)?.id;
-    await this.show({
-      ...(model === undefined ? {} : { model }), text: this.#opening.text, view: usualView,
-    });
+    await this.show({ ...(model === undefined ? {} : { model }), text: this.#opening.text, view: usualView });
     await this.#choose();
   }
 
@@ -76,7 +82,7 @@ export class Showing {
     const found = findModel(client.models, wanted);
     if (found === null) {
       const shown = client.models.find(({ id }) => id === client.model?.id)?.title ?? client.model?.id ?? "none";
-      notices.notify(`The page was written with the model ${wanted}, which this server does not have. It is shown with ${shown}.`);
+      notices.notify(`The page was written with the model ${wanted.slice(0, 100)}, which this server does not have. It is shown with ${shown}.`);
     }
     return found?.id ?? null;
   }
