@@ -255,6 +255,34 @@ def test_a_budget_costs_only_time(loaded: Load, random: np.random.Generator) -> 
     assert engine.nbytes > 0
 
 
+def test_the_least_recently_used_document_goes_first(loaded: Load, random: np.random.Generator) -> None:
+    model = loaded("gpt2")
+    units = [(neuron_hook(2), 5)]
+
+    def text() -> IntArray:
+        return random.integers(0, model.facts.vocabulary, 40)
+
+    alone = Engine(model.runner, PLENTY)
+    probe = Client(alone)
+    probe.ask(text(), units, 0)
+    probe.settle()
+    engine = Engine(model.runner, cache_bytes=2 * alone.nbytes + 1)
+    first, second, third = (Client(engine, ("session", f"document {number}")) for number in range(3))
+    for client in (first, second):
+        client.ask(text(), units, 0)
+        client.settle()
+    first.ask(np.append(first.ids, 1), units, 40)
+    assert first.settle().computed_tokens == 1
+    third.ask(text(), units, 0)
+    third.settle()
+    assert engine.nbytes == 2 * alone.nbytes
+    # Its buffers have gone and nothing else: the values that were told still stand, and the next edit makes them anew.
+    for client, computed in ((first, 1), (second, 41)):
+        client.ask(np.append(client.ids, 2), units, len(client.ids))
+        assert client.settle().computed_tokens == computed
+        assert client.error(model) <= TOLERANCE
+
+
 @contextmanager
 def broken_second_block(model: Loaded) -> Iterator[None]:
     """Passes fail in the middle: behind the first block, before the second has written its keys and values."""
