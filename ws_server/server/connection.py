@@ -64,6 +64,7 @@ class Connection:
         self._server = server
         self._allowance = Allowance(server.settings.limits.messages_per_second)
         self._spoke = asyncio.get_running_loop().time()
+        self._acting = False
         self._begun = time.monotonic()
         self._messages = 0
         self._number = next(_numbers)  # tells its lines in the log apart from others'
@@ -107,6 +108,7 @@ class Connection:
 
     async def _read(self) -> None:
         while True:
+            self._acting = False
             asked = time.monotonic()
             text = await self._socket.recv()
             if time.monotonic() - asked > _PAUSE:
@@ -115,6 +117,7 @@ class Connection:
                 await self._socket.wait_closed()
                 return
             self._spoke = asyncio.get_running_loop().time()
+            self._acting = True
             if not isinstance(text, str):
                 await self._socket.close(CloseCode.UNSUPPORTED_DATA, "only text frames are understood")
                 return
@@ -124,12 +127,18 @@ class Connection:
                 return
 
     async def _watch(self) -> None:
-        verdict = await Patience.of(self._server.settings).runs_out(self._socket, lambda: self._spoke)
+        verdict = await Patience.of(self._server.settings).runs_out(self._socket, self._last_spoke)
         self._server.metrics.gave_up(verdict.value)
         if verdict in _LAST_WORDS:
             await self._socket.close(*_LAST_WORDS[verdict])
         else:
             self._socket.transport.abort()
+
+    def _last_spoke(self) -> float:
+        """When the client last had something to say, or was still to be answered."""
+        if self._acting or (self.host is not None and self.host.busy):
+            self._spoke = asyncio.get_running_loop().time()
+        return self._spoke
 
     async def _within_rate(self, messages: int) -> bool:
         """Waits, without reading, until the client is within its rate; False if it never is."""
