@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from transformer_lens.model_bridge.sources.transformers import helpers
 
 from tests.support import models
@@ -30,10 +30,10 @@ def folder(sound: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(sound, tmp_path / "a secret place" / "tiny"))
 
 
-def refusal(folder: Path) -> ModelLoadError:
+def refusal(folder: Path, dtype: str = "float32") -> ModelLoadError:
     """What loading says; clients are told nothing of the file system, in one line."""
     with pytest.raises(ModelLoadError) as failure:
-        load(folder)
+        load(folder, dtype)
     message = str(failure.value)
     assert folder.name in message
     assert "secret" not in message
@@ -44,9 +44,9 @@ def refusal(folder: Path) -> ModelLoadError:
     return failure.value
 
 
-def load(folder: Path) -> Any:
+def load(folder: Path, dtype: str = "float32") -> Any:
     spec = ModelSpec(folder.name, folder.name, str(folder))
-    return load_model(spec, LoadOptions(device="cpu"), lambda percentage, message: None)
+    return load_model(spec, LoadOptions(device="cpu", dtype=dtype), lambda percentage, message: None)
 
 
 def configure(folder: Path, **members: object) -> None:
@@ -59,6 +59,32 @@ def test_truncated_weights(folder: Path, kept: int) -> None:
     weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:kept])
     assert "damaged" in str(refusal(folder))
+
+
+def test_a_damaged_header(folder: Path) -> None:
+    weights = folder / "model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[9:12] = b"\0{["
+    weights.write_bytes(content)
+    assert "damaged" in str(refusal(folder))
+
+
+def _spoil(folder: Path, tensor: str, value: float) -> None:
+    tensors = load_file(folder / "model.safetensors")
+    tensors[tensor][...] = value
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def test_weights_that_are_no_numbers(folder: Path) -> None:
+    """A layer of NaN is refused; a neuron is not, for it may be the only one."""
+    _spoil(folder, "transformer.h.1.mlp.c_fc.bias", float("nan"))
+    assert str(refusal(folder)) == ("tiny has no activation in layer 1 that is a number: its weights are damaged.")
+
+
+def test_weights_that_are_too_large_for_half_precision(folder: Path) -> None:
+    _spoil(folder, "transformer.h.2.mlp.c_fc.bias", 1e6)
+    load(folder)
+    assert "too large for float16" in str(refusal(folder, "float16"))
 
 
 @pytest.mark.parametrize(

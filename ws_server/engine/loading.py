@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn, cast
 
+import numpy as np
 import orjson
 import torch
 import transformers
@@ -30,7 +31,7 @@ from ..errors import ModelLoadFailed
 from .catalog import LoadOptions, ModelSpec
 from .commands import LoadedModel, neuron_hook
 from .progress import download, telling_of_weights
-from .runner import NotCausal, Runner
+from .runner import NotCausal, Piece, Runner
 from .statistics import NeuronStatistics
 from .trunk import plain_twin
 
@@ -77,6 +78,7 @@ def load_model(spec: ModelSpec, options: LoadOptions, tell: Callable[[int, str],
     missing = [layer for layer in range(runner.layers) if neuron_hook(layer) not in runner.hook_widths]
     if missing or not runner.layers:
         raise ModelLoadError(f"{spec.title} has no {neuron_hook(missing[0] if missing else 0)} hook point.")
+    _check_numbers(spec, runner, options.dtype)
     statistics = _statistics(spec, runner)
     stages.reach(100, "Ready")
     return runner, LoadedModel(
@@ -108,6 +110,22 @@ class _Stages:
     def part(self, start: int, stop: int) -> Callable[[float, str], None]:
         """Takes shares of the part between two percentages."""
         return lambda share, message: self.reach(start + round((stop - start) * share), message)
+
+
+def _check_numbers(spec: ModelSpec, runner: Runner, dtype: str) -> None:
+    """A neuron here and there that is no number is the model's; a layer of which all are is none to look at."""
+    hooks = [neuron_hook(layer) for layer in range(runner.layers)]
+    cache = runner.new_cache()
+    cache.align(np.arange(min(4, runner.context_tokens), dtype=np.int64))
+    runner.extend([Piece(cache, len(cache.ids), frozenset(hooks))])
+    for layer, hook in enumerate(hooks):
+        if not bool(torch.isfinite(cache.rows_of(hook).row(len(cache.ids) - 1)).any()):
+            hint = (
+                "its weights are damaged"
+                if dtype == "float32"
+                else f"its weights are damaged, or too large for {dtype}"
+            )
+            raise ModelLoadError(f"{spec.title} has no activation in layer {layer} that is a number: {hint}.")
 
 
 def _device(name: str) -> str:

@@ -12,6 +12,14 @@ def is_lack_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and "allocate memory" in str(error)
 
 
+def device_budget(device: str, budget: int) -> int:
+    """Bytes for computed state: what was asked for, but on a GPU at most half of what a model has left there."""
+    if device != "cuda":
+        return budget
+    free, _ = torch.cuda.mem_get_info()
+    return min(budget, int(free) // 2)
+
+
 def empty_device_cache() -> None:
     """Gives freed buffers back to a GPU, so that others, or larger ones, can have their place."""
     if torch.cuda.is_available():

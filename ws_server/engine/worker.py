@@ -51,6 +51,7 @@ def _serve(connection: Connection, inbox: Mailbox, spec: ModelSpec, options: Loa
         os.environ["HF_HUB_OFFLINE"] = "1"
     from .engine import Engine
     from .loading import ModelLoadError, load_model
+    from .memory import device_budget
 
     try:
         runner, loaded = load_model(spec, options, lambda done, message: connection.send(LoadProgress(done, message)))
@@ -61,7 +62,8 @@ def _serve(connection: Connection, inbox: Mailbox, spec: ModelSpec, options: Loa
         connection.send(LoadFailed(f"There is not enough memory for {spec.title}."))
         return
     maxima = loaded.statistics.max if loaded.statistics is not None else None
-    engine = Engine(runner, options.cache_bytes, maxima, lambda keys: connection.send(AtWork(keys)))
+    budget = device_budget(loaded.device, options.cache_bytes)
+    engine = Engine(runner, budget, maxima, lambda keys: connection.send(AtWork(keys)))
     connection.send(loaded)
     while True:
         # Newer commands are taken in before each step, so that a step is never spent on a stale evaluation.
