@@ -6,6 +6,7 @@
 import { applyChanges, type FakePeer, type Message, normalize } from "../src/client";
 import type {
   DocumentChangeParams,
+  DocumentCloseParams,
   DocumentOpenParams,
   InitializeResult,
   ModelInfo,
@@ -122,6 +123,11 @@ export class ScriptedServer {
         const { uri, version, text } = params as DocumentOpenParams;
         this.documents.set(uri, { text, version, sent: [], sentVersion: -1, known: new Map() });
         this.peer.answer(message, { uri, version, tokenCount: tokenize(text).length });
+        return;
+      }
+      case "document/close": {
+        this.documents.delete((params as DocumentCloseParams).uri);
+        this.peer.answer(message, {});
         return;
       }
       case "document/change": {

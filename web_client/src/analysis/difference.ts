@@ -27,15 +27,7 @@ export function largest(values: ArrayLike<number>, counts: (token: number) => bo
   return best;
 }
 
-/** Neurons by how far they are apart at the one token where they are furthest apart, the furthest first. */
-export function departures(
-  keys: readonly string[], differenceOf: (key: string) => ArrayLike<number>, counts: (token: number) => boolean,
-): Departure[] {
-  return keys
-    .flatMap((key): Departure[] => {
-      const values = differenceOf(key);
-      const token = largest(values, counts);
-      return token === null ? [] : [{ key, token, difference: values[token] as number }];
-    })
-    .sort((a, b) => Math.abs(b.difference) - Math.abs(a.difference));
+/** The furthest apart first. */
+export function furthestFirst(departures: readonly Departure[]): Departure[] {
+  return [...departures].sort((a, b) => Math.abs(b.difference) - Math.abs(a.difference));
 }

@@ -69,18 +69,21 @@ export function exportCommands(workbench: Workbench, columns: () => number | nul
 
 /** What the page shows, as plain data. */
 export function snapshotOf(workbench: Workbench): Snapshot {
-  const { client, document, rows, text: { picture } } = workbench;
+  const { client, passages, rows, text: { picture } } = workbench;
   const neurons = rows.list.map(({ key, hue, hidden }): ExportNeuron => (
     { key, hue, hidden, scale: workbench.scale(key), origin: workbench.origin(key) }
   ));
-  const values = new Map(rows.keys.map((key) => [key, document.activations.values(key)]));
+  const documents = passages.map(({ document: { activations, text, tokens } }, i) => ({
+    name: passages.length === 1 ? "Text" : i === 0 ? "Left" : "Right", text, tokens,
+    values: new Map(rows.keys.map((key) => [key, activations.values(key)])),
+  }));
   const drawn = new Set(picture.stripes.map(({ key }) => key));
   return {
     model: client.model,
     neurons,
     focus: neurons.find(({ key, hidden }) => key === rows.focus && !hidden) ?? null,
     stripes: neurons.filter(({ key }) => drawn.has(key)),
-    documents: [{ name: "Text", text: document.text, tokens: document.tokens, values }],
+    documents,
   };
 }
 

@@ -36,12 +36,13 @@ export function encodePlain(state: LinkState): string {
   const parts: [name: string, value: string | undefined][] = [
     ["model", state.model],
     ["text", state.text],
+    ["compare", state.compare],
     ["neurons", state.neurons?.map(encodeNeuron).join(",")],
     ["focus", state.focus],
     ["view", encodeView(state.view)],
     ["v", VERSION],
   ];
-  return parts.flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${name === "text" ? escapeText(value) : escape(value)}`])).join("&");
+  return parts.flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${name === "text" || name === "compare" ? escapeText(name, value) : escape(value)}`])).join("&");
 }
 
 /** What stands behind the `#` of a link, of an encoded state; null where no address could hold it. */
@@ -79,12 +80,14 @@ export function wordOf(name: string, choice: string | boolean): string {
   return typeof choice === "string" ? choice : choice ? name : `no${name}`;
 }
 
-let lastText = { text: "", escaped: "" };
+const escapedTexts = new Map<string, { readonly text: string; readonly escaped: string }>();
 
-/** As `escape`. A page is written down much more often than its text changes, and that may be long. */
-function escapeText(text: string): string {
-  if (lastText.text !== text) lastText = { text, escaped: escape(text) };
-  return lastText.escaped;
+/** As `escape`, of the text of this name. A page is written down much more often than its texts change, and they may be long. */
+function escapeText(name: string, text: string): string {
+  const last = escapedTexts.get(name);
+  const found = last?.text === text ? last : { text, escaped: escape(text) };
+  escapedTexts.set(name, found);
+  return found.escaped;
 }
 
 /**
@@ -135,10 +138,12 @@ function fields(line: string): URLSearchParams {
 }
 
 function readState(all: URLSearchParams): LinkState {
-  const [model, text, neurons, focus, view] = ["model", "text", "neurons", "focus", "view"].map((name) => all.get(name) ?? undefined);
+  const [model, text, compare, neurons, focus, view] = ["model", "text", "compare", "neurons", "focus", "view"]
+    .map((name) => all.get(name) ?? undefined);
   return {
     ...(model === undefined ? {} : { model }),
     ...(text === undefined ? {} : { text }),
+    ...(compare === undefined ? {} : { compare }),
     ...(neurons === undefined ? {} : { neurons: readNeurons(neurons) }),
     ...(focus === undefined ? {} : { focus }),
     ...(view === undefined ? {} : { view: readView(view) }),

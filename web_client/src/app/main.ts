@@ -16,7 +16,7 @@ import { shareCommands } from "./sharing";
 import { Showing } from "./showing";
 import { openDroppedFiles, textCommands } from "./texts";
 import { followTheme } from "./theme";
-import { heatmapCommands } from "./viewing";
+import { compareCommands, heatmapCommands } from "./viewing";
 
 /** An address beside the page, whatever path it is served under; an access token in the page's address goes along. */
 function beside(name: string): URL {
@@ -48,6 +48,7 @@ async function start(): Promise<void> {
     ...rowCommands(workbench),
     ...textCommands(workbench),
     ...heatmapCommands(workbench),
+    ...compareCommands(workbench),
     ...shareCommands(workbench, showing, address),
     ...exportCommands(workbench, () => page.renderRoot.querySelector<EditorPanel>("neuro-editor")?.columns ?? null),
   );

@@ -12,11 +12,14 @@ export class Page extends Panel {
     .text { display: flex; flex-direction: column; min-height: 0; min-width: 0; background: var(--page); }
     .editors { flex: 1; display: flex; min-height: 0; }
     neuro-editor { flex: 1; min-width: 0; }
+    neuro-editor + neuro-editor { border-left: 1px solid var(--line); }
     neuro-side { border-left: 1px solid var(--line); background: var(--side); }
     @media (max-width: 820px) {
       :host { height: auto; min-height: 100dvh; }
       main { grid-template-columns: minmax(0, 1fr); }
-      .editors { height: 46dvh; flex: none; }
+      .editors { flex: none; flex-direction: column; }
+      neuro-editor { height: 46dvh; flex: none; }
+      neuro-editor + neuro-editor { border-left: none; border-top: 1px solid var(--line); }
       neuro-side { border-left: none; border-top: 1px solid var(--line); }
     }
   `];
@@ -38,13 +41,17 @@ export class Page extends Panel {
 
   override render(): TemplateResult {
     const { workbench } = this;
+    const { comparison } = workbench;
     return html`
       <neuro-top .workbench=${workbench}></neuro-top>
       <main>
         <section class="text" aria-label="Text">
           <neuro-focus .workbench=${workbench}></neuro-focus>
+          ${comparison === null ? nothing : html`<neuro-compare .workbench=${workbench} role="region" aria-label="Comparison"></neuro-compare>`}
           <div class="editors">
-            <neuro-editor .workbench=${workbench}></neuro-editor>
+            <neuro-editor .workbench=${workbench} .passage=${workbench.text} label=${comparison === null ? "Text" : "Left text"}></neuro-editor>
+            ${comparison === null ? nothing : html`
+              <neuro-editor .workbench=${workbench} .passage=${comparison.right} label="Right text"></neuro-editor>`}
           </div>
           ${workbench.view.state.heatmap ? html`
             <neuro-dock label="the heatmap"><neuro-heatmap .workbench=${workbench} role="region" aria-label="Heatmap"></neuro-heatmap></neuro-dock>` : nothing}

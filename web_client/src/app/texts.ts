@@ -9,9 +9,13 @@ const DEFAULT_CHARACTERS = 1_000_000;
 export function textCommands(workbench: Workbench): Command[] {
   return [
     { id: "text.open", title: "Open a text file…", group: "Text", run: () => { chooseFile(workbench); } },
-    ...samples.map(({ id, title, text }): Command => (
-      { id: `sample.${id}`, title, group: "Samples", run: () => { workbench.replaceText(text); } }
-    )),
+    ...samples.map(({ id, title, text, compare }): Command => ({
+      id: `sample.${id}`, title, group: "Samples",
+      run: () => {
+        workbench.replaceText(text);
+        if (compare !== undefined) workbench.compareWith(compare);
+      },
+    })),
   ];
 }
 

@@ -1,6 +1,20 @@
 /** Commands that open and close parts of the page, and change how they show things. */
 import type { Command, RowSort, Workbench } from "../workbench";
 
+export function compareCommands(workbench: Workbench): Command[] {
+  const { view } = workbench;
+  const open = (): boolean => workbench.comparison !== null;
+  return [
+    { id: "compare.toggle", title: "Compare with another text, or stop it", group: "Compare", keys: "Shift-F8", run: () => { view.toggle("compare"); } },
+    { id: "compare.copy", title: "Copy the left text to the right", group: "Compare", enabled: open, run: () => { workbench.copyText(); } },
+    { id: "compare.swap", title: "Swap the two texts", group: "Compare", enabled: open, run: () => { workbench.swapTexts(); } },
+    {
+      id: "compare.colours", title: "Colour the right text by its values, or by the difference", group: "Compare", enabled: open,
+      run: () => { view.set({ compareColours: view.state.compareColours === "difference" ? "values" : "difference" }); },
+    },
+  ];
+}
+
 export function heatmapCommands({ view }: Workbench): Command[] {
   const open = (): boolean => view.state.heatmap;
   const sort = (heatmapSort: RowSort, title: string): Command => ({

@@ -124,6 +124,15 @@ export class NeuroscopeClient extends Emitter<ClientEvents> {
     return document;
   }
 
+  /** Take a document up again that was closed, with the text that it has now; its values come anew. */
+  reopen(document: NeuroscopeDocument): void {
+    if (this.#documents.has(document.uri)) throw new NeuroscopeError(`The document ${document.uri} is open already.`);
+    this.#documents.set(document.uri, document);
+    this.#alignRows();
+    document.modelChanged(); // it may be another one meanwhile
+    if (this.#session !== null) this.#attachDocument(document, this.#session);
+  }
+
   /** Close a document here and on the server. */
   async closeDocument(document: NeuroscopeDocument): Promise<void> {
     if (!this.#documents.delete(document.uri)) return;

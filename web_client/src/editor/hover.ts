@@ -79,16 +79,18 @@ function tooltipContent(source: TokenSource, view: EditorView, index: number): H
     element("span", "neuro-tooltip-text", visibleText(token.text)),
     element("span", "neuro-tooltip-facts", `token ${index} · id ${token.id}${place}`),
   );
-  const words = explainToken(tokens, index, (from, to) => view.state.sliceDoc(from, to))
+  const note = source.note?.(index) ?? null;
+  const words = [...explainToken(tokens, index, (from, to) => view.state.sliceDoc(from, to)), ...(note === null ? [] : [note])]
     .map((sentence) => element("div", "neuro-tooltip-words", sentence));
   const all = source.valuesAt(index);
-  const rows = worthTelling(all).map(({ key, hue, value, bucket, focused }) => {
+  const rows = worthTelling(all).map(({ key, hue, value, bucket, focused, compared }) => {
     const row = element("div", `neuro-tooltip-row ${hueClass(hue)} ${focused ? "neuro-focused" : ""}`, "");
     row.append(
       element("span", `neuro-swatch ${classOf(bucket)}`, ""),
       element("span", "neuro-tooltip-key", key),
       element("span", "neuro-tooltip-value", formatValue(value)),
     );
+    if (compared !== undefined) row.append(element("span", "neuro-tooltip-difference", compared === null ? "" : `Δ ${formatValue(compared.difference)}`));
     return row;
   });
   const list = element("div", rows.length > MANY ? "neuro-tooltip-rows neuro-many" : "neuro-tooltip-rows", "");
@@ -110,6 +112,8 @@ export function tokenHover(source: TokenSource): Extension {
     view.dispatch({ effects: setHovered.of(token === null ? null : { token, tooltip: tokenTooltip(source, view, token) }) });
     source.hover(token);
   };
+  /** The token that was told last: one cursor may be shared by several editors, so only what happens here is told. */
+  let told: number | null = null;
   return [
     hoveredField,
     ViewPlugin.define(() => ({
@@ -118,8 +122,12 @@ export function tokenHover(source: TokenSource): Extension {
         if (!update.docChanged && !update.selectionSet && update.startState.field(pictureField) === picture) return;
         const { tokens } = picture;
         const { main } = update.state.selection;
-        const index = tokens.covering(Math.max(0, main.head - 1));
-        source.caret(index < 0 ? null : index, main.empty ? null : tokens.overlapping(main.from, main.to));
+        const covering = tokens.covering(Math.max(0, main.head - 1));
+        const index = covering < 0 ? null : covering;
+        if (update.docChanged || update.selectionSet || index !== told) {
+          told = index;
+          source.caret(index, main.empty ? null : tokens.overlapping(main.from, main.to));
+        }
         if (update.startState.field(hoveredField) !== null && update.state.field(hoveredField) === null) source.hover(null);
       },
     }), {

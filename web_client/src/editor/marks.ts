@@ -12,13 +12,17 @@ import type { TokenInfo } from "../client/tokens";
 import { type Cell, cellsOf, strongest } from "./cells";
 import { contextOf } from "./explain";
 import { pictureField } from "./picture";
-import type { TokenPicture } from "./source";
+import { Kin, type TokenPicture } from "./source";
 
 const marks = new Map([NO_VALUE, ...allBuckets].map((bucket) => [bucket, {
   plain: Decoration.mark({ class: `neuro-token ${classOf(bucket)}` }),
   faded: Decoration.mark({ class: `neuro-token neuro-faded ${classOf(bucket)}` }),
 }]));
 const markedToken = Decoration.mark({ class: "neuro-marked" });
+/** What has no equal in the text beside this one, by its `Kin`. */
+const unlike = new Map<number, Decoration>([
+  [Kin.replaced, Decoration.mark({ class: "neuro-replaced" })], [Kin.alone, Decoration.mark({ class: "neuro-alone" })],
+]);
 /** A character that several tokens make up. */
 const parted = Decoration.mark({ class: "neuro-parted" });
 const contextStart = (label: string): Decoration => Decoration.line({ class: "neuro-context", attributes: { "data-context": label } });
@@ -74,13 +78,15 @@ function decorate(view: EditorView): DecorationSet {
 }
 
 function addTokens(view: EditorView, picture: TokenPicture, start: number, stop: number, ranges: Range<Decoration>[]): void {
-  const { tokens, marked } = picture;
+  const { tokens, marked, kin } = picture;
   for (let i = tokens.firstEndingAt(start); i < tokens.length && (tokens.from[i] as number) <= stop; i++) {
     const { special, segment } = tokens.infos[i] as TokenInfo;
     if (special || segment) addSign(view, picture, i, ranges);
     const from = Math.max(tokens.from[i] as number, start);
     const to = Math.min(tokens.to[i] as number, stop);
     if (marked === i && from < to) ranges.push(markedToken.range(from, to));
+    const unliked = unlike.get(kin?.[i] ?? Kin.same);
+    if (unliked !== undefined && from < to) ranges.push(unliked.range(from, to));
   }
   for (const cell of cellsOf(tokens, start, stop)) addCell(view, picture, cell, ranges);
 }

@@ -11,6 +11,17 @@ export interface Stripe {
   readonly buckets: Int8Array;
 }
 
+/** How a token stands to the text beside its own. */
+export const Kin = {
+  /** The same token is its partner there. */
+  same: 0,
+  /** Another one stands in its place. */
+  replaced: 1,
+  /** It has no partner. */
+  alone: 2,
+} as const;
+export type Kin = (typeof Kin)[keyof typeof Kin];
+
 /** One picture of the tokens; arrays are indexed by token. */
 export interface TokenPicture {
   readonly tokens: TokenList;
@@ -24,6 +35,8 @@ export interface TokenPicture {
   readonly faded: Uint8Array | null;
   /** A token to mark, as the one that a pointer elsewhere is on. */
   readonly marked: number | null;
+  /** `Kin` of each token, where there is another text beside this one. */
+  readonly kin?: Uint8Array | null;
 }
 
 /** Tokens `[from, to)`. */
@@ -40,12 +53,21 @@ export interface TokenValue {
   readonly value: number;
   readonly bucket: number;
   readonly focused: boolean;
+  /** The value at the partner in the text beside this one, and right minus left; null where there is none. */
+  readonly compared?: Compared | null;
+}
+
+export interface Compared {
+  readonly partner: number;
+  readonly difference: number;
 }
 
 export interface TokenSource {
   readonly picture: TokenPicture;
   /** Every neuron's value at a token, in row order. */
   valuesAt(token: number): readonly TokenValue[];
+  /** What else is to be said of a token; null for nothing. */
+  note?(token: number): string | null;
   /** Calls `listener` when there is another picture; returns what ends that. */
   onPicture(listener: () => void): () => void;
   /** A picture that was read here is on the screen. */

@@ -25,6 +25,9 @@ export const tokenTheme = EditorView.theme({
   ".neuro-token": { boxShadow: "inset -1px 0 var(--token-edge, light-dark(rgb(0 0 0 / .16), rgb(255 255 255 / .2)))", padding: "3px 0" },
   ".neuro-faded": { "--neuro-fade": ".4" },
   ".neuro-marked": { outline: "2px solid var(--accent, Highlight)", outlineOffset: "-1px", borderRadius: "2px" },
+  // Over the tokens: what stands under them are stripes.
+  ".neuro-replaced": { textDecoration: "overline 2px var(--accent, Highlight)" },
+  ".neuro-alone": { textDecoration: "overline dotted 2px var(--accent, Highlight)" },
   ...hueRules,
   ...bucketRules,
 
@@ -71,6 +74,7 @@ export const tokenTheme = EditorView.theme({
   ".neuro-tooltip-row.neuro-focused": { fontWeight: "650" },
   ".neuro-swatch": { width: "12px", height: "12px", borderRadius: "3px", boxShadow: frame },
   ".neuro-tooltip-value": { marginLeft: "auto", paddingLeft: "18px" },
+  ".neuro-tooltip-difference": { color: "var(--muted, GrayText)", minWidth: "8ch", textAlign: "right" },
 
   ".cm-panels": { color: "var(--text, CanvasText)", backgroundColor: "var(--raised, Canvas)", border: "none" },
   ".cm-panels-top": { borderBottom: hairline },

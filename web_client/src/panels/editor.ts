@@ -3,17 +3,26 @@ import { highlightSelectionMatches, openSearchPanel, search, searchKeymap } from
 import { defaultKeymap, history, historyKeymap } from "@codemirror/commands";
 import { EditorSelection, EditorState } from "@codemirror/state";
 import { crosshairCursor, drawSelection, dropCursor, EditorView, keymap, placeholder, rectangularSelection } from "@codemirror/view";
-import { css, html, type TemplateResult } from "lit";
+import { css, html, type PropertyDeclarations, type TemplateResult } from "lit";
 import { neuroscope } from "../editor";
+import type { Passage } from "../workbench";
 import { Panel } from "./panel";
 import { base } from "./styles";
 
+/** Editors that are not on the page, as they were: a text that comes back has its undo history. */
+const kept = new WeakMap<Passage, EditorState>();
+
 export class EditorPanel extends Panel {
+  static override properties: PropertyDeclarations = { passage: { attribute: false }, label: {} };
   static override styles = [base, css`
     :host { display: flex; min-height: 0; }
     .host { flex: 1; min-width: 0; display: flex; }
     .cm-editor { flex: 1; min-width: 0; height: auto; max-height: 100%; }
   `];
+  /** The text that is edited here, for as long as the element lives. */
+  declare passage: Passage;
+  /** Tells people who do not see it which text this is; the first one has the keyboard when the page opens. */
+  declare label: string;
   #view: EditorView | null = null;
   #stops: readonly (() => void)[] = [];
 
@@ -27,16 +36,45 @@ export class EditorPanel extends Panel {
   }
 
   override render(): TemplateResult {
-    return html`<div class="host" data-testid="editor"></div>`;
+    return html`<div class="host" data-testid=${this.#first ? "editor" : "editor-right"}></div>`;
+  }
+
+  get #first(): boolean {
+    return this.passage === this.workbench.text;
   }
 
   protected override firstUpdated(): void {
-    const { text } = this.workbench;
+    const text = this.passage;
     const view = new EditorView({
       parent: this.renderRoot.querySelector(".host") as HTMLElement,
       root: this.renderRoot as ShadowRoot,
-      state: EditorState.create({
-        doc: text.document.text,
+      state: this.#state(),
+    });
+    this.#view = view;
+    this.#stops = [
+      text.on("find", () => { openSearchPanel(view); }),
+      text.on("reveal", (offset) => {
+        view.dispatch({ selection: EditorSelection.cursor(offset), effects: EditorView.scrollIntoView(offset, { y: "center" }) });
+      }),
+      text.on("replace", (insert) => {
+        view.dispatch({ changes: { from: 0, to: view.state.doc.length, insert }, userEvent: "input.paste" });
+      }),
+    ];
+    // On a touch screen the keyboard would cover half of the page.
+    if (this.#first && matchMedia("(pointer: fine)").matches) view.focus();
+  }
+
+  /** The editor as it was when it was last seen, with the text as it is now. */
+  #state(): EditorState {
+    const { document } = this.passage;
+    const state = kept.get(this.passage) ?? this.#newState();
+    const change = { from: 0, to: state.doc.length, insert: document.text };
+    return state.doc.toString() === document.text ? state : state.update({ changes: change, userEvent: "input.paste" }).state;
+  }
+
+  #newState(): EditorState {
+    return EditorState.create({
+        doc: this.passage.document.text,
         extensions: [
           history(),
           drawSelection(),
@@ -50,28 +88,17 @@ export class EditorPanel extends Panel {
           placeholder("Type or paste text"),
           keymap.of([...defaultKeymap, ...historyKeymap, ...searchKeymap]),
           EditorView.contentAttributes.of({
-            "aria-label": "Text", tabindex: "0", spellcheck: "false", autocapitalize: "off", autocorrect: "off",
+            "aria-label": this.label, tabindex: "0", spellcheck: "false", autocapitalize: "off", autocorrect: "off",
           }),
-          neuroscope(text.document, text),
+          neuroscope(this.passage.document, this.passage),
         ],
-      }),
-    });
-    this.#view = view;
-    this.#stops = [
-      text.on("find", () => { openSearchPanel(view); }),
-      text.on("reveal", (offset) => {
-        view.dispatch({ selection: EditorSelection.cursor(offset), effects: EditorView.scrollIntoView(offset, { y: "center" }) });
-      }),
-      text.on("replace", (insert) => {
-        view.dispatch({ changes: { from: 0, to: view.state.doc.length, insert }, userEvent: "input.paste" });
-      }),
-    ];
-    if (matchMedia("(pointer: fine)").matches) view.focus(); // on a touch screen the keyboard would cover half of the page
+      });
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     for (const stop of this.#stops) stop();
+    if (this.#view !== null) kept.set(this.passage, this.#view.state);
     this.#view?.destroy();
   }
 }

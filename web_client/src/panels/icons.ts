@@ -37,3 +37,9 @@ export const heatmapSign: TemplateResult = svg`${[0, 1, 2].flatMap((row) => [0, 
 
 /** A pin, for a view box of 9 x 11. */
 export const pinSign: TemplateResult = svg`<path d="M2.5.5h4v3.6l1.6 2.1H.9l1.6-2.1zM4.5 6.2v4.3" fill="currentColor" stroke="currentColor"/>`;
+
+/** Two columns of text. */
+export const compareSign: TemplateResult = svg`
+  <rect x="1.5" y="2.5" width="5.5" height="11" rx="1" fill="none" stroke="currentColor" stroke-width="1.4"/>
+  <rect x="9" y="2.5" width="5.5" height="11" rx="1" fill="none" stroke="currentColor" stroke-width="1.4"/>
+  <path d="M10.8 6h2M10.8 8.5h2" stroke="currentColor" stroke-width="1.2"/>`;

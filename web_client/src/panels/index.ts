@@ -1,4 +1,5 @@
 /** Registers the page's elements. */
+import { ComparePanel } from "./compare";
 import { DiscoverPanel } from "./discover";
 import { Disclosure } from "./disclosure";
 import { Dock } from "./dock";
@@ -24,6 +25,7 @@ export function definePanels(): void {
   customElements.define("neuro-top", TopPanel);
   customElements.define("neuro-menu", MenuButton);
   customElements.define("neuro-focus", FocusPanel);
+  customElements.define("neuro-compare", ComparePanel);
   customElements.define("neuro-editor", EditorPanel);
   customElements.define("neuro-disclosure", Disclosure);
   customElements.define("neuro-latency", LatencyPanel);

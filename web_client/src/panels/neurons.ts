@@ -9,6 +9,7 @@ import { repeat } from "lit/directives/repeat.js";
 import { parseNeurons } from "../client";
 import { visibleText } from "../editor/format";
 import { keysOf, LIST } from "../workbench";
+import { comparedHeads } from "./compare-row";
 import { RowDrag } from "./drag";
 import { MAC } from "./keys";
 import { Panel } from "./panel";
@@ -136,7 +137,8 @@ export class NeuronsPanel extends Panel {
 
   /** Heads of the columns: the token whose values the rows give, and the extremes. */
   #heads(): TemplateResult {
-    const { cursor, document, hovered } = this.workbench;
+    const { comparison, cursor, document, hovered } = this.workbench;
+    if (comparison !== null) return comparedHeads(comparison);
     const token = cursor === null ? null : document.tokens.at(cursor);
     return html`<div class="heads" data-testid="cursor">
       ${token === null ? html`<span>point at a token for its values</span>` : html`

@@ -24,7 +24,7 @@ export class NoticesPanel extends Panel {
 
   override render(): TemplateResult {
     const { workbench } = this;
-    const { problem } = workbench.document;
+    const problem = workbench.passages.find(({ document }) => document.problem !== null)?.document.problem ?? null;
     const notices = problem === null ? workbench.notices.list : [...workbench.notices.list, { id: PROBLEM, text: problem.message } satisfies Notice];
     return html`<div class="notices" role="status" aria-live="polite">${notices.map(({ id, title, text, action }: Notice) => html`
       <div class="notice" data-testid="notice"><span>${title === undefined ? nothing : html`<b>${title}</b>`}${text}</span>

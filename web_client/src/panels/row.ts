@@ -8,6 +8,7 @@ import { classOf, hueClass } from "../colour/palette";
 import { bucketOf } from "../colour/scale";
 import { formatValue, visibleText } from "../editor/format";
 import { neuronpediaPage, type Row, type Workbench } from "../workbench";
+import { comparedTemplate, compareRowStyles } from "./compare-row";
 import { pinSign } from "./icons";
 import { rankBar, rankStyles } from "./rank-bar";
 
@@ -15,7 +16,7 @@ import { rankBar, rankStyles } from "./rank-bar";
 export const ROW = 68;
 export const DETAIL = 70;
 
-export const rowStyles = [rankStyles, css`
+export const rowStyles = [rankStyles, compareRowStyles, css`
   li {
     position: absolute; inset: 0 0 auto; height: ${ROW}px; overflow: hidden; border-bottom: 1px solid var(--line); background: var(--side);
     --left: 24px; --right: 14px;
@@ -129,7 +130,7 @@ export function rowTemplate(workbench: Workbench, { key, hue, hidden, pinned }: 
           ${cursor === null ? nothing : html`
             <span class="here number ${classOf(bucketOf(here, workbench.scale(key)))}" data-testid="value-here">${formatValue(here)}</span>`}
         </button>
-        ${peak("max")}${peak("min")}
+        ${workbench.comparison === null ? [peak("max"), peak("min")] : comparedTemplate(workbench, workbench.comparison, key, focused)}
         <button class="remove" tabindex="-1" data-testid="remove" aria-label="Remove ${key}" title="Remove ${key} (Delete)"
           @click=${() => { rows.remove(key); }}>×</button>
       </div>

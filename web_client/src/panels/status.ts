@@ -23,7 +23,7 @@ export class StatusPanel extends Panel {
   #ticking = false;
 
   override render(): TemplateResult {
-    const { client, document, settled } = this.workbench;
+    const { client, passages, settled } = this.workbench;
     const { model, ready, state } = client;
     const help = connectionHelp(state);
     const seconds = this.#secondsLeft();
@@ -42,8 +42,8 @@ export class StatusPanel extends Panel {
           <span data-testid="bos">${model.prependsBos ? "BOS prepended" : "no BOS"}</span>
         </span>`}
         <span class="end number">
-          ${document.problem === null ? nothing : html`<span data-testid="problem">not computed</span>`}
-          <span data-testid="token-count">${document.tokens.length} tokens</span>
+          ${passages.every(({ document }) => document.problem === null) ? nothing : html`<span data-testid="problem">not computed</span>`}
+          <span data-testid="token-count">${passages.map(({ document }) => document.tokens.length).join(" + ")} tokens</span>
           <neuro-latency .workbench=${this.workbench}></neuro-latency>
           <span class="sr" data-testid="settled">${settled ? "settled" : ready ? "computing" : state.kind === "initializing" ? "loading" : "offline"}</span>
         </span>

@@ -2,7 +2,7 @@
 import { css, html, nothing, type TemplateResult } from "lit";
 import type { ProgressValue } from "../client";
 import { THEMES } from "../workbench";
-import { heatmapSign, logo, searchSign, themeSigns } from "./icons";
+import { compareSign, heatmapSign, logo, searchSign, themeSigns } from "./icons";
 import { keyCaps } from "./keys";
 import { Panel } from "./panel";
 import { base } from "./styles";
@@ -81,6 +81,7 @@ export class TopPanel extends Panel {
           </div>`}
         <div class="parts" role="group" aria-label="Parts of the page">
           ${this.#part("heatmap", "Heatmap", heatmapSign)}
+          ${this.#part("compare", "Compare", compareSign)}
         </div>
         <nav aria-label="Text and sharing">
           <neuro-menu .workbench=${this.workbench} label="Text" .groups=${["Text", "Samples", "Page"]}></neuro-menu>
@@ -99,7 +100,7 @@ export class TopPanel extends Panel {
   }
 
   /** A button that opens and closes a part of the page. */
-  #part(name: "heatmap", title: string, sign: TemplateResult): TemplateResult {
+  #part(name: "heatmap" | "compare", title: string, sign: TemplateResult): TemplateResult {
     const { commands, view } = this.workbench;
     const command = commands.list.find(({ id }) => id === `${name}.toggle`);
     return html`

@@ -6,7 +6,7 @@
 import { bucketOf, bucketsOf, NO_VALUE, type Scale } from "../colour/scale";
 import { type Done, Freshness, type NeuroscopeClient, type NeuroscopeDocument } from "../client";
 import { Emitter } from "../client/emitter";
-import { MOST_STRIPES, type Stripe, type TokenPicture, type TokenRange, type TokenSource, type TokenValue } from "../editor/source";
+import { type Compared, MOST_STRIPES, type Stripe, type TokenPicture, type TokenRange, type TokenSource, type TokenValue } from "../editor/source";
 import { type Latency, latencyOf } from "./latency";
 import type { Rows } from "./rows";
 
@@ -17,6 +17,8 @@ export interface PassageEvents {
   picture: undefined;
   /** Values, or how current they are, may be others. */
   restate: undefined;
+  /** Pointer or caret are at another token. */
+  cursor: "pointer" | "caret";
   /** Put this text in the place of all there is, as an edit that can be undone. */
   replace: string;
   /** Bring this offset of the text into view. */
@@ -31,6 +33,18 @@ export interface PassageLook {
   scale(key: string): Scale;
   /** Whether neurons beside the one in focus are drawn as stripes. */
   stripes(): boolean;
+}
+
+/** What a passage shows because of the text beside it. */
+export interface Lens {
+  /** What is shown in place of a neuron's values, [tokens]; null for the values. */
+  values(key: string): Float32Array | null;
+  /** What is shown belongs to an older state of the other text. */
+  late(): boolean;
+  /** `Kin` of each token. */
+  kin(): Uint8Array;
+  compared(key: string, token: number): Compared | null;
+  note(token: number): string | null;
 }
 
 /** After this long without an answer, values of an older text are drawn faded. Sooner, it would flicker at each key. */
@@ -55,10 +69,11 @@ export class Passage extends Emitter<PassageEvents> implements TokenSource {
   #picture: TokenPicture | null = null;
   #drawn: TokenPicture | null = null;
   #holding: { readonly key: string; over: boolean } | null = null;
+  #lens: Lens | null = null;
 
   constructor(
     readonly document: NeuroscopeDocument, private readonly client: NeuroscopeClient, private readonly rows: Rows,
-    private readonly look: PassageLook,
+    private readonly page: PassageLook,
   ) {
     super();
     const told = (): void => { this.#watch(); this.redraw(); };
@@ -75,6 +90,12 @@ export class Passage extends Emitter<PassageEvents> implements TokenSource {
     });
   }
 
+  /** See the text through a lens, or as it is. */
+  look(lens: Lens | null): void {
+    this.#lens = lens;
+    this.restate();
+  }
+
   /** Value of a neuron at a token; NaN where there is none. */
   value(key: string, token: number): number {
     return this.document.activations.values(key)[token] ?? NaN;
@@ -82,13 +103,14 @@ export class Passage extends Emitter<PassageEvents> implements TokenSource {
 
   /** Values that a neuron's colours show, [tokens]; NaN where there is none. A view: copy it to keep it. */
   values(key: string): Float32Array {
-    return this.document.activations.values(key);
+    return this.#lens?.values(key) ?? this.document.activations.values(key);
   }
 
   /** 1 at tokens whose value is drawn as one of an older text; null when none is. */
   fading(key: string | null): Uint8Array | null {
-    if (!this.#late) return null;
     const { activations, tokens, editedFrom } = this.document;
+    if (this.#lens?.late() === true) return new Uint8Array(tokens.length).fill(1);
+    if (!this.#late) return null;
     const freshness = key === null ? null : activations.freshness(key);
     return Uint8Array.from({ length: tokens.length }, (_, i) => (i >= editedFrom || freshness?.[i] === Freshness.stale ? 1 : 0));
   }
@@ -104,8 +126,14 @@ export class Passage extends Emitter<PassageEvents> implements TokenSource {
   valuesAt(token: number): readonly TokenValue[] {
     return this.rows.list.map(({ key, hue }) => {
       const value = this.value(key, token);
-      return { key, hue, value, bucket: bucketOf(value, this.look.scale(key)), focused: key === this.rows.focus };
+      const bucket = bucketOf(value, this.page.scale(key));
+      const compared = this.#lens === null ? {} : { compared: this.#lens.compared(key, token) };
+      return { key, hue, value, bucket, focused: key === this.rows.focus, ...compared };
     });
+  }
+
+  note(token: number): string | null {
+    return this.#lens?.note(token) ?? null;
   }
 
   onPicture(listener: () => void): () => void {
@@ -126,6 +154,7 @@ export class Passage extends Emitter<PassageEvents> implements TokenSource {
     if (token === this.#hovered) return;
     this.#hovered = token;
     this.redraw();
+    this.emit("cursor", "pointer");
   }
 
   caret(token: number | null, selection: TokenRange | null = null): void {
@@ -133,6 +162,7 @@ export class Passage extends Emitter<PassageEvents> implements TokenSource {
     this.#caret = token;
     this.#selection = selection;
     this.emit("change", undefined);
+    this.emit("cursor", "caret");
   }
 
   /** The token at the caret. */
@@ -195,6 +225,12 @@ export class Passage extends Emitter<PassageEvents> implements TokenSource {
     return stands ? this.#latency : null;
   }
 
+  /** What the values are seen through is different. */
+  restate(): void {
+    this.emit("restate", undefined);
+    this.redraw();
+  }
+
   /** Something that the picture depends on is different. */
   redraw(): void {
     this.#picture = null;
@@ -208,11 +244,12 @@ export class Passage extends Emitter<PassageEvents> implements TokenSource {
     const { tokens } = this.document;
     const { focus, list } = this.rows;
     const row = list.find(({ key, hidden }) => key === focus && !hidden);
-    const drawn = !this.look.stripes() ? [] : list.filter(({ key, hidden }) => !hidden && key !== focus).slice(0, MOST_STRIPES);
+    const drawn = !this.page.stripes() ? [] : list.filter(({ key, hidden }) => !hidden && key !== focus).slice(0, MOST_STRIPES);
     const stripes = drawn.map(({ key, hue }): Stripe => ({ key, hue, buckets: this.#buckets(key) }));
     return {
       tokens, stripes, hue: row?.hue ?? 0, marked: this.#hovered, faded: this.fading(row?.key ?? drawn[0]?.key ?? null),
       buckets: row === undefined ? new Int8Array(tokens.length).fill(NO_VALUE) : this.#buckets(row.key),
+      kin: this.#lens?.kin() ?? null,
     };
   }
 
@@ -238,7 +275,7 @@ export class Passage extends Emitter<PassageEvents> implements TokenSource {
   }
 
   #buckets(key: string): Int8Array {
-    return bucketsOf(this.values(key), this.look.scale(key));
+    return bucketsOf(this.values(key), this.page.scale(key));
   }
 
   /** Answers come: none is late. */
@@ -256,7 +293,7 @@ export class Passage extends Emitter<PassageEvents> implements TokenSource {
     } else if (!this.#late) {
       this.#lateTimer ??= setTimeout(() => {
         this.#late = true;
-        this.redraw();
+        this.restate();
       }, FADE_MS);
     }
   }

@@ -19,13 +19,15 @@ export interface NeuronState {
 export interface PageState {
   readonly model?: string;
   readonly text: string;
+  /** The text beside it, where there is one. */
+  readonly compare?: string;
   readonly neurons: readonly NeuronState[];
   readonly focus?: string;
   readonly view?: Partial<SharedView>;
 }
 
 /** What the page shows now. */
-export function stateOf({ client, document, rows, view }: Workbench): PageState {
+export function stateOf({ client, comparison, document, rows, view }: Workbench): PageState {
   // Those that this model lacks belong to the page too: another may have them.
   const { wanted } = client.subscriptions;
   const bare = wanted.map((key): NeuronState => {
@@ -43,6 +45,7 @@ export function stateOf({ client, document, rows, view }: Workbench): PageState 
   return {
     ...(client.model === null ? {} : { model: client.model.id }),
     text: document.text,
+    ...(comparison === null ? {} : { compare: comparison.right.document.text }),
     neurons: asByItself ? bare : bare.map((neuron, i) => ({ ...neuron, ...(hues[i] === undefined ? {} : { hue: hues[i] }) })),
     ...(rows.focus === null ? {} : { focus: rows.focus }),
     view: sharedView((name) => view.state[name]),
@@ -57,6 +60,7 @@ export function stateOf({ client, document, rows, view }: Workbench): PageState 
 export async function restore(workbench: Workbench, state: Partial<PageState>): Promise<void> {
   const { client, rows, view } = workbench;
   if (state.text !== undefined && state.text !== workbench.document.text) workbench.replaceText(state.text);
+  if (state.compare !== undefined) workbench.compareWith(state.compare);
   if (state.view !== undefined) view.set(state.view);
   if (state.model !== undefined && client.model !== null && state.model !== client.model.id) await workbench.loadModel(state.model);
   if (state.neurons !== undefined) {

@@ -1,5 +1,6 @@
 /** Which parts of the page are open. */
 import { Emitter } from "../client/emitter";
+import { COMPARE_COLOURS, type CompareColours } from "./comparison";
 import { ROW_SORTS, type RowSort } from "./row-order";
 
 export interface ViewState {
@@ -11,7 +12,9 @@ export interface ViewState {
   readonly heatmapSort: RowSort;
   /** Whether all rows of the heatmap are coloured on one scale, or each on its own. */
   readonly heatmapCommonScale: boolean;
+  /** Whether another text stands beside the text. */
   readonly compare: boolean;
+  readonly compareColours: CompareColours;
   readonly palette: boolean;
   readonly help: boolean;
   /** Light or dark, or as the system has it. A person's own: no link carries it. */
@@ -29,6 +32,7 @@ export const SHARED_VIEW = {
   heatmapSort: ROW_SORTS,
   heatmapCommonScale: [false, true],
   compare: [false, true],
+  compareColours: COMPARE_COLOURS,
 } as const satisfies { readonly [name in keyof ViewState]?: readonly ViewState[name][] };
 
 export type SharedView = Pick<ViewState, keyof typeof SHARED_VIEW>;

@@ -1,20 +1,25 @@
 /**
- * What the page knows: a client, its text, the rows of its neurons, what of it is open.
+ * What the page knows: a client, its text, perhaps another one beside it, the rows of its neurons, what of it is open.
  *
  * Panels read it and call its verbs; `change` tells that something is different. What concerns a text alone is its
- * `Passage`'s business, and the words of the page's own text can be said to the workbench. No DOM here.
+ * `Passage`'s business, what concerns two their `Comparison`'s; the words of the page's own text can be said to the
+ * workbench. No DOM here.
  */
 import { originOf, type Scale, scaleOf } from "../colour/scale";
 import { type Done, type NeuroscopeClient, type NeuroscopeDocument, type ProgressValue, RequestError } from "../client";
 import { Emitter } from "../client/emitter";
 import type { TokenRange } from "../editor/source";
 import { Commands } from "./commands";
+import { Comparison } from "./comparison";
 import { Discovery } from "./discovery";
 import { Notices } from "./notices";
 import { Palette } from "./palette";
 import { Passage } from "./passage";
 import { Rows } from "./rows";
 import { View } from "./view";
+
+/** Names the second document to the server. */
+const OTHER = "neuroscope:other";
 
 export interface WorkbenchEvents {
   change: undefined;
@@ -26,6 +31,9 @@ export class Workbench extends Emitter<WorkbenchEvents> {
   readonly commands = new Commands();
   readonly notices = new Notices();
   readonly text: Passage;
+  #comparison: Comparison | null = null;
+  /** The text beside the text, kept while there is none to be seen: the next comparison goes on with it. */
+  #other: Passage | null = null;
   readonly discovery: Discovery;
   readonly palette = new Palette(this);
   /** Offers to bring back what was removed last. */
@@ -37,12 +45,17 @@ export class Workbench extends Emitter<WorkbenchEvents> {
     super();
     const told = (): void => { this.#changed(); };
     this.rows = new Rows(client);
-    this.text = new Passage(document, client, this.rows, { scale: (key) => this.scale(key), stripes: () => this.view.state.stripes });
+    this.text = this.#passage(document);
     this.discovery = new Discovery(this);
     this.text.on("change", told); // as at another row, and at the connection's state
     this.rows.on("point", told);
     this.rows.on("removed", (keys) => { this.#offerUndo(keys); });
-    this.view.on("change", () => { this.redraw(); });
+    this.view.on("change", () => {
+      const { compare, compareColours } = this.view.state;
+      this.#compare(compare);
+      this.#comparison?.show(compareColours);
+      this.redraw();
+    });
     this.notices.on("change", told);
     client.on("model", () => { this.redraw(); });
     client.on("models", told);
@@ -60,18 +73,52 @@ export class Workbench extends Emitter<WorkbenchEvents> {
   // ------------------------------------------------------------------ colours
 
   scale(key: string): Scale {
-    const { activations } = this.document;
-    const extent = activations.extent(key);
+    const tables = this.passages.map(({ document }) => document.activations);
     return scaleOf({
       known: this.client.subscriptions.neuron(key)?.statistics ?? null,
-      widest: activations.widest(key),
-      text: extent === null ? 0 : Math.max(Math.abs(extent.max), Math.abs(extent.min)),
+      widest: Math.max(...tables.map((table) => table.widest(key))),
+      text: Math.max(...tables.map((table) => {
+        const extent = table.extent(key);
+        return extent === null ? 0 : Math.max(Math.abs(extent.max), Math.abs(extent.min));
+      })),
     }, this.rows.range(key));
   }
 
   /** Where a neuron's scale comes from, in words. */
   origin(key: string): string {
     return originOf(this.client.subscriptions.neuron(key)?.statistics ?? null, this.rows.range(key));
+  }
+
+  // ------------------------------------------------------------------ two texts
+
+  /** The text beside another; null while it stands alone. `view.compare` is what begins and ends it. */
+  get comparison(): Comparison | null {
+    return this.#comparison;
+  }
+
+  /** The page's texts, from left to right. */
+  get passages(): readonly Passage[] {
+    return this.#comparison === null ? [this.text] : [this.text, this.#comparison.right];
+  }
+
+  /** Put a text beside the text. */
+  compareWith(text: string): void {
+    this.view.set({ compare: true });
+    if (this.#other?.document.text !== text) this.#other?.replaceText(text);
+  }
+
+  /** Put each of the two texts in the other's place. In both that is an edit, which can be undone. */
+  swapTexts(): void {
+    if (this.#comparison === null) return;
+    const { left, right } = this.#comparison;
+    const [one, other] = [left.document.text, right.document.text];
+    left.replaceText(other);
+    right.replaceText(one);
+  }
+
+  /** Write the left text in the place of the right one. */
+  copyText(): void {
+    if (this.#comparison !== null) this.#comparison.right.replaceText(this.document.text);
   }
 
   // ------------------------------------------------------------------ the page's own text
@@ -140,7 +187,7 @@ export class Workbench extends Emitter<WorkbenchEvents> {
 
   /** Every wanted value of the newest text is here. */
   get settled(): boolean {
-    return this.text.settled;
+    return this.passages.every(({ settled }) => settled);
   }
 
   /** The model that is being loaded on request. */
@@ -183,13 +230,35 @@ export class Workbench extends Emitter<WorkbenchEvents> {
 
   /** What things look like changed elsewhere: the theme. */
   redraw(): void {
-    this.text.redraw();
+    for (const passage of this.passages) passage.redraw();
   }
 
   // ------------------------------------------------------------------ inside
 
   #changed(): void {
     this.emit("change", undefined);
+  }
+
+  #passage(document: NeuroscopeDocument): Passage {
+    return new Passage(document, this.client, this.rows, { scale: (key) => this.scale(key), stripes: () => this.view.state.stripes });
+  }
+
+  /** Begin or end the comparison. The first begins with a copy of the text, ready to be changed in one place. */
+  #compare(wanted: boolean): void {
+    if (wanted === (this.#comparison !== null)) return;
+    if (this.#comparison !== null) {
+      this.#comparison.end();
+      void this.client.closeDocument(this.#comparison.right.document).catch(() => undefined); // gone with the connection
+      this.#comparison = null;
+      return;
+    }
+    if (this.#other === null) {
+      this.#other = this.#passage(this.client.open(OTHER, this.document.text));
+      this.#other.on("change", () => { if (this.#comparison !== null) this.#changed(); });
+    } else {
+      this.client.reopen(this.#other.document);
+    }
+    this.#comparison = new Comparison(this.text, this.#other);
   }
 
   #offerUndo(keys: readonly string[]): void {

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { align, NONE } from "../../src/analysis/align";
-import { departures, differences, largest } from "../../src/analysis/difference";
+import { differences, furthestFirst, largest } from "../../src/analysis/difference";
 
 describe("differences", () => {
   it("are right minus left, at the right text's tokens that have a partner", () => {
@@ -35,10 +35,9 @@ describe("differences", () => {
     expect(largest([0, 0], () => true)).toBe(0);
   });
 
-  it("order the neurons, those without any left out", () => {
-    const values: Record<string, number[]> = { A: [0.5, 1], B: [-2, 0], C: [NaN, NaN], D: [2, 9] };
-    expect(departures(["A", "B", "C", "D"], (key) => values[key] ?? [], (token) => token === 0)).toEqual([
-      { key: "B", token: 0, difference: -2 }, { key: "D", token: 0, difference: 2 }, { key: "A", token: 0, difference: 0.5 },
-    ]);
+  it("order the neurons", () => {
+    const departure = (key: string, difference: number) => ({ key, token: 0, difference });
+    const found = furthestFirst([departure("A", 0.5), departure("B", -2), departure("C", 2), departure("D", 0)]);
+    expect(found.map(({ key }) => key)).toEqual(["B", "C", "A", "D"]);
   });
 });

@@ -27,6 +27,7 @@ const state: fc.Arbitrary<LinkState> = fc.record({
   text: fc.oneof(anyText, anyText.map((text) => text.repeat(40))),
   neurons: fc.uniqueArray(neuron, { selector: ({ key }) => key, maxLength: 12 }),
   focus: anyText,
+  compare: anyText,
   view: fc.infiniteStream(fc.nat(99)).map((stream) => sharedView((_, choices) => choices[(stream.next().value as number) % choices.length] ?? choices[0])),
 }, { requiredKeys: [] });
 

@@ -1,0 +1,44 @@
+/** What a row of the list tells of two texts: its value in the right one at the cursor, the difference, and where that is largest. */
+import { css, html, nothing, type TemplateResult } from "lit";
+import { classOf } from "../colour/palette";
+import { bucketOf } from "../colour/scale";
+import { formatValue, visibleText } from "../editor/format";
+import type { Comparison, Passage, Workbench } from "../workbench";
+import { signed } from "./compare";
+
+export const compareRowStyles = css`
+  .there { flex: none; width: 62px; padding: 0 5px; border-radius: 4px; text-align: right; font-size: 12.5px; line-height: 20px; }
+  .delta { flex: none; min-width: 62px; padding: 0 5px; text-align: right; font-size: 12.5px; line-height: 20px; border-radius: 4px; }
+`;
+
+export function comparedTemplate(workbench: Workbench, comparison: Comparison, key: string, focused: boolean): TemplateResult {
+  const { rows } = workbench;
+  const { right } = comparison;
+  const token = comparison.cursor.right;
+  const there = token === null ? NaN : right.value(key, token);
+  const difference = token === null ? NaN : comparison.differences(key)[token] ?? NaN;
+  const departure = comparison.departure(key);
+  const shade = (value: number): string => classOf(bucketOf(value, workbench.scale(key)));
+  return html`
+    <span class="there number ${shade(there)}" data-testid="value-there"><span class="sr">right: </span>${token === null ? nothing : formatValue(there)}</span>
+    <span class="delta number ${shade(difference)}" data-testid="value-difference"><span class="sr">difference: </span>${Number.isNaN(difference) ? "–" : signed(difference)}</span>
+    ${departure === null ? nothing : html`
+      <button class="peak" tabindex=${focused ? "0" : "-1"} data-testid="row-departure"
+        title="Largest difference at a token that is the same in both texts. Click to go there"
+        @click=${() => { rows.setFocus(key); right.reveal(departure.token); }}>
+        <span class="sr">largest difference: </span><span class="mono">${visibleText(right.document.tokens.infos[departure.token]?.text ?? "")}</span>
+        <span class="number">${signed(departure.difference)}</span></button>`}`;
+}
+
+/** The heads of the columns: the token that pointer or caret are at, in both texts. */
+export function comparedHeads(comparison: Comparison): TemplateResult {
+  const { left, right } = comparison;
+  const told = ({ cursor, document }: Passage): TemplateResult => (cursor === null
+    ? html`<span>no partner</span>`
+    : html`<span class="mono">${visibleText(document.tokens.at(cursor).text)}</span><span class="number">token ${cursor}</span>`);
+  const nowhere = left.cursor === null && right.cursor === null;
+  return html`<div class="heads" data-testid="cursor">
+    ${nowhere ? html`<span>point at a token for its values</span>` : html`
+      <span>left</span>${told(left)}<span>right</span>${told(right)}`}
+    <span class="end">Δ and largest Δ</span></div>`;
+}
