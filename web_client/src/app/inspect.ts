@@ -11,6 +11,8 @@
  *     neuroscope.values(key)    one number a token; null where there is none yet
  *     neuroscope.scale(key)     {min, max} of its colours
  *     neuroscope.bucket(key, i) colour bucket of one token, in [-16, 16]; its element has class neuro-n16 ... neuro-z ... neuro-p16
+ *     neuroscope.other          {text, tokens, values(key), shown(key)} of the text beside it, or null; `shown` is what its colours show
+ *     neuroscope.partners       {leftToRight, rightToLeft}, tokens of the two texts that belong together, -1 where there is none; or null
  *     neuroscope.connection     "closed", "connecting", "initializing", "ready" or "waiting"
  *     neuroscope.model          what the server told of the model, or null
  *     neuroscope.lastDone       the last `activations/done` that answered a change, with roundTripMs
@@ -18,6 +20,11 @@
  */
 import { bucketOf } from "../colour/scale";
 import type { Workbench } from "../workbench";
+
+/** Numbers as JSON has them: null for none. */
+function plain(values: Float32Array): (number | null)[] {
+  return Array.from(values, (value) => (Number.isNaN(value) ? null : value));
+}
 
 export function inspector(workbench: Workbench) {
   const { client } = workbench;
@@ -29,9 +36,22 @@ export function inspector(workbench: Workbench) {
     get neurons() { return [...workbench.rows.keys]; },
     get rows() { return workbench.rows.list; },
     get focus() { return workbench.rows.focus; },
-    values: (key: string) => Array.from(workbench.document.activations.values(key), (value) => (Number.isNaN(value) ? null : value)),
+    values: (key: string) => plain(workbench.document.activations.values(key)),
     scale: (key: string) => workbench.scale(key),
     bucket: (key: string, token: number) => bucketOf(workbench.value(key, token), workbench.scale(key)),
+    get other() {
+      const right = workbench.comparison?.right;
+      if (right === undefined) return null;
+      const { activations, text, tokens } = right.document;
+      return {
+        text, tokens: tokens.infos.map((_, i) => tokens.at(i)),
+        values: (key: string) => plain(activations.values(key)), shown: (key: string) => plain(right.values(key)),
+      };
+    },
+    get partners() {
+      const alignment = workbench.comparison?.alignment;
+      return alignment === undefined ? null : { leftToRight: [...alignment.leftToRight], rightToLeft: [...alignment.rightToLeft] };
+    },
     get connection() { return client.state.kind; },
     get model() { return client.model; },
     get lastDone() { return workbench.lastDone; },

@@ -15,6 +15,11 @@ export function formatShare(share: number | null): string {
   return `${share < 0 && percent > 0 ? "\u2212" : ""}${percent} %`;
 }
 
+/** A difference, always with its sign. */
+export function formatDifference(difference: number): string {
+  return difference > 0 ? `+${formatValue(difference)}` : formatValue(difference);
+}
+
 /** A token's text with what cannot be seen made visible: `·` for a leading space, `↵`, `⇥`. */
 export function visibleText(text: string): string {
   return text

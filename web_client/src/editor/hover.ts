@@ -5,7 +5,7 @@ import { classOf, hueClass } from "../colour/palette";
 import { NO_VALUE } from "../colour/scale";
 import { cellsOf } from "./cells";
 import { explainToken } from "./explain";
-import { formatValue, visibleText } from "./format";
+import { formatDifference, formatValue, visibleText } from "./format";
 import { pictureField } from "./picture";
 import type { TokenSource, TokenValue } from "./source";
 
@@ -90,7 +90,7 @@ function tooltipContent(source: TokenSource, view: EditorView, index: number): H
       element("span", "neuro-tooltip-key", key),
       element("span", "neuro-tooltip-value", formatValue(value)),
     );
-    if (compared !== undefined) row.append(element("span", "neuro-tooltip-difference", compared === null ? "" : `Δ ${formatValue(compared.difference)}`));
+    if (compared !== undefined) row.append(element("span", "neuro-tooltip-difference", compared === null ? "" : `Δ ${formatDifference(compared.difference)}`));
     return row;
   });
   const list = element("div", rows.length > MANY ? "neuro-tooltip-rows neuro-many" : "neuro-tooltip-rows", "");

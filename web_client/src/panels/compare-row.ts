@@ -2,9 +2,8 @@
 import { css, html, nothing, type TemplateResult } from "lit";
 import { classOf } from "../colour/palette";
 import { bucketOf } from "../colour/scale";
-import { formatValue, visibleText } from "../editor/format";
+import { formatDifference, formatValue, visibleText } from "../editor/format";
 import type { Comparison, Passage, Workbench } from "../workbench";
-import { signed } from "./compare";
 
 export const compareRowStyles = css`
   .there { flex: none; width: 62px; padding: 0 5px; border-radius: 4px; text-align: right; font-size: 12.5px; line-height: 20px; }
@@ -21,13 +20,13 @@ export function comparedTemplate(workbench: Workbench, comparison: Comparison, k
   const shade = (value: number): string => classOf(bucketOf(value, workbench.scale(key)));
   return html`
     <span class="there number ${shade(there)}" data-testid="value-there"><span class="sr">right: </span>${token === null ? nothing : formatValue(there)}</span>
-    <span class="delta number ${shade(difference)}" data-testid="value-difference"><span class="sr">difference: </span>${Number.isNaN(difference) ? "–" : signed(difference)}</span>
+    <span class="delta number ${shade(difference)}" data-testid="value-difference"><span class="sr">difference: </span>${Number.isNaN(difference) ? "–" : formatDifference(difference)}</span>
     ${departure === null ? nothing : html`
       <button class="peak" tabindex=${focused ? "0" : "-1"} data-testid="row-departure"
         title="Largest difference at a token that is the same in both texts. Click to go there"
         @click=${() => { rows.setFocus(key); right.reveal(departure.token); }}>
         <span class="sr">largest difference: </span><span class="mono">${visibleText(right.document.tokens.infos[departure.token]?.text ?? "")}</span>
-        <span class="number">${signed(departure.difference)}</span></button>`}`;
+        <span class="number">${formatDifference(departure.difference)}</span></button>`}`;
 }
 
 /** The heads of the columns: the token that pointer or caret are at, in both texts. */

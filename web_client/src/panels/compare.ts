@@ -2,7 +2,7 @@
 import { css, html, nothing, type PropertyDeclarations, type TemplateResult } from "lit";
 import { classOf, hueClass } from "../colour/palette";
 import { bucketOf } from "../colour/scale";
-import { formatValue, visibleText } from "../editor/format";
+import { formatDifference, visibleText } from "../editor/format";
 import { COMPARE_COLOURS, type CompareColours, type Comparison, type Departure } from "../workbench";
 import { Panel } from "./panel";
 import { base, bucketStyles } from "./styles";
@@ -103,7 +103,7 @@ export class ComparePanel extends Panel {
           @pointerenter=${() => { rows.point(key); comparison.right.hover(token); }}
           @pointerleave=${() => { rows.point(null); comparison.right.hover(null); }}>
           <span class="swatch"></span><b class="number">${key}</b>
-          <span class="difference number ${classOf(bucketOf(difference, this.workbench.scale(key)))}">${signed(difference)}</span>
+          <span class="difference number ${classOf(bucketOf(difference, this.workbench.scale(key)))}">${formatDifference(difference)}</span>
           <span class="mono">${text}</span>
         </button>
       </li>`;
@@ -124,9 +124,4 @@ export class ComparePanel extends Panel {
     this.reached = next;
     item.focus();
   };
-}
-
-/** A difference, always with its sign. */
-export function signed(difference: number): string {
-  return difference > 0 ? `+${formatValue(difference)}` : formatValue(difference);
 }

@@ -111,7 +111,8 @@ export class HeatmapPanel extends Panel {
 
   /** The text whose values are shown. */
   get #passage(): Passage {
-    return this.workbench.text;
+    const { comparison, text, view } = this.workbench;
+    return comparison !== null && view.state.heatmapSide === "right" ? comparison.right : text;
   }
 
   // ------------------------------------------------------------------ what is shown
@@ -192,8 +193,8 @@ export class HeatmapPanel extends Panel {
   }
 
   override render(): TemplateResult {
-    const { view } = this.workbench;
-    const { heatmapSort, heatmapCommonScale } = view.state;
+    const { comparison, view } = this.workbench;
+    const { heatmapSort, heatmapCommonScale, heatmapSide } = view.state;
     return html`
       <header>
         <h2>Heatmap</h2>
@@ -206,6 +207,11 @@ export class HeatmapPanel extends Panel {
             <option value="own" ?selected=${!heatmapCommonScale}>each row's own scale</option>
             <option value="common" ?selected=${heatmapCommonScale}>one scale for all</option>
           </select></label>
+        ${comparison === null ? nothing : html`
+          <select data-testid="heatmap-side" aria-label="Text of the heatmap" @change=${this.#chooseSide}>
+            <option value="left" ?selected=${heatmapSide === "left"}>left text</option>
+            <option value="right" ?selected=${heatmapSide === "right"}>right text</option>
+          </select>`}
         <div class="zoom" role="group" aria-label="Zoom">
           <button data-testid="heatmap-out" aria-label="Zoom out" title="Zoom out (−)" @click=${() => { this.#zoomBy(1 / ZOOM_STEP); }}>−</button>
           <button data-testid="heatmap-in" aria-label="Zoom in" title="Zoom in (+)" @click=${() => { this.#zoomBy(ZOOM_STEP); }}>+</button>
@@ -321,6 +327,11 @@ export class HeatmapPanel extends Panel {
 
   readonly #chooseScale = (event: Event): void => {
     this.workbench.view.set({ heatmapCommonScale: (event.target as HTMLSelectElement).value === "common" });
+  };
+
+  readonly #chooseSide = (event: Event): void => {
+    this.#point(null);
+    this.workbench.view.set({ heatmapSide: (event.target as HTMLSelectElement).value === "right" ? "right" : "left" });
   };
 
   #look(window: GridWindow): void {

@@ -12,6 +12,8 @@ export interface ViewState {
   readonly heatmapSort: RowSort;
   /** Whether all rows of the heatmap are coloured on one scale, or each on its own. */
   readonly heatmapCommonScale: boolean;
+  /** Which of two texts the heatmap is of. */
+  readonly heatmapSide: "left" | "right";
   /** Whether another text stands beside the text. */
   readonly compare: boolean;
   readonly compareColours: CompareColours;
@@ -31,6 +33,7 @@ export const SHARED_VIEW = {
   heatmap: [false, true],
   heatmapSort: ROW_SORTS,
   heatmapCommonScale: [false, true],
+  heatmapSide: ["left", "right"],
   compare: [false, true],
   compareColours: COMPARE_COLOURS,
 } as const satisfies { readonly [name in keyof ViewState]?: readonly ViewState[name][] };
