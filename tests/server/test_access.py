@@ -8,6 +8,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from websockets.datastructures import Headers
 from websockets.http11 import Request
 
@@ -17,7 +19,9 @@ from ws_server.engine.catalog import resolve_models
 from ws_server.protocol.messages import Resume
 from ws_server.server.access import Access, Refusal, is_loopback, without_token
 from ws_server.server.app import Server
+from ws_server.server.door import Door
 from ws_server.server.forwarded import Proxies
+from ws_server.server.site import Site
 
 TOKEN = "a-long-enough-secret"
 
@@ -37,6 +41,10 @@ def request(path: str = "/", host: str = "127.0.0.1:8740", **headers: str) -> Re
         ("evil.example", False),
         ("localhost.evil.example:8740", False),
         ("[::1", False),
+        ("127.0.0.1:8740, 127.0.0.1:8740", False),
+        ("127.0.0.1:x", False),
+        ("127.0.0.1/x", False),
+        ("user@127.0.0.1", False),
         ("", False),
     ],
 )
@@ -110,6 +118,48 @@ def test_the_token_leaves_the_address() -> None:
     assert without_token(f"/?token={TOKEN}") == "./"
     assert without_token(f"/?text=a%20b&token={TOKEN}&x=1") == "./?text=a+b&x=1"
     assert without_token(f"//evil.example/?token={TOKEN}") == "./"
+
+
+SIGNS = [*"/?#&=:;@[].,%", "//", "..", "token=", TOKEN, "127.0.0.1", "::1", "evil.example", "http", "ws", "%ed%a0%80"]
+ANY_TEXT = st.text(st.characters(min_codepoint=32, max_codepoint=255, exclude_characters="\x7f"), max_size=3)
+PIECES = st.lists(st.sampled_from(SIGNS) | ANY_TEXT, max_size=8).map("".join)
+HOSTS = st.sampled_from(["127.0.0.1:8740", "[::1]", "localhost"]) | PIECES
+
+
+async def _secret() -> tuple[int, bytes]:
+    return 200, b"the secret"
+
+
+@settings(max_examples=400)
+@given(
+    path=PIECES,
+    hosts=st.lists(HOSTS, max_size=2),
+    origins=st.lists(PIECES, max_size=2),
+    cookie=PIECES,
+    bearer=PIECES,
+    forwarded=st.lists(PIECES, max_size=2),
+    base=st.sampled_from(["", "/a/b"]),
+)
+async def test_any_request_is_answered_or_refused(
+    path: str, hosts: list[str], origins: list[str], cookie: str, bearer: str, forwarded: list[str], base: str
+) -> None:
+    """Never with what only the token gives, and never by an exception."""
+    headers = Headers({"Cookie": cookie, "Authorization": bearer, "Upgrade": "websocket"})
+    for name, values in (("Host", hosts), ("Origin", origins), ("X-Forwarded-For", forwarded)):
+        for value in values:  # any of them may come several times
+            headers[name] = value
+    headers["X-Forwarded-Proto"] = cookie
+    asked = Request(f"{base}/{path}", headers)
+    visitor = Proxies(("127.0.0.1",)).visitor("127.0.0.1", False, headers)
+    site = Site({f"/{name}": ("text/plain", _secret) for name in ("", "ws", "http")}, {}, Path("nowhere"))
+    door = Door(Settings(base_path=base, embedders=("https://course.example",)), Access("127.0.0.1", (), TOKEN), site)
+    answer = await door.answer(asked, visitor)
+    door.stamp(asked, headers if answer is None else answer.headers)
+    if TOKEN not in path + bearer:
+        assert answer is not None
+        assert answer.status_code != 303
+        assert b"secret" not in (answer.body or b"")
+    assert visitor.address
 
 
 async def test_secrets_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -107,6 +107,11 @@ def test_host(fleet: Fleet) -> None:
         answer = exchange(fleet, f"GET /healthz HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
         assert answer.split()[1] == str(status).encode(), (host, answer[:80])
     assert exchange(fleet, b"GET / HTTP/1.1\r\n\r\n").split()[1] == b"403"  # no Host at all
+    twice = f"Host: 127.0.0.1:{port}\r\n" * 2
+    assert exchange(fleet, f"GET / HTTP/1.1\r\n{twice}\r\n".encode()).split()[1] == b"403"
+    for path in ("//[", "/?%", "/?token=%ff&=&&;", "*", "//127.0.0.1:1/x", "/#x?token="):
+        answer = exchange(fleet, f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
+        assert answer.split()[1] in (b"200", b"404"), path
 
 
 @pytest.mark.parametrize(

@@ -66,11 +66,11 @@ class Access:
         Raises:
             Refusal: 403.
         """
-        host = request.headers.get("Host")
+        host = field(request, "Host")
         name = _hostname(host)
-        if host is None or name is None or not (name in self._names or _is_address(name)):
+        if name is None or not (name in self._names or _is_address(name)):
             raise Refusal(403, "The Host header does not name this server; see --allow-host.")
-        origin = request.headers.get("Origin")
+        origin = field(request, "Origin")
         if not opens_socket or origin is None or "*" in self._origins or origin.lower() in self._origins:
             return
         place = _place(origin)
@@ -88,10 +88,10 @@ class Access:
         """
         if self._token is None:
             return False
-        in_address = parse_qs(urlsplit(request.path).query).get("token", [""])[0]
+        in_address = parse_qs(_split(request.path)[1]).get("token", [""])[0]
         if _same(in_address, self._token) or self._is_ticket(in_address):
             return True
-        bearer = request.headers.get("Authorization", "")
+        bearer = field(request, "Authorization") or ""
         if _same(bearer.removeprefix("Bearer "), self._token) or _same(self._cookie(request), self._cookie_value):
             return False
         if in_address or bearer or self._cookie(request):
@@ -134,12 +134,17 @@ class Access:
         return ""
 
 
+def field(request: Request, name: str) -> str | None:
+    """A header of a request; one that was sent several times is a list, which is no name, origin or token of ours."""
+    values = request.headers.get_all(name)
+    return ", ".join(values) if values else None
+
+
 def without_token(path: str) -> str:
     """The same address, relative to its own folder, without `?token=`."""
-    parts = urlsplit(path)
-    query = urlencode([(name, value) for name, value in parse_qsl(parts.query) if name != "token"])
-    name = parts.path.rsplit("/", 1)[-1]
-    return f"./{name}" + (f"?{query}" if query else "")
+    folders, query = _split(path)
+    query = urlencode([(name, value) for name, value in parse_qsl(query) if name != "token"])
+    return f"./{folders.rpartition('/')[2]}" + (f"?{query}" if query else "")
 
 
 def is_loopback(host: str) -> bool:
@@ -150,6 +155,12 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _split(path: str) -> tuple[str, str]:
+    """Path and query of what is asked for, which need not be the address of anything."""
+    path, _, query = path.partition("#")[0].partition("?")
+    return path, query
 
 
 def _same(text: str, secret: str) -> bool:
@@ -164,18 +175,16 @@ def _place(url: str) -> tuple[str, str | None, int | None] | None:
         port = parts.port
     except ValueError:
         return None
-    if parts.scheme not in _DEFAULT_PORTS or parts.hostname is None or parts.path or parts.query or parts.fragment:
+    if parts.scheme not in _DEFAULT_PORTS or parts.hostname is None:
+        return None
+    if parts.path or parts.query or parts.fragment or "@" in parts.netloc:
         return None
     return parts.scheme, parts.hostname, port if port is not None else _DEFAULT_PORTS[parts.scheme]
 
 
 def _hostname(host: str | None) -> str | None:
-    if not host:
-        return None
-    try:
-        return urlsplit(f"//{host}").hostname
-    except ValueError:
-        return None
+    place = _place(f"http://{host}")
+    return place[1] if place is not None else None
 
 
 def _is_address(name: str) -> bool:

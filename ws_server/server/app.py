@@ -27,7 +27,7 @@ from ..engine.catalog import LoadOptions, ModelSpec
 from ..errors import ModelLoadFailed, StartupError
 from ..logs import about
 from ..protocol.openrpc import openrpc_document
-from .access import Access, is_loopback
+from .access import Access, field, is_loopback
 from .connection import Connection
 from .docs import docs_page, docs_style
 from .door import Door
@@ -230,8 +230,8 @@ class Server:
                 address=self.visitor(connection).address,
                 status=status,
                 path=request.path.partition("?")[0],
-                host=request.headers.get("Host"),
-                origin=request.headers.get("Origin"),
+                host=field(request, "Host"),
+                origin=field(request, "Origin"),
             )
             if status < 400 or status in (404, 426):
                 _log.debug("request answered", extra=facts)

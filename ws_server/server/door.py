@@ -12,7 +12,7 @@ from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
 from ..config import Settings
-from .access import Access, Refusal, without_token
+from .access import Access, Refusal, field, without_token
 from .forwarded import Visitor
 from .site import PAGE, Site, respond
 
@@ -70,7 +70,7 @@ class Door:
             cookie = self._access.cookie(f"{self._base}/", secure=visitor.secure)
             extra = {"Location": without_token(request.path), "Set-Cookie": cookie, "Cache-Control": "no-store"}
             return respond(303, b"", extra=extra)
-        return await self._site.answer(path, request.headers.get("If-None-Match"))
+        return await self._site.answer(path, field(request, "If-None-Match"))
 
     def stamp(self, request: Request, headers: Headers) -> None:
         """Adds to any response what it tells browsers to forbid."""
@@ -89,7 +89,7 @@ class Door:
 
     def _is_embedded(self, request: Request) -> bool:
         """Whether a page of another site may show ours, and asks for it: browsers send it none of our cookies."""
-        return bool(self._embedders) and request.headers.get("Sec-Fetch-Dest") in ("iframe", "frame")
+        return bool(self._embedders) and field(request, "Sec-Fetch-Dest") in ("iframe", "frame")
 
 
 def _into(path: str) -> str:
@@ -99,5 +99,5 @@ def _into(path: str) -> str:
 
 def _connections(request: Request) -> str:
     """Where the page may connect to. Not every browser takes `'self'` to name websockets as well."""
-    host = request.headers.get("Host", "")
+    host = field(request, "Host") or ""
     return f"'self' ws://{host} wss://{host}" if re.fullmatch(r"[\w.\-:\[\]]+", host, re.ASCII) else "'self'"
