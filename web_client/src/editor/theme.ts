@@ -19,6 +19,7 @@ export const tokenTheme = EditorView.theme({
   "&.cm-focused > .cm-scroller > .cm-selectionLayer .cm-selectionBackground, .cm-selectionBackground": {
     background: "var(--selection, light-dark(#cfd6dd, #4a525b))",
   },
+  "@media (prefers-reduced-motion: reduce)": { ".cm-cursorLayer": { animation: "none !important" } },
   ".cm-placeholder": { color: "var(--muted, GrayText)" },
 
   // Each token: its colour, and a hairline at its end that takes no room.

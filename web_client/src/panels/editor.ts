@@ -36,7 +36,8 @@ export class EditorPanel extends Panel {
   }
 
   override render(): TemplateResult {
-    return html`<div class="host" data-testid=${this.#first ? "editor" : "editor-right"}></div>`;
+    return html`<div class="host" data-testid=${this.#first ? "editor" : "editor-right"}></div>
+      <neuro-announcer .workbench=${this.workbench} .passage=${this.passage}></neuro-announcer>`;
   }
 
   get #first(): boolean {

@@ -1,4 +1,5 @@
 /** Registers the page's elements. */
+import { Announcer } from "./announcer";
 import { ComparePanel } from "./compare";
 import { DiscoverPanel } from "./discover";
 import { Disclosure } from "./disclosure";
@@ -27,6 +28,7 @@ export function definePanels(): void {
   customElements.define("neuro-focus", FocusPanel);
   customElements.define("neuro-compare", ComparePanel);
   customElements.define("neuro-editor", EditorPanel);
+  customElements.define("neuro-announcer", Announcer);
   customElements.define("neuro-disclosure", Disclosure);
   customElements.define("neuro-latency", LatencyPanel);
   customElements.define("neuro-model-facts", ModelFactsPanel);

@@ -40,6 +40,7 @@ export class TopPanel extends Panel {
     nav { display: flex; gap: 2px; }
     .commands { font-size: 12.5px; display: flex; align-items: center; gap: 6px; white-space: nowrap; min-height: 30px; }
     .commands svg { width: 15px; height: 15px; }
+    .commands kbd { font: inherit; }
     @media (max-width: 820px) {
       .commands .keys { display: none; }
       .commands span { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); } /* an icon is enough to see */

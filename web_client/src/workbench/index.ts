@@ -1,4 +1,5 @@
 /** The page's state and verbs. No DOM here. */
+export { caretWords } from "./caret-words";
 export { type Command, Commands, keyNames, keysOf, type KeyPress, type Shortcut } from "./commands";
 export { type AlignmentCounts, COMPARE_COLOURS, type CompareColours, Comparison, type Departure, type TokenPair } from "./comparison";
 export { type ChangedNeuron, Discovery, type DiscoveryOptions, type TopNeuron } from "./discovery";

@@ -1,0 +1,33 @@
+/** The values at the caret, in words for who does not see the colours. */
+import { rankOf, rankWords } from "../colour/rank";
+import { explainToken } from "../editor/explain";
+import { formatValue } from "../editor/format";
+import type { Passage } from "./passage";
+import type { Workbench } from "./workbench";
+
+/** Of the neurons beside the one in focus, so many are told, and only from this share of their colours' reach on. */
+const MOST_OTHERS = 2;
+const STRONG = 0.25;
+
+/** What is at the caret of a text: the token, the value of the neuron in focus, and which others are strong. Empty for none. */
+export function caretWords(workbench: Workbench, passage: Passage): string {
+  const { document: { text, tokens } } = passage;
+  const { caretToken } = passage;
+  const { focus, list } = workbench.rows;
+  if (caretToken === null || focus === null) return "";
+  const { text: spelled } = tokens.at(caretToken);
+  const explained = explainToken(tokens, caretToken, (from, to) => text.slice(from, to)).join(", ");
+  const token = spelled.trim() === "" || spelled.includes("\ufffd") ? explained : spelled.trim();
+  const value = passage.value(focus, caretToken);
+  if (Number.isNaN(value)) return `${token}: not computed yet`;
+  const statistics = workbench.client.subscriptions.neuron(focus)?.statistics ?? null;
+  const rank = statistics === null ? "" : `, ${rankWords(rankOf(value, statistics))}`;
+  const others = list
+    .filter(({ key, hidden }) => key !== focus && !hidden)
+    .map(({ key }) => ({ key, value: passage.value(key, caretToken), reach: workbench.scale(key).max }))
+    .filter((other) => other.value >= STRONG * other.reach)
+    .sort((a, b) => b.value / b.reach - a.value / a.reach)
+    .slice(0, MOST_OTHERS);
+  const also = others.length === 0 ? "" : `. Also ${others.map((other) => `${other.key} ${formatValue(other.value)}`).join(", ")}`;
+  return `${token}: ${focus} ${formatValue(value)}${rank}${also}`;
+}
