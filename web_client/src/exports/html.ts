@@ -17,8 +17,7 @@ const STRIPE = 3;
 export function toHtml(snapshot: Snapshot): string {
   const { documents, stripes, model } = snapshot;
   const several = documents.length > 1;
-  const names = drawn(snapshot).map(({ key }) => key).join(", ");
-  const title = [names, model?.id].filter((part) => part !== undefined && part !== "").join(" · ");
+  const heading = headingOf(snapshot);
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -26,17 +25,27 @@ export function toHtml(snapshot: Snapshot): string {
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="generator" content="Interactive Neuroscope">
-<title>${escapeMarkup(title)}</title>
+<title>${escapeMarkup(`${heading}${model === null ? "" : ` · ${model.id}`}`)}</title>
 <style>${style(stripes.length)}</style>
 </head>
 <body>
+<main>
+<h1>${escapeMarkup(heading)}</h1>
 ${legend(snapshot)}
 ${documents.map((document) => `${several ? `<h2>${escapeMarkup(document.name)}</h2>\n` : ""}<div class="text">
 ${linesHtml(snapshot, document)}
 </div>`).join("\n")}
+</main>
 </body>
 </html>
 `;
+}
+
+/** Which neurons the text shows. */
+function headingOf(snapshot: Snapshot): string {
+  const [first, ...others] = drawn(snapshot);
+  if (first === undefined) return "Text";
+  return others.length === 0 ? first.key : `${first.key} and ${others.length} more ${others.length === 1 ? "neuron" : "neurons"}`;
 }
 
 function style(stripes: number): string {
@@ -54,6 +63,7 @@ function style(stripes: number): string {
 :root{color-scheme:light}
 body{margin:2em auto;max-width:62em;padding:0 1.5em;background:${PAPER};color:${INK};font:14px/1.5 system-ui,sans-serif;
 print-color-adjust:exact;-webkit-print-color-adjust:exact}
+h1{font-size:1.15em;margin:0 0 .3em}
 h2{font-size:1em;margin:1.5em 0 .5em}
 table{border-collapse:collapse;margin:0 0 1em;font-variant-numeric:tabular-nums}
 caption{text-align:left;padding:0 0 .5em;color:#5c636b}
