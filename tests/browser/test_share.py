@@ -473,3 +473,69 @@ def test_samples_and_files(neuroscope: NeuroscopePage, tmp_path: Path) -> None:
     neuroscope.shows(text)
     neuroscope.editor.press("ControlOrMeta+z")
     neuroscope.shows(before)
+
+
+BACKGROUNDS = """
+(root) => [...root.querySelectorAll(".neuro-token")]
+    .map((token) => [token.textContent, getComputedStyle(token).backgroundColor])
+"""
+
+BOTH = """
+async ([left, right]) => {
+    const end = performance.now() + 30000;
+    for (;;) {
+        const { settled, text, other } = window.neuroscope;
+        const right_now = other?.text ?? null;
+        if (settled && right_now !== null && text === (left ?? text) && right_now === (right ?? right_now)) break;
+        if (performance.now() > end) throw new Error(`still ${text} beside ${other?.text}`);
+        await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    await new Promise(requestAnimationFrame);
+    await new Promise(requestAnimationFrame);
+    const { text, other, neurons } = window.neuroscope;
+    return [text, other.text, other.tokens.length, Object.fromEntries(neurons.map((key) => [key, other.values(key)]))];
+}
+"""
+
+
+def test_two_texts_travel_together(
+    written: NeuroscopePage, browser: Browser, reference: Reference, complaints: Complaints, tmp_path: Path
+) -> None:
+    page = written.page
+    choose(page, "text", "sample.agreement")
+    left, right, count, values = page.evaluate(BOTH, [None, None])
+    assert left != right
+    assert left.startswith("The key to")
+
+    context = browser.new_context(viewport={"width": 1200, "height": 800}, color_scheme="light")
+    other = context.new_page()
+    complaints.watch(other)
+    other.goto(copied_link(written))
+    assert other.evaluate(BOTH, [left, right])[:3] == [left, right, count]
+    on_page = other.get_by_test_id("editor-right").evaluate(BACKGROUNDS)
+    assert on_page == page.get_by_test_id("editor-right").evaluate(BACKGROUNDS)
+
+    rows = list(csv.DictReader(io.StringIO(text_of(export(page, "csv")), newline="")))
+    mine = [row for row in rows if row["document"] == "Right"]
+    assert len(mine) == count < len(rows)
+    for key, expected in values.items():
+        np.testing.assert_array_equal(np.array([row[key] for row in mine], np.float32), np.array(expected, np.float32))
+    html = export(page, "html").rename(tmp_path / "two.html")
+    other.goto(html.as_uri())
+    assert other.locator("h2").all_inner_texts() == ["Left", "Right: difference to the left"]
+    pieces = other.locator(".text").nth(1).locator(".t:not(.special, .break)").evaluate_all(
+        "(spans) => spans.map((span) => [span.textContent, getComputedStyle(span).getPropertyValue('--b')])"
+    )  # fmt: skip
+    assert [text for text, _ in pieces] == [text for text, _ in on_page]
+    for (text, colour), (_, background) in zip(pieces, on_page, strict=True):
+        drawn = hex_colour(colour) if colour else (255.0, 255.0, 255.0)
+        seen = over(background, "rgb(255, 255, 255)")
+        assert max(abs(a - b) for a, b in zip(drawn, seen, strict=True)) <= 2, text
+    context.close()
+
+    # A file goes into the text that it falls on.
+    page.get_by_test_id("editor-right").locator(".cm-content").evaluate(
+        "(editor) => { window.neuroscopeDropTarget = editor }"
+    )
+    page.evaluate(DROP, ["other.txt", list(b"Dropped on the right.")])
+    page.evaluate(BOTH, [left, "Dropped on the right."])

@@ -1,7 +1,7 @@
 /** The commands that export what the page shows. */
 import { toCsv, toJson } from "../exports/data";
 import { toHtml } from "../exports/html";
-import type { ExportNeuron, Snapshot } from "../exports/snapshot";
+import type { ExportDocument, ExportNeuron, Snapshot } from "../exports/snapshot";
 import { type Picture, toSvg } from "../exports/svg";
 import type { Command, Workbench } from "../workbench";
 import { copy, download, fileName, rasterize } from "./download";
@@ -69,14 +69,21 @@ export function exportCommands(workbench: Workbench, columns: () => number | nul
 
 /** What the page shows, as plain data. */
 export function snapshotOf(workbench: Workbench): Snapshot {
-  const { client, passages, rows, text: { picture } } = workbench;
+  const { client, passages, rows, text: { picture }, view } = workbench;
   const neurons = rows.list.map(({ key, hue, hidden }): ExportNeuron => (
     { key, hue, hidden, scale: workbench.scale(key), origin: workbench.origin(key) }
   ));
-  const documents = passages.map(({ document: { activations, text, tokens } }, i) => ({
-    name: passages.length === 1 ? "Text" : i === 0 ? "Left" : "Right", text, tokens,
-    values: new Map(rows.keys.map((key) => [key, activations.values(key)])),
-  }));
+  const documents = passages.map((passage, i): ExportDocument => {
+    const { document: { activations, text, tokens } } = passage;
+    const name = passages.length === 1 ? "Text" : i === 0 ? "Left" : "Right";
+    const byNeuron = (values: (key: string) => Float32Array): Map<string, Float32Array> => new Map(rows.keys.map((key) => [key, values(key)]));
+    const values = byNeuron((key) => activations.values(key));
+    const differs = i > 0 && view.state.compareColours === "difference";
+    return {
+      name, text, tokens, values, shown: differs ? byNeuron((key) => passage.values(key)) : values,
+      kin: passage.picture.kin ?? null, note: differs ? "difference to the left" : null,
+    };
+  });
   const drawn = new Set(picture.stripes.map(({ key }) => key));
   return {
     model: client.model,

@@ -1,5 +1,6 @@
 /** The commands that bring in a text: samples, and files that are chosen or dropped on the page. */
-import type { Command, Workbench } from "../workbench";
+import { EditorPanel } from "../panels";
+import type { Command, Passage, Workbench } from "../workbench";
 import { samples } from "./samples";
 import { FileError, readTextFile } from "./text-file";
 
@@ -19,7 +20,10 @@ export function textCommands(workbench: Workbench): Command[] {
   ];
 }
 
-/** Files that are dropped anywhere on the page are opened; otherwise the browser would leave the page for them. */
+/**
+ * Files that are dropped anywhere on the page are opened, in the text that they fall on; otherwise the browser would leave the
+ * page for them.
+ */
 export function openDroppedFiles(workbench: Workbench): void {
   const { classList } = document.documentElement;
   const carriesFiles = ({ dataTransfer }: DragEvent): boolean => dataTransfer?.types.includes("Files") === true;
@@ -36,28 +40,28 @@ export function openDroppedFiles(workbench: Workbench): void {
     if (!carriesFiles(event)) return;
     event.preventDefault();
     event.stopPropagation();
-    openFiles(workbench, event.dataTransfer?.files ?? null);
+    const editor = event.composedPath().find((target) => target instanceof EditorPanel);
+    openFiles(workbench, editor?.passage ?? workbench.text, event.dataTransfer?.files ?? null);
   }, options);
 }
 
 function chooseFile(workbench: Workbench): void {
   const input = document.createElement("input");
   input.type = "file";
-  input.addEventListener("change", () => { openFiles(workbench, input.files); });
+  input.addEventListener("change", () => { openFiles(workbench, workbench.text, input.files); });
   input.click();
 }
 
-function openFiles(workbench: Workbench, files: FileList | null): void {
+function openFiles(workbench: Workbench, passage: Passage, files: FileList | null): void {
   const [file] = files ?? [];
   if (file === undefined) return;
-  void open(workbench, file);
+  void open(workbench, passage, file);
   if (files !== null && files.length > 1) workbench.notices.notify(`Of ${files.length} files, only ${file.name} is opened.`);
 }
 
-async function open(workbench: Workbench, file: File): Promise<void> {
-  const { client, notices } = workbench;
+async function open({ client, notices }: Workbench, passage: Passage, file: File): Promise<void> {
   try {
-    workbench.replaceText(await readTextFile(file, client.limits?.documentCharacters ?? DEFAULT_CHARACTERS));
+    passage.replaceText(await readTextFile(file, client.limits?.documentCharacters ?? DEFAULT_CHARACTERS));
     notices.notify(`${file.name} is open. Undo in the text brings back what was there.`);
   } catch (error) {
     if (!(error instanceof FileError)) throw error;

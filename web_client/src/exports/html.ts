@@ -6,9 +6,10 @@
  */
 import { formatValue, visibleText } from "../editor/format";
 import { escapeMarkup } from "./escape";
-import { formatBound } from "./legend";
-import { linesOf, type Paint, painter, type Piece, signOf } from "./pieces";
+import { ACCENT, formatBound, kinText, titleOf } from "./legend";
+import { kinOf, linesOf, type Paint, painter, type Piece, signOf } from "./pieces";
 import { drawn, type ExportDocument, type ExportNeuron, INK, modelLine, PAPER, type Snapshot, striped, washed } from "./snapshot";
+import { Kin } from "../editor/source";
 import { buckets } from "../colour/palette";
 
 /** Pixels, with the gap below. */
@@ -32,7 +33,7 @@ export function toHtml(snapshot: Snapshot): string {
 <main>
 <h1>${escapeMarkup(heading)}</h1>
 ${legend(snapshot)}
-${documents.map((document) => `${several ? `<h2>${escapeMarkup(document.name)}</h2>\n` : ""}<div class="text">
+${documents.map((document) => `${several ? `<h2>${escapeMarkup(titleOf(document))}</h2>\n` : ""}<div class="text">
 ${linesHtml(snapshot, document)}
 </div>`).join("\n")}
 </main>
@@ -81,6 +82,8 @@ td.n+td{padding-right:.5em}
 .break::before{content:"↵";padding:0 2px}
 .special::before,.context::before{content:attr(data-sign);font-size:10px;font-weight:600;padding:0 4px}
 .line>:is(.special,.context):first-child{float:left;width:38px;margin:${2 + room / 2}px 8px 0 -46px;text-align:center;line-height:20px;padding-top:0}
+.replaced{text-decoration:overline 2px ${ACCENT}}
+.alone{text-decoration:overline dotted 2px ${ACCENT}}
 .begins{border-top:1px dashed #5c636b;margin-left:-46px;padding-left:46px}
 @page{margin:15mm}
 @media print{body{margin:0;padding:0;max-width:none}tr,.line{break-inside:avoid}}
@@ -98,7 +101,7 @@ function legend(snapshot: Snapshot): string {
   return `<table class="legend"><caption>${escapeMarkup(modelLine(snapshot.model))}</caption>
 <tbody>
 ${rows.join("\n")}
-</tbody></table>`;
+</tbody></table>${snapshot.documents.length > 1 ? `\n<p>${kinText}</p>` : ""}`;
 }
 
 function scaleHtml({ hue }: ExportNeuron, colour: (hue: number, bucket: number) => string | null): string {
@@ -115,6 +118,8 @@ function linesHtml(snapshot: Snapshot, document: ExportDocument): string {
   }).join("\n");
 }
 
+const KIN_CLASSES: Readonly<Record<Kin, readonly string[]>> = { [Kin.same]: [], [Kin.replaced]: ["replaced"], [Kin.alone]: ["alone"] };
+
 function pieceHtml({ neurons }: Snapshot, document: ExportDocument, paint: (piece: Piece) => Paint, piece: Piece): string {
   const { kind, text, first, last } = piece;
   if (last < first) return textHtml(text);
@@ -125,11 +130,14 @@ function pieceHtml({ neurons }: Snapshot, document: ExportDocument, paint: (piec
   })];
   const told = Array.from({ length: last - first + 1 }, (_, i) => {
     const { id, text: own } = document.tokens.at(first + i);
-    const values = neurons.map(({ key }) => `${key} ${formatValue(document.values.get(key)?.[first + i] ?? NaN)}`);
+    const values = neurons.map(({ key }) => {
+      const [value, shown] = [document.values, document.shown].map((all) => all.get(key)?.[first + i] ?? NaN) as [number, number];
+      return `${key} ${formatValue(value)}${document.note === null ? "" : ` (${document.note} ${formatValue(shown)})`}`;
+    });
     return [`${visibleText(own)} · token ${first + i} · id ${id}`, ...values].join("\n");
   });
   const attributes = [
-    `class="t${kind === "text" ? "" : ` ${kind}`}"`,
+    `class="${["t", ...(kind === "text" ? [] : [kind]), ...KIN_CLASSES[kinOf(document, piece)]].join(" ")}"`,
     `title="${escapeMarkup(told.join("\n"))}"`,
     ...(colours.length === 0 ? [] : [`style="${colours.join(";")}"`]),
     ...(kind === "special" || kind === "context" ? [`data-sign="${signOf(piece)}"`] : []),

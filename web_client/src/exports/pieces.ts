@@ -4,6 +4,7 @@
  */
 import { bucketsOf } from "../colour/scale";
 import { cellsOf, strongest } from "../editor/cells";
+import { Kin } from "../editor/source";
 import { type ExportDocument, type ExportNeuron, type Snapshot, striped, washed } from "./snapshot";
 
 export interface Piece {
@@ -58,6 +59,12 @@ export function signOf({ kind }: Piece): string {
   return kind === "special" ? "BOS" : "⋯";
 }
 
+/** How a piece's tokens stand to the text beside theirs; what has no equal there counts. */
+export function kinOf({ kin }: ExportDocument, { first, last }: Piece): Kin {
+  const found = kin?.subarray(first, last + 1).find((one) => one !== Kin.same);
+  return (found ?? Kin.same) as Kin;
+}
+
 /** Colours of a piece, `#rrggbb`; null where there is none. */
 export interface Paint {
   /** Behind the text. */
@@ -68,7 +75,7 @@ export interface Paint {
 
 /** Gives the colours that the pieces of a document have on the page. */
 export function painter({ focus, stripes }: Snapshot, document: ExportDocument): (piece: Piece) => Paint {
-  const bucketsIn = ({ key, scale }: ExportNeuron): Int8Array => bucketsOf(document.values.get(key) ?? [], scale);
+  const bucketsIn = ({ key, scale }: ExportNeuron): Int8Array => bucketsOf(document.shown.get(key) ?? [], scale);
   const behind = focus === null ? null : { hue: focus.hue, buckets: bucketsIn(focus) };
   const under = stripes.map((neuron) => ({ hue: neuron.hue, buckets: bucketsIn(neuron) }));
   return (piece) => {

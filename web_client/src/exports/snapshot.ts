@@ -22,6 +22,12 @@ export interface ExportDocument {
   readonly tokens: TokenList;
   /** By neuron, one number a token; NaN where there is none. */
   readonly values: ReadonlyMap<string, ArrayLike<number>>;
+  /** What the colours show: the values, or how far they are from those of the text beside this one. */
+  readonly shown: ReadonlyMap<string, ArrayLike<number>>;
+  /** `Kin` of each token, where there is another text beside this one. */
+  readonly kin: Uint8Array | null;
+  /** What the colours are, where that goes without saying for none but the values. */
+  readonly note: string | null;
 }
 
 export interface Snapshot {

@@ -6,11 +6,12 @@
  */
 import { charactersOf, columnsOf, isRightToLeft } from "./columns";
 import { escapeMarkup, visibleControls } from "./escape";
-import { formatBound } from "./legend";
+import { ACCENT, formatBound, kinText, titleOf } from "./legend";
 import { type Layout, layOut, SIGN } from "./layout";
-import { type Line, linesOf, painter, signOf } from "./pieces";
+import { kinOf, type Line, linesOf, painter, signOf } from "./pieces";
 import { drawn, type ExportDocument, INK, modelLine, PAPER, type Snapshot, striped, washed } from "./snapshot";
 import { buckets } from "../colour/palette";
+import { Kin } from "../editor/source";
 
 export interface Picture {
   readonly svg: string;
@@ -44,10 +45,14 @@ export function toSvg(snapshot: Snapshot, columns: number): Picture {
   const legend = legendSvg(snapshot, MARGIN + columnsUsed * ADVANCE);
   const parts: string[] = [];
   let y = EDGE + legend.height + 10;
+  if (several) {
+    parts.push(label(EDGE, y + 6, kinText, { size: 11, colour: QUIET }));
+    y += 14;
+  }
   documents.forEach((document, i) => {
     const layout = layouts[i] as Layout;
     if (several) {
-      parts.push(label(EDGE, y + 14, document.name, { weight: 600, size: 12 }));
+      parts.push(label(EDGE, y + 14, titleOf(document), { weight: 600, size: 12 }));
       y += 22;
     }
     parts.push(
@@ -94,6 +99,10 @@ function textSvg(snapshot: Snapshot, document: ExportDocument, { placed }: Layou
         if (colour !== null) found.push(rect(x + part * share, y + BOX + 1 + i * STRIPE, share, STRIPE - 1, colour));
       });
     });
+    const kin = kinOf(document, piece);
+    if (kin !== Kin.same && piece.kind === "text") {
+      found.push(`<path d="M${at(x)} ${at(y + 2)}H${at(x + width)}" stroke="${ACCENT}" stroke-width="1.5"${kin === Kin.alone ? ` stroke-dasharray="1.5 2"` : ""}/>`);
+    }
     if (piece.kind === "text") {
       found.push(rect(x + width - 0.5, y, 0.5, BOX, "#c9ccc8"), ...glyphs(text, x, y + BASE, column));
     } else if (piece.kind === "break") {

@@ -20,7 +20,7 @@ import { StatusPanel } from "./status";
 import { Strip } from "./strip";
 import { TopPanel } from "./top";
 
-export type { EditorPanel };
+export { EditorPanel };
 
 export function definePanels(): void {
   customElements.define("neuro-top", TopPanel);

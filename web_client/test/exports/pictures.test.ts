@@ -1,8 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { bucketOf, STEPS } from "../../src/colour/scale";
+import { formatValue } from "../../src/editor/format";
+import { Kin } from "../../src/editor/source";
+import { toCsv } from "../../src/exports/data";
 import { visibleControls } from "../../src/exports/escape";
 import { toHtml } from "../../src/exports/html";
+import { ACCENT } from "../../src/exports/legend";
 import { INK, PAPER, striped, washed } from "../../src/exports/snapshot";
 import { toSvg } from "../../src/exports/svg";
 import { cut, documentOf, neuron, snapshotOf, valuesOf } from "./snapshots";
@@ -100,6 +104,24 @@ describe("the coloured text as SVG", () => {
     expect(narrow.width).toBeLessThan(wide.width);
     expect(narrow.height).toBeGreaterThan(wide.height);
     expect(wide.width).toBeLessThan(120 * 8.4 + 90);
+  });
+});
+
+describe("two texts", () => {
+  it("are told apart by name; the second shows differences, and what has no equal in the first", () => {
+    const left = { ...documentOf("one two"), name: "Left" };
+    const right = documentOf("one three");
+    const shown = new Map([["L0N1", [0, 0.5, -1]]]);
+    const kin = Uint8Array.of(Kin.same, Kin.same, Kin.replaced);
+    const snapshot = snapshotOf([left, { ...right, name: "Right", note: "difference", shown, kin }], 0);
+    const html = toHtml(snapshot);
+    expect([...html.matchAll(/<h2>(.*?)<\/h2>/g)].map(([, name]) => name)).toEqual(["Left", "Right: difference"]);
+    const value = formatValue(valuesOf(right, "L0N1")[2] ?? NaN);
+    expect(html).toMatch(new RegExp(`class="t replaced" title="· ?three · token 2 · id \\d+\nL0N1 ${value} \\(difference −1\\.000\\)" style="--b:${washed(0, -STEPS)}"`));
+    const { svg } = toSvg(snapshot, 40);
+    expect(svg).toContain(">Right: difference</text>");
+    expect([...svg.matchAll(new RegExp(`stroke="${ACCENT}"`, "g"))].length).toBe(1);
+    expect(toCsv(snapshot)).toContain(`"Right",2,`);
   });
 });
 

@@ -18,7 +18,8 @@ export function neuron(key: string, hue: number, more: Partial<ExportNeuron> = {
 
 export function documentOf(text: string, tokens: readonly Token[] = tokenize(text), name = "Text"): ExportDocument {
   const list = TokenList.of(tokens);
-  return { name, text, tokens: list, values: new Map(KEYS.map((key) => [key, activations(key, tokens)])) };
+  const values = new Map(KEYS.map((key) => [key, activations(key, tokens)]));
+  return { name, text, tokens: list, values, shown: values, kin: null, note: null };
 }
 
 export function snapshotOf(documents: readonly ExportDocument[], stripes = 2): Snapshot {
