@@ -46,6 +46,13 @@ async ([version, neurons]) => {
 }
 """
 
+# What a person does to the heatmap, as events of the page; each gives the ms until it is painted.
+HEATMAP_ACTIONS = {
+    "zoomed": "(canvas, step) => probe.wheel(canvas, { deltaY: step % 20 < 10 ? -40 : 40, ctrlKey: true })",
+    "moved": "(canvas, step) => probe.wheel(canvas, step < 2 ? { deltaY: -60, ctrlKey: true } : { deltaX: 30 })",
+    "pointed at": "(canvas, step) => probe.point(canvas, 200 + 9 * step, 90)",
+}
+
 NEURONS = ["L0N125", "L0N468", "L1N234", "L1N748", "L2N99", "L2N519", "L3N615", "L3N1019"]
 ONE, ONE_PLACE = "L3N615", (3, 615)
 
@@ -130,6 +137,7 @@ class Sizes:
     tokens: int = 500
     long: int = 4000
     keys: int = 40
+    heatmap: int = 200
 
 
 class Bench:
@@ -180,6 +188,29 @@ class Bench:
             yield from _median_and_95("  all colours", [key.colours for key in keys])
             yield from _median_and_95("  the page alone", [key.page for key in keys])
         typist.page.close()
+
+    def heatmap(self) -> Iterator[Row]:
+        """Many neurons over a text of several contexts, on one canvas."""
+        layers, numbers = 4, self._sizes.heatmap // 4
+        neurons = [f"L{layer}N{number}" for layer in range(layers) for number in range(numbers)]
+        typist = Typist(self._browser, self._url, neurons)
+        typist.write(self.text(self._sizes.long))
+        typist.caret(1)
+        page = typist.page
+        name = f"heatmap, {len(neurons)} neurons x {self._sizes.long} tokens: "
+        plain = [key.own for key in typist.type(_typed(self._sizes.keys // 2))]
+        page.keyboard.press("F8")
+        canvas = page.get_by_test_id("heatmap-canvas")
+        for what, action in HEATMAP_ACTIONS.items():
+            # At the frame after the action, painting of everything on the page included.
+            times = [canvas.evaluate(action, step) for step in range(self._sizes.keys)]
+            yield from _median_and_95(f"{name}{what}, painted", times, "<= 50")
+        page.get_by_test_id("heatmap-sort").select_option("similarity")
+        page.wait_for_timeout(1000)
+        with_it = [key.own for key in typist.type(_typed(self._sizes.keys // 2))]
+        yield Row(f"{name}a character, sorted by similarity", statistics.median(with_it), "ms")
+        yield Row("  the same without the heatmap", statistics.median(plain), "ms")
+        page.close()
 
     def peer(self, model: str) -> Iterator[Row]:
         """One neuron, in turn with the notebook's way."""
@@ -267,6 +298,8 @@ def measure(sizes: Sizes, tell: Callable[[str], None]) -> Iterator[Row]:
             yield from bench.edits()
             tell("a long text")
             yield from bench.long()
+            tell("the heatmap")
+            yield from bench.heatmap()
             tell("the notebook's way")
             yield from bench.peer("embedded model")
         larger = stack.enter_context(_distilgpt2_shaped(embedded))

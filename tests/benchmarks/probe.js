@@ -86,5 +86,26 @@
     return await presentation() - begun;
   };
 
-  window.probe = { measure, show };
+  /** How long it takes from an action in the page to the frame that shows what it did. */
+  const after = async (action) => {
+    await new Promise(requestAnimationFrame);
+    await new Promise((resolve) => setTimeout(resolve, 5)); // between two frames, as people act
+    const begun = performance.now();
+    action();
+    await new Promise(requestAnimationFrame);
+    return await presentation() - begun;
+  };
+
+  const send = (element, event) => after(() => element.dispatchEvent(event));
+  const wheel = (element, turn) => {
+    const { left, top, width, height } = element.getBoundingClientRect();
+    const place = { clientX: left + width / 2, clientY: top + height / 2 };
+    return send(element, new WheelEvent("wheel", { ...place, ...turn, bubbles: true, cancelable: true }));
+  };
+  const point = (element, across, down) => {
+    const { left, top } = element.getBoundingClientRect();
+    return send(element, new PointerEvent("pointermove", { clientX: left + across, clientY: top + down, bubbles: true }));
+  };
+
+  window.probe = { measure, point, show, wheel };
 })();

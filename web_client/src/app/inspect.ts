@@ -55,6 +55,6 @@ export function inspector(workbench: Workbench) {
     get connection() { return client.state.kind; },
     get model() { return client.model; },
     get lastDone() { return workbench.lastDone; },
-    get latency() { return workbench.text.latency; },
+    get latency() { return workbench.edited.latency; },
   });
 }

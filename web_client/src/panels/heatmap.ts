@@ -6,10 +6,10 @@
  */
 import { css, html, nothing, type PropertyDeclarations, type TemplateResult } from "lit";
 import { hueClass } from "../colour/palette";
+import { systemDark, themeOf } from "../colour/theme";
 import type { Scale } from "../colour/scale";
 import { formatValue, visibleText } from "../editor/format";
 import { comparable, type Passage, ROW_SORTS, RowOrder, type RowSort } from "../workbench";
-import { fitCanvas, onSystemTheme, themeOf } from "./canvas";
 import { type Axes, type Cell, cellAt, type GridWindow, pan, place, type Placed, reveal, wholeGrid, zoom } from "./grid-window";
 import { type HeatColours, type HeatLayout, HeatPicture, type HeatRow, type HeatScene, layOut, type Tree } from "./heatmap-picture";
 import { Panel } from "./panel";
@@ -20,6 +20,8 @@ const SORT_TITLES: Record<RowSort, string> = { order: "as listed", max: "by maxi
 /** Orders that depend on values are looked for after so long without new ones. */
 const REST_MS = 250;
 const ZOOM_STEP = 1.4;
+/** After so long without a turn of the wheel, the pointer points again. */
+const STILL_MS = 120;
 /** A pointer that moved less than this was a click. */
 const CLICK_REACH = 4;
 const LONGEST_LABEL = 9;
@@ -81,8 +83,9 @@ export class HeatmapPanel extends Panel {
   #followed: { readonly passage: Passage; readonly stop: () => void } | null = null;
   readonly #pointers = new Map<number, { readonly x: number; readonly y: number }>();
   #moved = 0;
-  #stops: readonly (() => void)[] = [];
-  readonly #resized = new ResizeObserver(() => { this.#paint(); });
+  #still: ReturnType<typeof setTimeout> | null = null;
+  readonly #repaint = (): void => { this.#paint(); };
+  readonly #resized = new ResizeObserver(this.#repaint);
 
   constructor() {
     super();
@@ -93,13 +96,13 @@ export class HeatmapPanel extends Panel {
 
   override connectedCallback(): void {
     super.connectedCallback();
-    this.#stops = [onSystemTheme(() => { this.#paint(); })];
+    systemDark.addEventListener("change", this.#repaint);
     this.#resized.observe(this);
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
-    for (const stop of this.#stops) stop();
+    systemDark.removeEventListener("change", this.#repaint);
     this.#followed?.stop();
     this.#followed = null;
     this.#resized.disconnect();
@@ -270,10 +273,12 @@ export class HeatmapPanel extends Panel {
     const context = canvas?.getContext("2d") ?? null;
     this.#layout = null;
     if (canvas === null || context === null || canvas.clientWidth === 0) return;
-    fitCanvas(canvas);
+    const width = Math.round(canvas.clientWidth * devicePixelRatio);
+    const height = Math.round(canvas.clientHeight * devicePixelRatio);
+    if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
     const style = getComputedStyle(canvas);
     const colours: HeatColours = {
-      theme: themeOf(style), text: style.color, muted: style.caretColor, accent: style.outlineColor, line: style.textDecorationColor,
+      theme: themeOf(canvas), text: style.color, muted: style.caretColor, accent: style.outlineColor, line: style.textDecorationColor,
       nothing: style.columnRuleColor, mono: style.fontFamily,
     };
     const { rows } = this.workbench;
@@ -382,6 +387,7 @@ export class HeatmapPanel extends Panel {
     const before = this.#pointers.get(event.pointerId);
     const layout = this.#layout;
     if (before === undefined || layout === null) {
+      if (this.#still !== null) clearTimeout(this.#still);
       this.#point(this.#placeAt(event));
       return;
     }
@@ -411,6 +417,7 @@ export class HeatmapPanel extends Panel {
   };
 
   readonly #leave = (): void => {
+    if (this.#still !== null) clearTimeout(this.#still);
     this.#point(null);
   };
 
@@ -432,9 +439,11 @@ export class HeatmapPanel extends Panel {
       if (after.x === before.x && after.y === before.y) return; // the page's own scrolling goes on
       event.preventDefault();
     }
-    this.#window = window;
-    this.#point(this.#placeAt(event));
-    this.#paint();
+    // What comes under the pointer on the way is not pointed at: the text would be drawn anew at each step.
+    this.#point(null);
+    if (this.#still !== null) clearTimeout(this.#still);
+    this.#still = setTimeout(() => { this.#point(this.#placeAt(event)); }, STILL_MS);
+    this.#look(window);
   };
 
   // ------------------------------------------------------------------ keyboard

@@ -33,7 +33,7 @@ export class LatencyPanel extends Panel {
 
   override connectedCallback(): void {
     super.connectedCallback();
-    this.#stopLatency = this.workbench.text.on("latency", () => { this.requestUpdate(); });
+    this.#stopLatency = this.workbench.on("latency", () => { this.requestUpdate(); });
   }
 
   override disconnectedCallback(): void {
@@ -42,7 +42,7 @@ export class LatencyPanel extends Panel {
   }
 
   override render(): TemplateResult {
-    const { latency } = this.workbench.text;
+    const { latency } = this.workbench.edited;
     const total = latency === null ? "– ms" : `${Math.round(latency.totalMs)} ms`;
     const ms = (part: LatencyPart): number => latency?.parts[part] ?? 0;
     return html`
@@ -59,7 +59,7 @@ export class LatencyPanel extends Panel {
 
   /** As properties: a style attribute would break the content policy. */
   protected override updated(): void {
-    const { latency } = this.workbench.text;
+    const { latency } = this.workbench.edited;
     for (const part of LATENCY_PARTS) {
       const piece = this.renderRoot.querySelector<HTMLElement>(`.bar .${part}`);
       if (piece !== null) piece.style.flexGrow = String(latency?.parts[part] ?? 0);

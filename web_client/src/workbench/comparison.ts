@@ -45,6 +45,8 @@ export class Comparison {
       right.on("restate", () => { this.#restated(); left.redraw(); }),
       left.on("cursor", (kind) => { this.#follow(left, right, kind); }),
       right.on("cursor", (kind) => { this.#follow(right, left, kind); }),
+      left.on("revealed", (token) => { this.#reveal(left, right, token); }),
+      right.on("revealed", (token) => { this.#reveal(right, left, token); }),
     ];
     left.look(this.#lens("left"));
     right.look(this.#lens("right"));
@@ -134,11 +136,25 @@ export class Comparison {
   }
 
   #follow(leading: Passage, other: Passage, kind: "pointer" | "caret"): void {
+    this.#lead(leading, () => {
+      const partner = this.#partner(leading, kind === "pointer" ? leading.hovered : leading.caretToken);
+      if (kind === "pointer") other.hover(partner);
+      else other.caret(partner);
+    });
+  }
+
+  #reveal(leading: Passage, other: Passage, token: number): void {
+    this.#lead(leading, () => {
+      const partner = this.#partner(leading, token);
+      if (partner !== null) other.reveal(partner);
+    });
+  }
+
+  /** What the other passage does in return is not followed back. */
+  #lead(leading: Passage, follow: () => void): void {
     if (this.#leading !== null) return;
     this.#leading = leading;
-    const partner = this.#partner(leading, kind === "pointer" ? leading.hovered : leading.caretToken);
-    if (kind === "pointer") other.hover(partner);
-    else other.caret(partner);
+    follow();
     this.#leading = null;
   }
 

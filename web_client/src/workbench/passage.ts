@@ -23,6 +23,8 @@ export interface PassageEvents {
   replace: string;
   /** Bring this offset of the text into view. */
   reveal: number;
+  /** This token was brought into view. */
+  revealed: number;
   /** Let a person search the text. */
   find: undefined;
 }
@@ -187,7 +189,9 @@ export class Passage extends Emitter<PassageEvents> implements TokenSource {
 
   /** Bring a token into view, and the caret to its end. */
   reveal(token: number): void {
-    if (token < this.document.tokens.length) this.emit("reveal", this.document.tokens.at(token).to);
+    if (token >= this.document.tokens.length) return;
+    this.emit("reveal", this.document.tokens.at(token).to);
+    this.emit("revealed", token);
   }
 
   /** Let a person search the text, where there is an editor. */

@@ -22,6 +22,8 @@ import { View } from "./view";
 const OTHER = "neuroscope:other";
 
 export interface WorkbenchEvents {
+  /** An edit is on the screen with all its values. Not a `change`: nothing else is different. */
+  latency: undefined;
   change: undefined;
 }
 
@@ -32,6 +34,7 @@ export class Workbench extends Emitter<WorkbenchEvents> {
   readonly notices = new Notices();
   readonly text: Passage;
   #comparison: Comparison | null = null;
+  #edited: Passage;
   /** The text beside the text, kept while there is none to be seen: the next comparison goes on with it. */
   #other: Passage | null = null;
   readonly discovery: Discovery;
@@ -46,6 +49,7 @@ export class Workbench extends Emitter<WorkbenchEvents> {
     const told = (): void => { this.#changed(); };
     this.rows = new Rows(client);
     this.text = this.#passage(document);
+    this.#edited = this.text;
     this.discovery = new Discovery(this);
     this.text.on("change", told); // as at another row, and at the connection's state
     this.rows.on("point", told);
@@ -99,6 +103,11 @@ export class Workbench extends Emitter<WorkbenchEvents> {
   /** The page's texts, from left to right. */
   get passages(): readonly Passage[] {
     return this.#comparison === null ? [this.text] : [this.text, this.#comparison.right];
+  }
+
+  /** The text that was edited last. */
+  get edited(): Passage {
+    return this.passages.includes(this.#edited) ? this.#edited : this.text;
   }
 
   /** Put a text beside the text. */
@@ -180,7 +189,7 @@ export class Workbench extends Emitter<WorkbenchEvents> {
 
   /** The last change that was answered completely. */
   get lastDone(): Done | null {
-    return this.text.lastDone;
+    return this.edited.lastDone;
   }
 
   // ------------------------------------------------------------------ state
@@ -240,7 +249,10 @@ export class Workbench extends Emitter<WorkbenchEvents> {
   }
 
   #passage(document: NeuroscopeDocument): Passage {
-    return new Passage(document, this.client, this.rows, { scale: (key) => this.scale(key), stripes: () => this.view.state.stripes });
+    const passage = new Passage(document, this.client, this.rows, { scale: (key) => this.scale(key), stripes: () => this.view.state.stripes });
+    document.on("change", () => { this.#edited = passage; });
+    passage.on("latency", () => { this.emit("latency", undefined); });
+    return passage;
   }
 
   /** Begin or end the comparison. The first begins with a copy of the text, ready to be changed in one place. */

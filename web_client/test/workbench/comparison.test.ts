@@ -126,6 +126,12 @@ describe("a comparison", () => {
     expect(workbench.cursor).toBe(3);
     left.caret(5);
     expect(comparison.cursor).toEqual({ left: 5, right: null });
+    const revealed: [string, number][] = [];
+    for (const passage of [left, right]) passage.on("revealed", (token) => revealed.push([passage === left ? "left" : "right", token]));
+    right.reveal(7);
+    left.reveal(5); // has no partner
+    expect(revealed).toContainEqual(["left", 6]);
+    expect(revealed.length).toBe(3);
     workbench.view.set({ compare: false });
     right.caret(1);
     expect(left.caretToken).toBe(5);
