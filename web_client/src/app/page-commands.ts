@@ -40,5 +40,10 @@ export const shortcuts: readonly Shortcut[] = [
   { group: "Text", keys: "Escape", title: "One caret again; close the search" },
   { group: "Text", keys: "Tab", title: "On to the neurons: in the text it types nothing" },
   { group: "Text", keys: "Shift-Tab", title: "Back to the line over the text" },
+  { group: "In the heatmap", keys: "ArrowRight", title: "The next token; other arrow keys, Home, End and Page keys likewise, with Ctrl further" },
+  { group: "In the heatmap", keys: "Enter", title: "Colour the text by the neuron, and go to the token" },
+  { group: "In the heatmap", keys: "+", title: "Larger; as the wheel with Ctrl" },
+  { group: "In the heatmap", keys: "-", title: "Smaller" },
+  { group: "In the heatmap", keys: "0", title: "Everything" },
   { group: "In the list of neurons", keys: "Enter", title: "Colour the text by it; add it" },
 ];

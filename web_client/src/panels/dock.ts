@@ -12,7 +12,7 @@ let height = USUAL;
 export class Dock extends LitElement {
   static override properties: PropertyDeclarations = { label: {} };
   static override styles = [base, css`
-    :host { position: relative; display: flex; flex-direction: column; flex: none; border-top: 1px solid var(--line); min-height: 0; }
+    :host { position: relative; display: flex; flex-direction: column; flex: none; max-height: 70vh; border-top: 1px solid var(--line); min-height: 0; }
     .handle { position: absolute; inset: -4px 0 auto; height: 8px; cursor: row-resize; touch-action: none; z-index: 5; }
     .handle:hover, .handle:focus-visible, .handle:active { background: linear-gradient(var(--accent), var(--accent)) center / 100% 2px no-repeat; outline: none; }
     ::slotted(*) { flex: 1; min-height: 0; }

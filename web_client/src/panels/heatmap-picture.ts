@@ -41,7 +41,6 @@ export interface HeatColours {
   readonly theme: Theme;
   readonly text: string;
   readonly muted: string;
-  readonly line: string;
   readonly accent: string;
   readonly nothing: string;
   readonly mono: string;

@@ -49,7 +49,7 @@ export class HeatmapPanel extends Panel {
     canvas {
       display: block; width: 100%; height: 100%; touch-action: pan-y; cursor: crosshair; font-family: var(--mono);
       color: var(--text); outline: 0 solid var(--accent); background: var(--page); caret-color: var(--muted);
-      text-decoration-color: var(--line); column-rule-color: var(--hover);
+      column-rule-color: var(--hover);
     }
     canvas.moving { cursor: grabbing; }
     .readout {
@@ -278,7 +278,7 @@ export class HeatmapPanel extends Panel {
     if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
     const style = getComputedStyle(canvas);
     const colours: HeatColours = {
-      theme: themeOf(canvas), text: style.color, muted: style.caretColor, accent: style.outlineColor, line: style.textDecorationColor,
+      theme: themeOf(canvas), text: style.color, muted: style.caretColor, accent: style.outlineColor,
       nothing: style.columnRuleColor, mono: style.fontFamily,
     };
     const { rows } = this.workbench;
@@ -414,6 +414,7 @@ export class HeatmapPanel extends Panel {
     this.#point(place);
     this.cell = place;
     this.#go(place);
+    this.renderRoot.querySelector<HTMLElement>(".grid")?.focus({ preventScroll: true }); // a finger gives it none by itself
   };
 
   readonly #leave = (): void => {
