@@ -20,6 +20,8 @@ const SORT_TITLES: Record<RowSort, string> = { order: "as listed", max: "by maxi
 /** Orders that depend on values are looked for after so long without new ones. */
 const REST_MS = 250;
 const ZOOM_STEP = 1.4;
+/** At most so often the rest of the page is told where a moving pointer is. */
+const SHARE_MS = 60;
 /** After so long without a turn of the wheel, the pointer points again. */
 const STILL_MS = 120;
 /** A pointer that moved less than this was a click. */
@@ -83,6 +85,8 @@ export class HeatmapPanel extends Panel {
   #followed: { readonly passage: Passage; readonly stop: () => void } | null = null;
   readonly #pointers = new Map<number, { readonly x: number; readonly y: number }>();
   #moved = 0;
+  #sharing: ReturnType<typeof setTimeout> | null = null;
+  #sharedAt = -Infinity;
   #still: ReturnType<typeof setTimeout> | null = null;
   readonly #repaint = (): void => { this.#paint(); };
   readonly #resized = new ResizeObserver(this.#repaint);
@@ -284,7 +288,8 @@ export class HeatmapPanel extends Panel {
     const { rows } = this.workbench;
     const { tokens } = this.#passage.document;
     const scene: HeatScene = {
-      rows: this.#rows, window: this.#window, tree: this.#tree(), focus: rows.focus, pointed: rows.pointed, cursor: this.#passage.cursor,
+      rows: this.#rows, window: this.#window, tree: this.#tree(), focus: rows.focus, pointed: this.pointed?.key ?? rows.pointed,
+      cursor: this.pointed?.token ?? this.#passage.cursor,
       cell: this.attended ? this.#cellOf(this.cell) : null,
       tokens: {
         length: tokens.length,
@@ -372,6 +377,19 @@ export class HeatmapPanel extends Panel {
 
   #point(place: Place | null): void {
     this.pointed = place;
+    this.#share(place);
+  }
+
+  /** Tell the rest of the page. It draws the text anew for each token, so a moving pointer is told of now and then. */
+  #share(place: Place | null): void {
+    if (this.#sharing !== null) clearTimeout(this.#sharing);
+    const wait = place === null ? 0 : this.#sharedAt + SHARE_MS - performance.now();
+    if (wait > 0) {
+      this.#sharing = setTimeout(() => { this.#share(place); }, wait);
+      return;
+    }
+    this.#sharing = null;
+    this.#sharedAt = performance.now();
     this.workbench.rows.point(place?.key ?? null);
     this.#passage.hover(place?.token ?? null);
   }
@@ -478,8 +496,7 @@ export class HeatmapPanel extends Panel {
       this.cell = this.#placeOf(held);
       this.#window = reveal(this.#window, grid, held);
       this.pointed = null;
-      this.workbench.rows.point(this.cell?.key ?? null);
-      this.#passage.hover(this.cell?.token ?? null);
+      this.#share(this.cell);
     }
     event.preventDefault();
   };
