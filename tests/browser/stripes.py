@@ -1,6 +1,6 @@
-"""Reads the stripes back from their canvas and holds them against the tokens that they lie under.
+"""Reads the stripes back from their canvases and holds them against the tokens that they lie under.
 
-Nothing is known here of how they are laid out: under the middle of each token the canvas is read from its text down to
+Nothing is known here of how they are laid out: under the middle of each token the picture is read from its text down to
 the next line's, and the stripes found there have to be those of the token's values, in the order of the rows.
 """
 
@@ -49,15 +49,24 @@ READ_STRIPES = r"""
 
     window.readStripes = ({ hidden, slate, colours }) => {
         const scroller = stripesScroller();
-        const canvas = scroller.querySelector("canvas.neuro-stripes");
+        const canvases = [...scroller.querySelectorAll(".neuro-stripes canvas")];
         const content = scroller.querySelector(".cm-content");
         const { text, tokens, neurons, focus } = window.neuroscope;
         const lanes = neurons.filter((key) => key !== focus && !hidden.includes(key)).slice(0, 8);
-        if (canvas.hidden || canvas.width === 0) return { lanes, found: [], drawn: false };
-        const box = canvas.getBoundingClientRect();
-        const density = canvas.width / box.width;
+        const pictures = canvases.map((canvas) => {
+            const { width, height } = canvas;
+            const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
+            return { box: canvas.getBoundingClientRect(), width, height, data };
+        });
+        const pixel = (x, y) => {
+            const picture = pictures.find(({ box }) => y >= box.top && y < box.bottom);
+            if (picture === undefined || x < picture.box.left || x >= picture.box.right) return [0, 0, 0, 0];
+            const { box, width, height, data } = picture;
+            const column = Math.floor(((x - box.left) / box.width) * width);
+            const row = Math.floor(((y - box.top) / box.height) * height);
+            return data.subarray((row * width + column) * 4, (row * width + column) * 4 + 4);
+        };
         const view = scroller.getBoundingClientRect();
-        const { data, width, height } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
         const { nodes, signs } = standing(content, text);
         const range = document.createRange();
         const places = [];
@@ -92,17 +101,13 @@ READ_STRIPES = r"""
         for (const [token, x, rect] of places) {
             const middle = (rect.top + rect.bottom) / 2;
             if (middle < view.top || middle + lineHeight > Math.min(view.bottom, innerHeight)) continue;
-            const column = Math.floor((x - box.left) * density);
-            const top = Math.floor((middle + 8 - box.top) * density);
-            const bottom = Math.floor((middle + lineHeight - 8 - box.top) * density);
             const runs = [];
             let before = null;
-            for (let y = top; y < bottom; y++) {
-                const at = (y * width + column) * 4;
-                const alpha = y < 0 || y >= height || column < 0 || column >= width ? 0 : data[at + 3];
+            for (let y = middle + 8; y < middle + lineHeight - 8; y += 1 / devicePixelRatio) {
+                const [red, green, blue, alpha] = pixel(x, y);
                 if (alpha === 0) { before = null; continue; }
-                const pixel = [data[at], data[at + 1], data[at + 2]];
-                const [name] = named.reduce((best, one) => (near(one[1], pixel) < near(best[1], pixel) ? one : best));
+                const colour = [red, green, blue];
+                const [name] = named.reduce((best, one) => (near(one[1], colour) < near(best[1], colour) ? one : best));
                 if (before === null || before[0] !== name || Math.abs(before[1] - alpha) > 4) {
                     before = [name, alpha];
                     runs.push(before);
@@ -112,7 +117,7 @@ READ_STRIPES = r"""
                 .filter(([, bucket]) => bucket !== 0 && bucket !== -128);
             found.push({ token, runs, wanted });
         }
-        return { lanes, found, drawn: data.some((part) => part !== 0) };
+        return { lanes, found, drawn: pictures.some(({ data }) => data.some((part) => part !== 0)) };
     };
     window.stripesScroller = () => within(document, "neuro-page", "neuro-editor", ".cm-scroller");
     window.inksOf = inks;

@@ -12,16 +12,10 @@ import { type Cell, cellsOf } from "./cells";
 export interface Piece {
   readonly left: number;
   readonly right: number;
-  /** Middle of its visual line. */
-  readonly middle: number;
+  /** Where the text's own box ends below. */
+  readonly bottom: number;
   readonly first: number;
   readonly last: number;
-}
-
-export interface Pieces {
-  readonly list: readonly Piece[];
-  /** Height of the text's own box in a line; null where no text was seen. */
-  readonly textHeight: number | null;
 }
 
 /** From the window's coordinates to those of the scrolled area. */
@@ -38,40 +32,105 @@ export function frameOf({ scaleX, scaleY, scrollDOM }: EditorView): Frame {
   };
 }
 
-/** The pieces between `top` and `bottom`. */
-export function measurePieces(view: EditorView, tokens: TokenList, top: number, bottom: number): Pieces {
-  const frame = frameOf(view);
-  const list: Piece[] = [];
-  let textHeight: number | null = null;
-  for (const line of view.contentDOM.children) {
-    if (!line.classList.contains("cm-line")) continue;
-    const box = line.getBoundingClientRect();
-    if (frame.y(box.bottom) < top) continue;
-    if (frame.y(box.top) > bottom) break;
-    textHeight = measureLine(view, tokens, line, frame, top, bottom, list) ?? textHeight;
-  }
-  return { list, textHeight };
+/** What was found in one line, relative to it: coordinates to its top left, tokens to its first one. */
+interface Found {
+  readonly pieces: readonly Piece[];
+  /** Between these, relative to the line's top. */
+  readonly top: number;
+  readonly bottom: number;
+  /** What it depends on. */
+  readonly width: number;
+  readonly height: number;
+  readonly text: string;
+  readonly spans: Int32Array;
 }
 
-function measureLine(
-  view: EditorView, tokens: TokenList, line: Element, frame: Frame, top: number, bottom: number, list: Piece[],
-): number | null {
-  const start = frame.y(line.getBoundingClientRect().top);
+/** Finds pieces, and remembers those of lines that are as they were: an edit mostly changes one. */
+export class PieceFinder {
+  readonly #view: EditorView;
+  #known = new WeakMap<Element, Found>();
+
+  constructor(view: EditorView) {
+    this.#view = view;
+  }
+
+  /** The layout may be another though neither text nor size of a line is. */
+  forget(): void {
+    this.#known = new WeakMap();
+  }
+
+  /** The pieces between `top` and `bottom`. */
+  find(tokens: TokenList, top: number, bottom: number): Piece[] {
+    const view = this.#view;
+    const frame = frameOf(view);
+    const pieces: Piece[] = [];
+    for (const line of view.contentDOM.children) {
+      if (!line.classList.contains("cm-line")) continue;
+      const box = line.getBoundingClientRect();
+      const [left, start, end] = [frame.x(box.left), frame.y(box.top), frame.y(box.bottom)];
+      if (end < top) continue;
+      if (start > bottom) break;
+      const { from, to } = view.state.doc.lineAt(view.posAtDOM(line));
+      const first = tokens.firstEndingAt(from);
+      const wanted = {
+        top: Math.max(0, top - start), bottom: Math.min(end, bottom) - start, width: box.width, height: box.height,
+        text: line.textContent, spans: spansOf(tokens, first, from, to),
+      };
+      let found = this.#known.get(line);
+      if (found === undefined || !holds(found, wanted)) {
+        found = { ...wanted, pieces: measureLine(view, tokens, line, wanted.top, wanted.bottom, first) };
+        this.#known.set(line, found);
+      }
+      for (const piece of found.pieces) {
+        pieces.push({
+          left: left + piece.left, right: left + piece.right, bottom: start + piece.bottom, first: first + piece.first, last: first + piece.last,
+        });
+      }
+    }
+    return pieces;
+  }
+}
+
+/** Starts and ends of the tokens of a line, relative to its start. */
+function spansOf(tokens: TokenList, first: number, from: number, to: number): Int32Array {
+  let end = first;
+  while (end < tokens.length && (tokens.from[end] as number) <= to) end++;
+  const spans = new Int32Array(2 * (end - first));
+  for (let i = first; i < end; i++) {
+    spans[2 * (i - first)] = (tokens.from[i] as number) - from;
+    spans[2 * (i - first) + 1] = (tokens.to[i] as number) - from;
+  }
+  return spans;
+}
+
+function holds(found: Found, wanted: Omit<Found, "pieces">): boolean {
+  return found.top <= wanted.top && found.bottom >= wanted.bottom && found.width === wanted.width && found.height === wanted.height
+    && found.text === wanted.text && found.spans.length === wanted.spans.length && found.spans.every((edge, i) => edge === wanted.spans[i]);
+}
+
+/** The pieces of a line between `top` and `bottom`, relative to it and to the token `base`. */
+function measureLine(view: EditorView, tokens: TokenList, line: Element, top: number, bottom: number, base: number): Piece[] {
+  const { scaleX, scaleY } = view;
+  const box = line.getBoundingClientRect();
   const lineHeight = parseFloat(getComputedStyle(line).lineHeight);
   const range = document.createRange();
+  const pieces: { left: number; right: number; middle: number; first: number; last: number }[] = [];
   let textHeight: number | null = null;
-  /** Adds a piece; false when it lies below what is seen. */
+  /** Adds a piece; false when it lies below what is wanted. */
   const add = (rect: DOMRect, first: number, last: number): boolean => {
-    const centre = (frame.y(rect.top) + frame.y(rect.bottom)) / 2;
+    const centre = ((rect.top + rect.bottom) / 2 - box.top) / scaleY;
     // What stands in one visual line has one middle, signs in another type included.
-    const middle = start + (Math.floor((centre - start) / lineHeight) + 0.5) * lineHeight;
-    if (rect.width > 0) list.push({ left: frame.x(rect.left), right: frame.x(rect.right), middle, first, last });
+    const middle = (Math.floor(centre / lineHeight) + 0.5) * lineHeight;
+    if (rect.width > 0) {
+      pieces.push({ left: (rect.left - box.left) / scaleX, right: (rect.right - box.left) / scaleX, middle, first: first - base, last: last - base });
+    }
     return middle <= bottom;
   };
   const parts = partsOf(view, line);
-  const begin = start >= top ? 0 : firstThat(parts, ({ node }) => {
+  // Of a line that is higher than the window only what is seen is looked at.
+  const begin = top <= 0 ? 0 : firstThat(parts, ({ node }) => {
     range.selectNode(node);
-    return frame.y(range.getBoundingClientRect().bottom) >= top;
+    return (range.getBoundingClientRect().bottom - box.top) / scaleY >= top;
   });
   let cells: readonly Cell[] | null = null;
   let next = 0;
@@ -88,14 +147,19 @@ function measureLine(
       range.setStart(node, Math.max(cell.from, from) - from);
       range.setEnd(node, Math.min(cell.to, to) - from);
       for (const rect of range.getClientRects()) {
-        textHeight = rect.height / view.scaleY;
+        textHeight ??= rect.height / scaleY;
         seen = add(rect, cell.first, cell.last);
       }
     }
     if (!seen) break;
   }
-  return textHeight;
+  // A line of signs alone has text of the usual size.
+  const half = (textHeight ?? parseFloat(getComputedStyle(line).fontSize) * USUAL_BOX) / 2;
+  return pieces.map(({ middle, ...piece }) => ({ ...piece, bottom: middle + half }));
 }
+
+/** Height of most fonts' text box, in their size. */
+const USUAL_BOX = 1.17;
 
 /** What stands in a line: a piece of text with its offsets, or the sign of a token. */
 interface Part {

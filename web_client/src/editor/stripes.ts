@@ -1,12 +1,13 @@
 /**
- * Stripes: up to eight more neurons under each token, on one canvas under the text.
+ * Stripes: up to eight more neurons under each token, on a layer of canvases under the text.
  *
- * The canvas lies in the scrolled area, so that it scrolls with the text by itself, and is drawn in the task that changed
+ * The layer lies in the scrolled area, so that it scrolls with the text by itself, and is drawn in the task that changed
  * the text: no frame shows the one without the other. CodeMirror's own layers are drawn a frame later when the change
  * came in a frame's callback, and its own notice of another width comes later still; hence the microtask and the observer.
  *
- * Where the pieces of the text are is measured only when the text or its layout changed; other values are drawn from what
- * was measured. Nothing is measured or drawn far outside of what is seen.
+ * Where the pieces of the text are is measured only when the text or its layout changed, and nothing is measured or drawn
+ * far outside of what is seen. The layer is cut into bands, each a canvas, for a browser paints a canvas as a whole with
+ * all that lies over it: an edit changes the stripes of a few lines, and one band or two are drawn again.
  */
 import type { Extension } from "@codemirror/state";
 import { EditorView, type PluginValue, ViewPlugin, type ViewUpdate } from "@codemirror/view";
@@ -14,8 +15,8 @@ import { buckets as allBuckets, css, stripeOf } from "../colour/palette";
 import { NO_VALUE } from "../colour/scale";
 import { systemDark, themeOf } from "../colour/theme";
 import { pictureField } from "./picture";
-import { frameOf, measurePieces, type Piece } from "./pieces";
-import { MOST_STRIPES, type Stripe } from "./source";
+import { frameOf, type Piece, PieceFinder } from "./pieces";
+import { MOST_STRIPES, type TokenPicture } from "./source";
 
 /** So much is drawn above and below of what is seen, in CSS pixels: a scroll shows stripes before it can be answered. */
 const SLACK = 400;
@@ -43,16 +44,32 @@ interface Layout {
   readonly contentHeight: number;
 }
 
+/** Part of the layer: as wide as the text and so high, in CSS pixels. What lies in one and is as it was is not drawn again. */
+const BAND = 192;
+
+interface Band {
+  readonly canvas: HTMLCanvasElement;
+  /** What is on it: see `Painting`. */
+  drawn: Int32Array;
+  /** Of the canvas, device pixels. */
+  width: number;
+  height: number;
+}
+
+/** Rectangles of one band, four numbers each: x, y, width in device pixels, and which colour. */
+type Painting = number[];
+
 class StripeLayer implements PluginValue {
   readonly #view: EditorView;
-  readonly #canvas = document.createElement("canvas");
+  readonly #layer = document.createElement("div");
+  readonly #bands = new Map<number, Band>();
+  readonly #finder: PieceFinder;
   #layout: Layout | null = null;
-  /** Tells whether what is on the canvas is what should be there. */
-  #drawn: readonly unknown[] = [];
+  /** Of what the bands hold, beside the layout. */
+  #look = "";
   #planned = false;
   #alive = true;
-  /** Height of the text's own box in a line, once seen. */
-  #textHeight = 19;
+  #density: MediaQueryList | null = null;
   readonly #resized = new ResizeObserver(() => { this.#lookAgain(); });
   readonly #scrolled = (): void => { if (this.#layout !== null && !this.#covers(this.#layout, SLACK / 2)) this.#draw(); };
   readonly #plan = (): void => {
@@ -63,13 +80,13 @@ class StripeLayer implements PluginValue {
       if (this.#alive) this.#draw();
     });
   };
-  #density: MediaQueryList | null = null;
 
   constructor(view: EditorView) {
     this.#view = view;
-    this.#canvas.className = "neuro-stripes";
-    this.#canvas.setAttribute("aria-hidden", "true");
-    view.scrollDOM.append(this.#canvas);
+    this.#finder = new PieceFinder(view);
+    this.#layer.className = "neuro-stripes";
+    this.#layer.setAttribute("aria-hidden", "true");
+    view.scrollDOM.append(this.#layer);
     this.#resized.observe(view.contentDOM);
     this.#resized.observe(view.scrollDOM);
     view.scrollDOM.addEventListener("scroll", this.#scrolled, { passive: true });
@@ -83,9 +100,9 @@ class StripeLayer implements PluginValue {
     const before = startState.field(pictureField);
     const picture = state.field(pictureField);
     if (before === picture && !docChanged && !geometryChanged && !viewportChanged) return;
-    if (docChanged || geometryChanged || viewportChanged || before.tokens !== picture.tokens || before.stripes.length !== picture.stripes.length) {
-      this.#layout = null;
-    }
+    const sameLanes = before.stripes.length === picture.stripes.length;
+    if (!sameLanes || (geometryChanged && !docChanged)) this.#finder.forget();
+    if (docChanged || geometryChanged || viewportChanged || before.tokens !== picture.tokens || !sameLanes) this.#layout = null;
     this.#plan();
   }
 
@@ -101,7 +118,7 @@ class StripeLayer implements PluginValue {
     removeEventListener("scroll", this.#scrolled, { capture: true });
     systemDark.removeEventListener("change", this.#plan);
     this.#density?.removeEventListener("change", this.#plan);
-    this.#canvas.remove();
+    this.#layer.remove();
   }
 
   /** The text was laid out anew, in this frame and not yet painted. */
@@ -142,10 +159,9 @@ class StripeLayer implements PluginValue {
     const seen = this.#seen();
     const top = Math.max(0, Math.floor(seen.top - SLACK));
     const bottom = Math.max(top, Math.min(seen.height, Math.ceil(seen.bottom + SLACK)));
-    const { list, textHeight } = measurePieces(this.#view, state.field(pictureField).tokens, top, bottom);
-    this.#textHeight = textHeight ?? this.#textHeight;
     return {
-      pieces: list, top, bottom, width: scrollDOM.clientWidth, contentWidth: contentDOM.clientWidth, contentHeight: contentDOM.clientHeight,
+      pieces: this.#finder.find(state.field(pictureField).tokens, top, bottom), top, bottom,
+      width: scrollDOM.clientWidth, contentWidth: contentDOM.clientWidth, contentHeight: contentDOM.clientHeight,
     };
   }
 
@@ -154,77 +170,106 @@ class StripeLayer implements PluginValue {
   #draw(): void {
     const picture = this.#view.state.field(pictureField);
     const { stripes } = picture;
-    const canvas = this.#canvas;
-    canvas.hidden = stripes.length === 0;
     if (stripes.length === 0 || this.#view.scrollDOM.clientWidth === 0) {
       this.#layout = null;
-      this.#drawn = [];
+      this.#keepBands(new Set());
       return;
     }
     if (this.#layout === null || !this.#covers(this.#layout, SLACK / 2)) this.#layout = this.#measure();
-    const layout = this.#layout;
-    const theme = themeOf(canvas);
-    const wanted = [layout, theme, devicePixelRatio, picture.faded, ...stripes];
-    if (same(wanted, this.#drawn)) return;
-    this.#drawn = wanted;
-    if (!this.#density?.matches) this.#watchDensity();
-
+    const theme = themeOf(this.#layer);
     const density = devicePixelRatio;
+    if (this.#density?.matches !== true) this.#watchDensity();
+    const look = [theme, density, stripes.length, ...stripes.map(({ hue }) => hue)].join();
+    if (look !== this.#look) this.#keepBands(new Set());
+    this.#look = look;
+    const paintings = paint(this.#layout, picture, density);
+    this.#keepBands(new Set(paintings.keys()));
+    const colours = stripes.map(({ hue }) => allBuckets.map((bucket) => {
+      const { ink, opacity } = stripeOf(hue, bucket, theme);
+      return { ink: css(ink), opacity };
+    }));
+    for (const [index, painting] of paintings) this.#drawBand(index, painting, colours, this.#layout, density);
+  }
+
+  /** Let all other bands go. */
+  #keepBands(indices: ReadonlySet<number>): void {
+    for (const [index, { canvas }] of this.#bands) {
+      if (indices.has(index)) continue;
+      canvas.remove();
+      this.#bands.delete(index);
+    }
+  }
+
+  #drawBand(index: number, painting: Painting, colours: readonly (readonly Colour[])[], layout: Layout, density: number): void {
     const width = Math.round(layout.width * density);
-    const height = Math.round((layout.bottom - layout.top) * density);
-    const context = canvas.getContext("2d");
+    // Not below the text's end: it would make the text longer to scroll.
+    const height = Math.round(Math.min(BAND, layout.contentHeight + this.#view.contentDOM.offsetTop - index * BAND) * density);
+    if (height <= 0) return;
+    let band = this.#bands.get(index);
+    if (band === undefined) {
+      band = { canvas: document.createElement("canvas"), drawn: new Int32Array(0), width: 0, height: 0 };
+      band.canvas.style.top = `${index * BAND}px`;
+      this.#layer.append(band.canvas);
+      this.#bands.set(index, band);
+    } else if (band.width === width && band.height === height && equal(band.drawn, painting)) {
+      return;
+    }
+    const context = band.canvas.getContext("2d");
     if (context === null) return;
-    if (canvas.width !== width || canvas.height !== height) {
-      canvas.width = width;
-      canvas.height = height;
-      canvas.style.width = `${width / density}px`;
-      canvas.style.height = `${height / density}px`;
+    if (band.width !== width || band.height !== height) {
+      Object.assign(band.canvas, { width, height });
+      Object.assign(band, { width, height });
+      band.canvas.style.width = `${width / density}px`;
+      band.canvas.style.height = `${height / density}px`;
     } else {
       context.clearRect(0, 0, width, height);
     }
-    canvas.style.top = `${layout.top}px`;
-    const lane = laneHeight(stripes.length);
-    const thickness = Math.max(1, Math.round((lane - 1) * density));
-    const under = this.#textHeight / 2 + UNDER_TEXT - layout.top; // from a visual line's middle
-    stripes.forEach(({ hue, buckets }, i) => {
-      // In advance, for there are thousands of tokens to 33 buckets.
-      const colours = new Map(allBuckets.map((bucket) => {
-        const { ink, opacity } = stripeOf(hue, bucket, theme);
-        return [bucket, { ink: css(ink), opacity }] as const;
-      }));
-      for (const { left, right, middle, first, last } of layout.pieces) {
-        const y = Math.round((middle + under) * density) + Math.round(i * lane * density);
-        const start = Math.round(left * density);
-        const whole = Math.round(right * density) - start;
-        const count = last - first + 1; // tokens that share a character share its width
-        for (let token = first; token <= last; token++) {
-          const colour = colours.get(buckets[token] ?? NO_VALUE);
-          if (colour === undefined || colour.opacity === 0) continue;
-          const x = start + Math.round((whole * (token - first)) / count);
-          const end = start + Math.round((whole * (token - first + 1)) / count);
-          const gap = end - x > 3 * density ? Math.round(density) : 0; // tokens are told apart
-          context.fillStyle = colour.ink;
-          context.globalAlpha = colour.opacity * (picture.faded?.[token] === 1 ? FADED : 1);
-          context.fillRect(x, y, end - x - gap, thickness);
+    band.drawn = Int32Array.from(painting);
+    const thickness = Math.max(1, Math.round((laneHeight(colours.length) - 1) * density));
+    for (let i = 0; i < painting.length; i += 4) {
+      const which = painting[i + 3] as number;
+      const { ink, opacity } = colours[which >> 8]?.[which & 0x7f] as Colour;
+      context.fillStyle = ink;
+      context.globalAlpha = opacity * ((which & 0x80) === 0 ? 1 : FADED);
+      context.fillRect(painting[i] as number, painting[i + 1] as number, painting[i + 2] as number, thickness);
+    }
+  }
+}
+
+interface Colour {
+  readonly ink: string;
+  readonly opacity: number;
+}
+
+/** What is to be drawn in each band; which colour is the lane (from bit 8 on), faded or not (bit 7) and the bucket's index. */
+function paint(layout: Layout, { stripes, faded }: TokenPicture, density: number): Map<number, Painting> {
+  const paintings = new Map<number, Painting>();
+  const lane = laneHeight(stripes.length);
+  const bandHeight = BAND * density;
+  for (const { left, right, bottom, first, last } of layout.pieces) {
+    const start = Math.round(left * density);
+    const whole = Math.round(right * density) - start;
+    const count = last - first + 1; // tokens that share a character share its width
+    const under = Math.round((bottom + UNDER_TEXT) * density);
+    stripes.forEach(({ buckets }, i) => {
+      const y = under + Math.round(i * lane * density);
+      const end = y + lane * density;
+      for (let token = first; token <= last; token++) {
+        const bucket = buckets[token] ?? NO_VALUE;
+        if (bucket === NO_VALUE || bucket === 0) continue;
+        const x = start + Math.round((whole * (token - first)) / count);
+        const width = start + Math.round((whole * (token - first + 1)) / count) - x;
+        const gap = width > 3 * density ? Math.round(density) : 0; // tokens are told apart
+        const which = (i << 8) | (faded?.[token] === 1 ? 0x80 : 0) | (bucket - (allBuckets[0] as number));
+        for (let band = Math.floor(y / bandHeight); band * bandHeight < end; band++) { // a lane may lie across a border
+          const painting = paintings.get(band) ?? [];
+          paintings.set(band, painting);
+          painting.push(x, y - Math.round(band * bandHeight), width - gap, which);
         }
       }
     });
   }
-}
-
-/** Whether two lists of what is drawn are the same to look at. */
-function same(one: readonly unknown[], other: readonly unknown[]): boolean {
-  return one.length === other.length && one.every((item, i) => alike(item, other[i]));
-}
-
-function alike(one: unknown, other: unknown): boolean {
-  if (one === other) return true;
-  if (one instanceof Uint8Array && other instanceof Uint8Array) return equal(one, other);
-  return isStripe(one) && isStripe(other) && one.hue === other.hue && equal(one.buckets, other.buckets);
-}
-
-function isStripe(item: unknown): item is Stripe {
-  return typeof item === "object" && item !== null && "buckets" in item;
+  return paintings;
 }
 
 function equal(one: ArrayLike<number>, other: ArrayLike<number>): boolean {
@@ -238,8 +283,8 @@ export const stripeTheme = EditorView.theme({
   ...Object.fromEntries(Array.from({ length: MOST_STRIPES }, (_, i) => i + 1).map((lanes) => [
     `&.${lanesClass(lanes)} .cm-scroller`, { lineHeight: `calc(1.9em + ${lanes * laneHeight(lanes)}px)` },
   ])),
-  ".neuro-stripes": { position: "absolute", left: "0", zIndex: "-1", pointerEvents: "none" },
-  ".neuro-stripes[hidden]": { display: "none" },
+  ".neuro-stripes": { position: "absolute", left: "0", top: "0", zIndex: "-1", pointerEvents: "none" },
+  ".neuro-stripes canvas": { position: "absolute", left: "0", display: "block" },
 });
 
 export const stripeLayer: Extension = [
