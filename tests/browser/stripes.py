@@ -125,13 +125,16 @@ READ_STRIPES = r"""
 """
 
 # Looks at each frame, in a task of its own after the frame's callbacks: at what is painted. Frames after which the page
-# has learnt more are left out, as what it knows is no longer what it has painted.
+# has learnt more, or was resized or scrolled, are left out: what is asked of it then is no longer what it has painted.
 WATCH_STRIPES = r"""
 (options) => {
     const watched = { judged: 0, skipped: 0, places: 0, wrong: [], strengths: {} };
     window.watchedStripes = watched;
     let known = null;
-    const now = () => `${neuroscope.version} ${recorded.received.length} ${stripesScroller().scrollTop}`;
+    const now = () => {
+        const { clientWidth, clientHeight, scrollTop } = stripesScroller();
+        return [neuroscope.version, recorded.received.length, clientWidth, clientHeight, scrollTop].join();
+    };
     const { port1, port2 } = new MessageChannel();
     port1.onmessage = () => {
         if (known !== now()) { watched.skipped++; return; }
