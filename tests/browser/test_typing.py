@@ -126,6 +126,9 @@ def test_a_text_longer_than_the_context(neuroscope: NeuroscopePage) -> None:
     shown = neuroscope.shows(many)
     starts = [i for i, token in enumerate(shown.tokens) if token["segment"]]
     assert len(starts) > 1
+    second = next(start for start in starts if start > 0)
+    label = neuroscope.page.locator(".neuro-context").first
+    assert label.get_attribute("data-context") == f"context 2 · token {second}"
     lengths = [stop - start for start, stop in zip(starts, [*starts[1:], len(shown.tokens)], strict=True)]
     assert max(lengths) <= neuroscope.reference.context
     written = [token["id"] for token in shown.tokens if not token["special"]]

@@ -78,7 +78,7 @@ export const rowStyles = [rankStyles, compareRowStyles, css`
 
   @media (pointer: coarse) { .grip { opacity: .6; } .remove { opacity: 1; } li { --left: 30px; } .grip { width: 24px; } }
   /* Narrow: the lowest value keeps its number, and its token is told by its title. */
-  @container (max-width: 400px) { .peak.min .mono { display: none; } .line .peak.min { flex: none; } }
+  @container (max-width: 400px) { .peak.min .mono { display: none; } .line .peak.min { flex: none; } .row { width: 130px; gap: 4px; } .here { padding: 0 3px; } }
 `];
 
 export interface RowPlace {
