@@ -211,7 +211,11 @@ def test_neurons_that_neuronpedia_serves_have_a_link_there(page: Page, server: S
         def answer(message: str | bytes) -> None:
             content = json.loads(message)
             if "models" in content.get("result", {}):
-                content["result"]["model"] |= {"id": "gpt2", "revision": COMMIT, "layers": 12, "neuronsPerLayer": 3072}
+                model, listed = content["result"]["model"], content["result"]["models"]
+                for summary in listed:
+                    if summary["id"] == model["id"]:
+                        summary |= {"id": "gpt2", "title": "GPT-2 small"}
+                model |= {"id": "gpt2", "revision": COMMIT, "layers": 12, "neuronsPerLayer": 3072}
             socket.send(json.dumps(content))
 
         behind.on_message(answer)
@@ -221,10 +225,13 @@ def test_neurons_that_neuronpedia_serves_have_a_link_there(page: Page, server: S
     expect(row).to_be_visible()
     link = page.get_by_test_id("neuronpedia")
     expect(link).to_have_count(0)  # nobody serves the embedded model
+
+    # The address names the model: what the first page kept would ask for the one that it had.
     page.route_web_socket("**/ws", pass_on)
-    page.reload()
-    key = row.get_attribute("data-key") or ""
-    layer, neuron = key.removeprefix("L").split("N")
-    expect(link).to_have_attribute("href", f"https://www.neuronpedia.org/gpt2-small/{layer}/{neuron}")
+    page.goto(f"{server.url}?model=gpt2&layer=2&neuron=652&text=The+cat+sat")
+    expect(link).to_have_attribute("href", "https://www.neuronpedia.org/gpt2-small/2/652")
     expect(link).to_have_attribute("rel", "noreferrer")
     expect(link).to_have_attribute("target", "_blank")
+    expect(page.get_by_test_id("model-id")).to_contain_text("gpt2")
+    expect(page.get_by_test_id("editor")).to_contain_text("The cat sat")
+    expect(page.get_by_test_id("notice")).to_have_count(0)
