@@ -240,7 +240,10 @@ class Server:
 
     async def _serve_socket(self, socket: ServerConnection) -> None:
         assert isinstance(socket, Socket)
-        connection = Connection(socket, self, self.visitor(socket))
+        visitor = self.visitor(socket)
+        connection = Connection(
+            socket, visitor, self.settings, self.models, self.sessions, self.metrics, lambda: self.draining
+        )
         self._connections.add(connection)
         try:
             await connection.run()

@@ -11,12 +11,13 @@ import asyncio
 import itertools
 import logging
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
 
 from .. import __version__
+from ..config import Settings
 from ..document.text import choose_encoding
 from ..errors import InvalidParams, NotInitialized, RequestError
 from ..logs import about
@@ -27,12 +28,12 @@ from ..session import initialize_result
 from .allowance import BYTES_A_MESSAGE, Allowance
 from .forwarded import Visitor
 from .host import Host, ProgressReporter
+from .metrics import Metrics
+from .models import Models
 from .outbox import Outbox
 from .patience import Patience, Verdict
+from .sessions import Sessions
 from .socket import Socket
-
-if TYPE_CHECKING:
-    from .app import Server
 
 _log = logging.getLogger(__name__)
 
@@ -54,15 +55,29 @@ class Connection:
 
     Args:
         visitor: who has connected.
+        draining: whether the server takes on nothing new.
     """
 
-    def __init__(self, socket: Socket, server: Server, visitor: Visitor) -> None:
+    def __init__(
+        self,
+        socket: Socket,
+        visitor: Visitor,
+        settings: Settings,
+        models: Models,
+        sessions: Sessions,
+        metrics: Metrics,
+        draining: Callable[[], bool],
+    ) -> None:
         self.host: Host | None = None
         self.address = visitor.address
         self.outbox = Outbox(socket, self._hold_back, self._go_on)
         self._socket = socket
-        self._server = server
-        self._allowance = Allowance(server.settings.limits.messages_per_second)
+        self._settings = settings
+        self._models = models
+        self._sessions = sessions
+        self._metrics = metrics
+        self._draining = draining
+        self._allowance = Allowance(settings.limits.messages_per_second)
         self._spoke = asyncio.get_running_loop().time()
         self._acting = False
         self._begun = time.monotonic()
@@ -86,13 +101,13 @@ class Connection:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             self._log_end()
-            self._server.sessions.release(self)
+            self._sessions.release(self)
 
     def _log_end(self) -> None:
         protocol = self._socket.protocol
         ours = protocol.close_sent if not protocol.close_rcvd_then_sent else None
         code = ours.code if ours is not None else self._socket.close_code
-        self._server.metrics.closed(code)
+        self._metrics.closed(code)
         facts = about(
             connection=self._number,
             session=self.host.session.id[:6] if self.host is not None else None,
@@ -113,7 +128,7 @@ class Connection:
             text = await self._socket.recv()
             if time.monotonic() - asked > _PAUSE:
                 self._allowance.paused()
-            if self._server.draining:
+            if self._draining():
                 await self._socket.wait_closed()
                 return
             self._spoke = asyncio.get_running_loop().time()
@@ -122,13 +137,13 @@ class Connection:
                 await self._socket.close(CloseCode.UNSUPPORTED_DATA, "only text frames are understood")
                 return
             if not (await self._within_rate(len(text) // BYTES_A_MESSAGE) and await self._take(codec.decode(text))):
-                self._server.metrics.gave_up("flood")
+                self._metrics.gave_up("flood")
                 await self._socket.close(CloseCode.POLICY_VIOLATION, "too many messages")
                 return
 
     async def _watch(self) -> None:
-        verdict = await Patience.of(self._server.settings).runs_out(self._socket, self._last_spoke)
-        self._server.metrics.gave_up(verdict.value)
+        verdict = await Patience.of(self._settings).runs_out(self._socket, self._last_spoke)
+        self._metrics.gave_up(verdict.value)
         if verdict in _LAST_WORDS:
             await self._socket.close(*_LAST_WORDS[verdict])
         else:
@@ -145,7 +160,7 @@ class Connection:
         delay = self._allowance.take(time.monotonic(), messages)
         if delay:
             await asyncio.sleep(delay)
-        return self._allowance.exceeded_for < self._server.settings.flood_seconds
+        return self._allowance.exceeded_for < self._settings.flood_seconds
 
     async def _take(self, frame: Frame) -> bool:
         """Acts on each message as fast as its client may ask; False if the client never keeps to that."""
@@ -169,7 +184,7 @@ class Connection:
     async def _dispatch(self, message: Message) -> None:
         self._messages += 1
         if not isinstance(message, Fault):
-            self._server.metrics.received(message.method)
+            self._metrics.received(message.method)
         if self.host is not None:
             self.host.receive(message)
         elif isinstance(message, Request) and isinstance(message.params, InitializeParams):
@@ -205,7 +220,7 @@ class Connection:
             self.host.session,
             resumed=resumed,
             server={"name": "Neuroscope", "version": __version__},
-            models=self._server.models.summaries(),
+            models=self._models.summaries(),
         )
         self.outbox.respond(codec.response(request.id, result))
         self.host.outbox = self.outbox
@@ -219,15 +234,14 @@ class Connection:
             )
         positions = choose_encoding(params.position_encodings)
         activations = _choose_activation_encoding(params.activation_encodings)
-        sessions = self._server.sessions
-        host = sessions.resume(params.resume, self) if params.resume is not None else None
+        host = self._sessions.resume(params.resume, self) if params.resume is not None else None
         resumed = host is not None
         if host is None:
-            model = self._server.models.default
+            model = self._models.default
             reporter = ProgressReporter(self.outbox, params.work_done_token, f"Loading {model.spec.title}")
-            served = await self._server.models.load(model.spec.id, reporter.report)
+            served = await self._models.load(model.spec.id, reporter.report)
             reporter.end("Ready")
-            host = sessions.begin(served, self)
+            host = self._sessions.begin(served, self)
         host.session.attach(positions, activations)
         return host, resumed
 

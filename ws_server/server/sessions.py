@@ -6,7 +6,7 @@ import asyncio
 import hmac
 import logging
 from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from websockets.frames import CloseCode
 
@@ -22,13 +22,21 @@ from .metrics import Metrics
 from .models import Models
 from .tokenizing import Tokenizing
 
-if TYPE_CHECKING:
-    from .connection import Connection
-
 _log = logging.getLogger(__name__)
 
 _MOST_DEATHS = 3
 """Workers that may die of one session's documents before it is ended."""
+
+
+class Holder(Protocol):
+    """A connection, as far as it holds a session."""
+
+    host: Host | None
+    """The session that it speaks for."""
+    address: str
+    """Whom it is from."""
+
+    async def close(self, code: int, reason: str) -> None: ...
 
 
 class Sessions:
@@ -42,7 +50,7 @@ class Sessions:
         self._tokenizing = tokenizing
         self._metrics = metrics
         self._hosts: dict[str, Host] = {}
-        self._holders: dict[str, Connection] = {}
+        self._holders: dict[str, Holder] = {}
         self._addresses: dict[str, str] = {}
         self._expiry: dict[str, asyncio.TimerHandle] = {}
         self._farewells: set[asyncio.Task[None]] = set()
@@ -60,7 +68,7 @@ class Sessions:
         held = sum(self._addresses[session_id] == address for session_id in self._holders)
         return held >= self._settings.limits.sessions_per_address
 
-    def begin(self, model: ServedModel, connection: Connection) -> Host:
+    def begin(self, model: ServedModel, connection: Holder) -> Host:
         """A new session; one that waits to be resumed longest makes place if need be.
 
         Raises:
@@ -89,7 +97,7 @@ class Sessions:
         self._addresses[session.id] = address
         return host
 
-    def resume(self, resume: Resume, connection: Connection) -> Host | None:
+    def resume(self, resume: Resume, connection: Holder) -> Host | None:
         """The session of a dropped connection; None where it is gone or the token is not its own.
 
         A connection that still holds it is taken to be half open and is closed: who has the token is the client.
@@ -108,7 +116,7 @@ class Sessions:
         self._addresses[resume.session] = connection.address
         return host
 
-    def release(self, connection: Connection) -> None:
+    def release(self, connection: Holder) -> None:
         """A connection has ended; its session is kept for a while."""
         host, connection.host = connection.host, None
         if host is None:
@@ -151,7 +159,7 @@ class Sessions:
             if host.session.model.id == model_id:
                 host.perform(host.session.engine_replaced())
 
-    def _part(self, host: Host, connection: Connection, code: int, reason: str) -> None:
+    def _part(self, host: Host, connection: Holder, code: int, reason: str) -> None:
         """Takes a session from a connection, and closes that."""
         connection.host = None
         host.perform(host.session.detach())
