@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix web_client
 
 PACKAGING := pyproject.toml hatch_build.py
-CLIENT := $(shell find web_client -name node_modules -prune -o -type f -print)
+CLIENT := $(shell find web_client \( -name node_modules -o -name dist \) -prune -o -type f -print)
 
 .DELETE_ON_ERROR:
 .PHONY: run test check audit bench-page wire clean
@@ -52,7 +52,7 @@ wire: $(VENV)/installed-for-tests
 	$(NPM) run generate
 
 clean:
-	rm -rf $(VENV) ws_server/static web_client/node_modules tests/browser/.chromium tests/browser/node_modules
+	rm -rf $(VENV) ws_server/static web_client/node_modules web_client/dist tests/browser/.chromium tests/browser/node_modules
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and f"Python 3.10 or newer is needed; this is {sys.version}")'

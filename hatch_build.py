@@ -75,12 +75,12 @@ class Stamp:
 
 
 def files_below(top: Path) -> list[Path]:
-    """`top` itself if it is a file, else every file below it except installed packages."""
+    """`top` itself if it is a file, else every file below it except installed packages and what was built of it."""
     if top.is_file():
         return [top]
     found: list[Path] = []
     for folder, folders, files in os.walk(top):
-        folders[:] = [name for name in folders if name != "node_modules"]
+        folders[:] = [name for name in folders if name not in ("node_modules", "dist")]
         found.extend(Path(folder, name) for name in files)
     return found
 

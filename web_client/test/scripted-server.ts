@@ -3,7 +3,8 @@
  *
  * Nothing is sent until the test says so (`tokenize`, `compute`), so that a test decides what overtakes what.
  */
-import { applyChanges, type FakePeer, type Message, normalize } from "../src/client";
+import { applyChanges, normalize } from "../src/client";
+import type { FakePeer, Message } from "../src/client/testing";
 import type {
   DocumentChangeParams,
   DocumentCloseParams,

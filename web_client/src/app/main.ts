@@ -1,5 +1,5 @@
 /** Starts the page. */
-import { NeuroscopeClient, webSocket } from "../client";
+import { explained, NeuroscopeClient, webSocket } from "../client";
 import { definePanels, type EditorPanel } from "../panels";
 import { rowCommands, Workbench } from "../workbench";
 import { Address } from "./address";
@@ -10,7 +10,6 @@ import { decodeFragment, LinkError } from "./link";
 import { Memory, storages } from "./memory";
 import { fetchOpening } from "./opening";
 import { Page } from "./page";
-import { explained } from "./refusal";
 import { pageCommands, shortcuts } from "./page-commands";
 import { shareCommands } from "./sharing";
 import { Showing } from "./showing";

@@ -37,6 +37,11 @@ export function applyChanges(text: string, changes: ChangeSet): string {
   return result + text.slice(end);
 }
 
+/** The text with U+FFFD for each half of a surrogate pair that stands alone: such halves have no UTF-8. As long as before. */
+export function wellFormed(text: string): string {
+  return text.replace(/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, "\ufffd");
+}
+
 /**
  * Map spans through (normalized) changes, in place; `from` and `to` are ascending.
  *

@@ -18,6 +18,7 @@ import type { NeuronRef } from "./neuron";
 import { type RequestOptions, RpcConnection } from "./rpc";
 import { Subscriptions } from "./subscriptions";
 import type { CloseReason, Connector, Transport } from "./transport";
+import { until } from "./wait";
 
 export type ConnectionState =
   /** Not started, or closed for good. */
@@ -98,6 +99,38 @@ export class NeuroscopeClient extends Emitter<ClientEvents> {
     void this.#connect();
   }
 
+  /** Resolves when the session is there; rejects when the client is closed, or with the reason of an aborted `signal`. */
+  connected(options: RequestOptions = {}): Promise<void> {
+    return until(() => {
+      this.#orThrow();
+      return this.ready;
+    }, (again) => [this.on("state", again)], options);
+  }
+
+  /** Whether the server's values for all wanted neurons on the newest text of `document` are there. */
+  isSettled(document: NeuroscopeDocument): boolean {
+    return this.ready && document.done && this.subscriptions.settled && document.activations.complete;
+  }
+
+  /**
+   * Resolves when `isSettled(document)`. Rejects when the client is closed, with the document's `problem` where it has
+   * one, or with the reason of an aborted `signal`. A lost connection is waited for.
+   */
+  settled(document: NeuroscopeDocument, options: RequestOptions = {}): Promise<void> {
+    return until(() => {
+      this.#orThrow();
+      if (document.problem !== null) throw document.problem;
+      return this.isSettled(document);
+    }, (again) => [
+      this.on("state", again), this.subscriptions.on("change", again),
+      ...(["values", "done", "problem"] as const).map((event) => document.on(event, again)),
+    ], options);
+  }
+
+  #orThrow(): void {
+    if (this.#state.kind === "closed") throw new NeuroscopeError("The client is closed; start() opens it.");
+  }
+
   /** Leave for good. Requests under way reject with DisconnectedError. */
   close(): void {
     this.#stop.abort(new NeuroscopeError("The client was closed."));
@@ -155,8 +188,8 @@ export class NeuroscopeClient extends Emitter<ClientEvents> {
   }
 
   /** Ask which models there are. */
-  async refreshModels(): Promise<readonly ModelSummary[]> {
-    this.#models = decode.results["models/list"](await this.#request("models/list", {}), "").models;
+  async refreshModels(options: RequestOptions = {}): Promise<readonly ModelSummary[]> {
+    this.#models = decode.results["models/list"](await this.#request("models/list", {}, options), "").models;
     this.emit("models", this.#models);
     return this.#models;
   }

@@ -2,12 +2,20 @@
 export class Emitter<Events extends object> {
   readonly #listeners = new Map<keyof Events, Set<(payload: never) => void>>();
 
-  /** Call `listener` at each event `name`; returns what ends that. */
-  on<Name extends keyof Events>(name: Name, listener: (payload: Events[Name]) => void): () => void {
+  /** Call `listener` at each event `name`; returns what ends that. An aborted `signal` ends it too. */
+  on<Name extends keyof Events>(
+    name: Name, listener: (payload: Events[Name]) => void, { signal }: { readonly signal?: AbortSignal } = {},
+  ): () => void {
+    if (signal?.aborted === true) return () => undefined;
     const listeners = this.#listeners.get(name) ?? new Set();
     this.#listeners.set(name, listeners);
     listeners.add(listener);
-    return () => { listeners.delete(listener); };
+    const stop = (): void => {
+      listeners.delete(listener);
+      signal?.removeEventListener("abort", stop);
+    };
+    signal?.addEventListener("abort", stop, { once: true });
+    return stop;
   }
 
   /** Whether anybody listens to `name`. */

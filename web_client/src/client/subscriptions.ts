@@ -13,6 +13,8 @@ import type { Neuron } from "../wire";
 import { DisconnectedError, ErrorCode, NeuroscopeError, RequestError } from "./errors";
 import { Emitter } from "./emitter";
 import { neuronKey, neuronName, type NeuronRef, neuronRef } from "./neuron";
+import type { RequestOptions } from "./rpc";
+import { unless } from "./wait";
 
 export interface SubscriptionLink {
   subscribe(neurons: NeuronRef[]): Promise<Neuron[]>;
@@ -97,15 +99,18 @@ export class Subscriptions extends Emitter<SubscriptionEvents> {
 
   /**
    * Add neurons before the wanted one `at` (default: at the end). Resolves when the server sends them, they were removed
-   * again or it turned out that the model lacks them; rejects when the server refuses one.
+   * again or it turned out that the model lacks them; rejects when the server refuses one. An aborted `signal` takes those
+   * away again that this call added, and rejects with its reason.
    */
-  add(refs: readonly NeuronRef[], at = this.#wanted.length): Promise<void> {
+  add(refs: readonly NeuronRef[], at = this.#wanted.length, { signal }: RequestOptions = {}): Promise<void> {
+    if (signal?.aborted === true) return Promise.reject(signal.reason as Error);
     const keys = [...new Set(refs.map(neuronKey))];
     const others = (set: ReadonlySet<string>): Set<string> => new Set([...set].filter((key) => !keys.includes(key)));
     this.#absent = others(this.#absent); // asked for anew
     this.#returning = others(this.#returning);
     const added = keys.filter((key) => !this.#wanted.includes(key));
-    return this.#want([...this.#wanted.slice(0, at), ...added, ...this.#wanted.slice(at)], keys);
+    const done = this.#want([...this.#wanted.slice(0, at), ...added, ...this.#wanted.slice(at)], keys);
+    return signal === undefined ? done : unless(signal, done, () => { this.remove(added); });
   }
 
   remove(keys: readonly string[]): void {

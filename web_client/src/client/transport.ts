@@ -56,10 +56,11 @@ export function webSocket(url: string, Implementation?: WebSocketConstructor): C
     socket.onmessage = (event: { data: unknown }) => {
       if (typeof event.data === "string") listener?.frame(event.data);
     };
+    socket.onerror = () => undefined; // `close` follows; an error that nobody hears would end a process that uses `ws`
     socket.onclose = (event: { code: number; reason: string }) => {
       signal.removeEventListener("abort", abort);
       if (opened) listener?.closed({ code: event.code, reason: event.reason });
-      else reject(new Error(`no connection to ${url}`));
+      else reject(new Error(`no connection to ${url.replace(/\?.*/, "")}`)); // without a token
     };
     socket.onopen = () => {
       opened = true;

@@ -1,8 +1,13 @@
 /** Which theme an element is seen in, for what is drawn on a canvas. */
 import type { Theme } from "./palette";
 
-/** Whether the system asks for dark colours; tells of changes. */
-export const systemDark = matchMedia("(prefers-color-scheme: dark)");
+type Preference = Pick<MediaQueryList, "matches" | "addEventListener" | "removeEventListener">;
+
+const nothing = (): void => undefined;
+
+/** Whether the system asks for dark colours; tells of changes. Modules are also loaded where there is nothing to see. */
+export const systemDark: Preference = "matchMedia" in globalThis
+  ? matchMedia("(prefers-color-scheme: dark)") : { matches: false, addEventListener: nothing, removeEventListener: nothing };
 
 export function themeOf(element: Element): Theme {
   const { colorScheme } = getComputedStyle(element);

@@ -11,11 +11,17 @@ import { followSource, pictureField, pictureHue } from "./picture";
 import type { TokenSource } from "./source";
 import { stripeLayer } from "./stripes";
 import { syncDocument } from "./sync";
-import { tokenTheme } from "./theme";
+import { editorTheme, tokenTheme } from "./theme";
 
 export function neuroscope(document: NeuroscopeDocument, source: TokenSource): Extension {
-  return [pictureField, pictureHue, syncDocument(document), followSource(source), tabMarks, tokenMarks, stripeLayer, tokenHover(source), tokenTheme];
+  return [syncDocument(document), editorTheme, tokenColours(source), tabMarks];
+}
+
+/** The colours alone: for an editor that looks as it likes, and whose text somebody else brings to the document. */
+export function tokenColours(source: TokenSource): Extension {
+  return [pictureField, pictureHue, followSource(source), tokenMarks, stripeLayer, tokenHover(source), tokenTheme];
 }
 
 export { formatValue, visibleText } from "./format";
 export type { TokenPicture, TokenRange, TokenSource, TokenValue } from "./source";
+export { changesOf, wellFormedInput } from "./sync";

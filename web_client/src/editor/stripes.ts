@@ -281,7 +281,7 @@ function equal(one: ArrayLike<number>, other: ArrayLike<number>): boolean {
 /** Lines are as high as the stripes need, and no higher; the count of stripes does not change while typing. */
 export const stripeTheme = EditorView.theme({
   ...Object.fromEntries(Array.from({ length: MOST_STRIPES }, (_, i) => i + 1).map((lanes) => [
-    `&.${lanesClass(lanes)} .cm-scroller`, { lineHeight: `calc(1.9em + ${lanes * laneHeight(lanes)}px)` },
+    `&.${lanesClass(lanes)} .cm-scroller`, { lineHeight: `calc(var(--neuro-line-height, 1.9em) + ${lanes * laneHeight(lanes)}px)` },
   ])),
   ".neuro-stripes": { position: "absolute", left: "0", top: "0", zIndex: "-1", pointerEvents: "none" },
   ".neuro-stripes canvas": { position: "absolute", left: "0", display: "block" },

@@ -1,5 +1,5 @@
 /** The editor's text and a NeuroscopeDocument are the same text: every transaction becomes a change of the document. */
-import { type ChangeSet as EditorChanges, EditorState, type Extension, type Text } from "@codemirror/state";
+import { type ChangeSet as EditorChanges, EditorState, type Extension, type Text, type Transaction } from "@codemirror/state";
 import { EditorView } from "@codemirror/view";
 import type { ChangeSet } from "../client/changes";
 import type { NeuroscopeDocument } from "../client/document";
@@ -16,8 +16,7 @@ export function syncDocument(document: NeuroscopeDocument): Extension {
   return [
     // One line break is one character on both sides.
     EditorState.lineSeparator.of("\n"),
-    wellFormedText,
-    typingOverSelection,
+    wellFormedInput,
     EditorView.updateListener.of((update) => {
       if (update.docChanged) document.change(changesOf(update.changes));
     }),
@@ -47,10 +46,17 @@ const typingOverSelection = EditorView.domEventHandlers({
     const { state } = view;
     if (event.inputType !== "insertText" || event.isComposing || event.data === null || state.readOnly) return false;
     if (state.selection.ranges.every((range) => range.empty)) return false;
-    view.dispatch(state.replaceSelection(event.data), { userEvent: "input.type", scrollIntoView: true });
+    const { data } = event;
+    const { from, to } = state.selection.main;
+    const insert = (): Transaction => state.update(state.replaceSelection(data), { userEvent: "input.type", scrollIntoView: true });
+    // Brackets around the selection, and whatever else others have put in the way of input.
+    if (!state.facet(EditorView.inputHandler).some((handle) => handle(view, from, to, data, insert))) view.dispatch(insert());
     return true; // and the browser does nothing
   },
 });
+
+/** What keeps an editor's text such as a document can take it. */
+export const wellFormedInput: Extension = [wellFormedText, typingOverSelection];
 
 function loneSurrogates(text: Text, from: number, to: number, found: (at: number) => void): void {
   const piece = text.sliceString(from, to);

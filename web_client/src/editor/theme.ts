@@ -1,4 +1,7 @@
-/** The editor's look. Colours come from custom properties of the page, with defaults for an editor that stands alone. */
+/**
+ * The look of tokens, and of the page's editor. Colours come from custom properties of the page, with defaults for an editor
+ * that stands alone.
+ */
 import { EditorView } from "@codemirror/view";
 import { buckets, classOf, HUES, hueClass, hueProperties, washOf } from "../colour/palette";
 
@@ -10,18 +13,8 @@ const hairline = "1px solid var(--line, GrayText)";
 const frame = "inset 0 0 0 1px var(--token-edge, rgb(128 128 128 / .4))";
 
 export const tokenTheme = EditorView.theme({
-  "&": { color: "var(--text, CanvasText)", backgroundColor: "transparent", fontSize: "var(--editor-size, 16px)" },
-  "&.cm-focused": { outline: "none" },
-  ".cm-scroller": { fontFamily: "var(--mono, ui-monospace, monospace)", lineHeight: "1.9", overflowX: "hidden" },
-  ".cm-content": { padding: "14px 0 40vh", caretColor: "var(--text, CanvasText)" },
-  ".cm-line": { padding: "0 20px 0 50px" },
-  ".cm-cursor": { borderLeftColor: "var(--text, CanvasText)", borderLeftWidth: "2px", marginLeft: "-1px" },
-  "&.cm-focused > .cm-scroller > .cm-selectionLayer .cm-selectionBackground, .cm-selectionBackground": {
-    background: "var(--selection, light-dark(#cfd6dd, #4a525b))",
-  },
-  "@media (prefers-reduced-motion: reduce)": { ".cm-cursorLayer": { animation: "none !important" } },
-  ".cm-placeholder": { color: "var(--muted, GrayText)" },
-
+  // An editor's theme may be dark where the page around it is not.
+  "&.neuro-dark": { colorScheme: "dark" },
   // Each token: its colour, and a hairline at its end that takes no room.
   ".neuro-token": { boxShadow: "inset -1px 0 var(--token-edge, light-dark(rgb(0 0 0 / .16), rgb(255 255 255 / .2)))", padding: "3px 0" },
   ".neuro-faded": { "--neuro-fade": ".4" },
@@ -38,9 +31,6 @@ export const tokenTheme = EditorView.theme({
     font: "600 10px/1.3 var(--sans, system-ui, sans-serif)", letterSpacing: ".04em", padding: "3px 5px", margin: "0 3px",
     color: "var(--text, CanvasText)", borderRadius: "4px", boxShadow: frame, verticalAlign: "1px",
   },
-  ".neuro-margin": {
-    display: "inline-block", width: "34px", marginLeft: "-42px", marginRight: "8px", textAlign: "center", padding: "2px 0",
-  },
   // Where the model begins anew; neither the line nor its label takes room.
   ".neuro-context": { position: "relative" },
   ".neuro-context::before": {
@@ -50,16 +40,10 @@ export const tokenTheme = EditorView.theme({
     content: "attr(data-context)", position: "absolute", right: "8px", top: "0", transform: "translateY(-50%)", padding: "0 6px",
     font: "11px/1.3 var(--sans, system-ui, sans-serif)", color: "var(--muted, GrayText)", background: "var(--page, Canvas)", pointerEvents: "none",
   },
-  // A tab's sign stands in the tab's own width.
-  ".neuro-tab": { position: "relative" },
-  ".neuro-tab::before": {
-    content: "\"⇥\"", position: "absolute", left: ".15em", top: "50%", transform: "translateY(-50%)", lineHeight: "1", color: "color-mix(in srgb, var(--text, CanvasText) 45%, transparent)",
-    pointerEvents: "none",
-  },
   ".neuro-parted": { textDecoration: "underline dotted var(--muted, GrayText)", textUnderlineOffset: "3px" },
 
-  ".cm-tooltip": { border: "none", background: "none", zIndex: "20" },
-  ".neuro-tooltip": {
+  ".cm-tooltip.neuro-tooltip": {
+    zIndex: "20",
     color: "var(--text, CanvasText)", backgroundColor: "var(--raised, Canvas)", border: hairline, borderRadius: "8px",
     boxShadow: "0 6px 24px rgb(0 0 0 / .16)", padding: "8px 10px", font: "12.5px/1.5 var(--sans, system-ui, sans-serif)",
     maxWidth: "min(620px, calc(100vw - 24px))",
@@ -76,6 +60,31 @@ export const tokenTheme = EditorView.theme({
   ".neuro-swatch": { width: "12px", height: "12px", borderRadius: "3px", boxShadow: frame },
   ".neuro-tooltip-value": { marginLeft: "auto", paddingLeft: "18px" },
   ".neuro-tooltip-difference": { color: "var(--muted, GrayText)", minWidth: "8ch", textAlign: "right" },
+});
+
+/** The page's own editor: its text, its margin with the signs of special tokens in it, its search. Stands before `tokenTheme`. */
+export const editorTheme = EditorView.theme({
+  "&": { color: "var(--text, CanvasText)", backgroundColor: "transparent", fontSize: "var(--editor-size, 16px)" },
+  "&.cm-focused": { outline: "none" },
+  ".cm-scroller": { fontFamily: "var(--mono, ui-monospace, monospace)", lineHeight: "1.9", overflowX: "hidden" },
+  ".cm-content": { padding: "14px 0 40vh", caretColor: "var(--text, CanvasText)" },
+  ".cm-line": { padding: "0 20px 0 50px" },
+  ".cm-cursor": { borderLeftColor: "var(--text, CanvasText)", borderLeftWidth: "2px", marginLeft: "-1px" },
+  "&.cm-focused > .cm-scroller > .cm-selectionLayer .cm-selectionBackground, .cm-selectionBackground": {
+    background: "var(--selection, light-dark(#cfd6dd, #4a525b))",
+  },
+  "@media (prefers-reduced-motion: reduce)": { ".cm-cursorLayer": { animation: "none !important" } },
+  ".cm-placeholder": { color: "var(--muted, GrayText)" },
+
+  ".neuro-margin": {
+    display: "inline-block", width: "34px", marginLeft: "-42px", marginRight: "8px", textAlign: "center", padding: "2px 0",
+  },
+  // A tab's sign stands in the tab's own width.
+  ".neuro-tab": { position: "relative" },
+  ".neuro-tab::before": {
+    content: "\"⇥\"", position: "absolute", left: ".15em", top: "50%", transform: "translateY(-50%)", lineHeight: "1", color: "color-mix(in srgb, var(--text, CanvasText) 45%, transparent)",
+    pointerEvents: "none",
+  },
 
   ".cm-panels": { color: "var(--text, CanvasText)", backgroundColor: "var(--raised, Canvas)", border: "none" },
   ".cm-panels-top": { borderBottom: hairline },

@@ -7,11 +7,10 @@ import { defaultKeymap, history, historyKeymap, isolateHistory } from "@codemirr
 import { EditorState } from "@codemirror/state";
 import { drawSelection, EditorView, keymap, placeholder } from "@codemirror/view";
 import { css, html, LitElement, nothing, type PropertyDeclarations, type PropertyValues, type TemplateResult } from "lit";
-import { NeuroscopeClient, parseNeurons, type TokenInfo, webSocket } from "../client";
+import { connectionText, NeuroscopeClient, parseNeurons, type TokenInfo, webSocket } from "../client";
 import { hueClass } from "../colour/palette";
 import type { Scale } from "../colour/scale";
 import { formatValue, neuroscope } from "../editor";
-import { connectionText } from "../panels/connection";
 import { base, bucketStyles } from "../panels/styles";
 import { type NeuronState, restore, Workbench } from "../workbench";
 import { socketAddress } from "./address";

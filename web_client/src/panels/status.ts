@@ -1,7 +1,6 @@
 /** The line at the bottom: connection, what decides the values, how much text, how fast. */
 import { css, html, nothing, type TemplateResult } from "lit";
-import type { ConnectionState } from "../client";
-import { connectionHelp, connectionText } from "./connection";
+import { connectionHelp, connectionText, type ConnectionState } from "../client";
 import { Panel } from "./panel";
 import { base } from "./styles";
 

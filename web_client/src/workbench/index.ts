@@ -11,6 +11,7 @@ export { DEFAULT_TOP, label, type Offer, type OfferGroup, Palette } from "./pale
 export { LIST, rowCommands } from "./row-commands";
 export { comparable, ROW_SORTS, RowOrder, type RowSort, type RowTree, type RowValues } from "./row-order";
 export { type Row, Rows } from "./rows";
+export { scaleIn } from "./scales";
 export { type NeuronState, type PageState, restore, stateOf } from "./state";
 export { type SharedView, sharedView, type Theme, THEMES, usualView, View, type ViewState } from "./view";
 export { Workbench, type WorkbenchEvents } from "./workbench";

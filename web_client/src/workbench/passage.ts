@@ -209,7 +209,7 @@ export class Passage extends Emitter<PassageEvents> implements TokenSource {
 
   /** Every wanted value of the newest text is here. */
   get settled(): boolean {
-    return this.client.ready && this.document.done && this.client.subscriptions.settled && this.document.activations.complete;
+    return this.client.isSettled(this.document);
   }
 
   /** The answer is late: what is shown belongs to an older text. */

@@ -5,7 +5,7 @@
  * `Passage`'s business, what concerns two their `Comparison`'s; the words of the page's own text can be said to the
  * workbench. No DOM here.
  */
-import { originOf, type Scale, scaleOf } from "../colour/scale";
+import { originOf, type Scale } from "../colour/scale";
 import { type Done, type NeuroscopeClient, type NeuroscopeDocument, type ProgressValue, RequestError } from "../client";
 import { Emitter } from "../client/emitter";
 import type { TokenRange } from "../editor/source";
@@ -16,6 +16,7 @@ import { Notices } from "./notices";
 import { Palette } from "./palette";
 import { Passage } from "./passage";
 import { Rows } from "./rows";
+import { scaleIn } from "./scales";
 import { View } from "./view";
 
 /** Names the second document to the server. */
@@ -77,15 +78,7 @@ export class Workbench extends Emitter<WorkbenchEvents> {
   // ------------------------------------------------------------------ colours
 
   scale(key: string): Scale {
-    const tables = this.passages.map(({ document }) => document.activations);
-    return scaleOf({
-      known: this.client.subscriptions.neuron(key)?.statistics ?? null,
-      widest: Math.max(...tables.map((table) => table.widest(key))),
-      text: Math.max(...tables.map((table) => {
-        const extent = table.extent(key);
-        return extent === null ? 0 : Math.max(Math.abs(extent.max), Math.abs(extent.min));
-      })),
-    }, this.rows.range(key));
+    return scaleIn(this.client.subscriptions, this.passages.map(({ document }) => document), key, this.rows.range(key));
   }
 
   /** Where a neuron's scale comes from, in words. */

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { ManualClock } from "../../src/client";
+import { ManualClock } from "../../src/client/testing";
 import { Backoff } from "../../src/client/backoff";
 
 it("waits longer each time, up to a bound, with jitter, and starts over after success", () => {

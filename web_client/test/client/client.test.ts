@@ -1,12 +1,6 @@
 import { describe, expect, it } from "vitest";
-import {
-  DecodeError,
-  DisconnectedError,
-  FakeNetwork,
-  ManualClock,
-  NeuroscopeClient,
-  RequestError,
-} from "../../src/client";
+import { DecodeError, DisconnectedError, NeuroscopeClient, RequestError } from "../../src/client";
+import { FakeNetwork, ManualClock } from "../../src/client/testing";
 import type { ModelInfo } from "../../src/wire";
 import { model, ScriptedServer, settle } from "../scripted-server";
 

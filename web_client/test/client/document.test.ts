@@ -1,15 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import {
-  type Done,
-  FakeNetwork,
-  Freshness,
-  ManualClock,
-  NeuroscopeClient,
-  type NeuroscopeDocument,
-  normalize,
-  TooLargeError,
-} from "../../src/client";
+import { type Done, Freshness, NeuroscopeClient, type NeuroscopeDocument, normalize, TooLargeError } from "../../src/client";
+import { FakeNetwork, ManualClock } from "../../src/client/testing";
 import { edit, fit, text } from "../arbitraries";
 import { activations, ScriptedServer, settle, tokenize } from "../scripted-server";
 

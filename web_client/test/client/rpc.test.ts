@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { DisconnectedError, FakePeer, RequestError } from "../../src/client";
+import { DisconnectedError, RequestError } from "../../src/client";
+import { FakePeer } from "../../src/client/testing";
 import { type RpcListener, RpcConnection } from "../../src/client/rpc";
 
 function connection(heard: Partial<RpcListener> = {}) {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { FakeNetwork, ManualClock, NeuroscopeClient } from "../../src/client";
+import { NeuroscopeClient } from "../../src/client";
+import { FakeNetwork, ManualClock } from "../../src/client/testing";
 import { ScriptedServer, settle } from "../scripted-server";
 
 async function connected(prepare: (server: ScriptedServer) => void = () => undefined) {

@@ -1,7 +1,8 @@
 import { EditorSelection, EditorState } from "@codemirror/state";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { applyChanges, ManualClock, NeuroscopeDocument, normalize } from "../../src/client";
+import { applyChanges, NeuroscopeDocument, normalize } from "../../src/client";
+import { ManualClock } from "../../src/client/testing";
 import { changesOf, syncDocument } from "../../src/editor/sync";
 import { edit, fit, text } from "../arbitraries";
 

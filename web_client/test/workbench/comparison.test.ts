@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { FakeNetwork, ManualClock, NeuroscopeClient } from "../../src/client";
+import { NeuroscopeClient } from "../../src/client";
+import { FakeNetwork, ManualClock } from "../../src/client/testing";
 import { Kin } from "../../src/editor/source";
 import { type Comparison, restore, stateOf, Workbench } from "../../src/workbench";
 import { activations, ScriptedServer, settle, tokenize } from "../scripted-server";

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { FakeNetwork, ManualClock, type Message, NeuroscopeClient } from "../../src/client";
+import { NeuroscopeClient } from "../../src/client";
+import { FakeNetwork, ManualClock, type Message } from "../../src/client/testing";
 import { Workbench } from "../../src/workbench";
 import type { NeuronsChangedParams, NeuronsTopParams } from "../../src/wire";
 import { model, ScriptedServer, settle } from "../scripted-server";

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { FakeNetwork, ManualClock, type Message, NeuroscopeClient } from "../../src/client";
+import { NeuroscopeClient } from "../../src/client";
+import { FakeNetwork, ManualClock, type Message } from "../../src/client/testing";
 import { Workbench } from "../../src/workbench";
 import { label, type Offer, Palette, parseTop } from "../../src/workbench/palette";
 import { model, ScriptedServer, settle } from "../scripted-server";

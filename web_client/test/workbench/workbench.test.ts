@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { FakeNetwork, ManualClock, NeuroscopeClient } from "../../src/client";
+import { NeuroscopeClient } from "../../src/client";
+import { FakeNetwork, ManualClock } from "../../src/client/testing";
 import { restore, rowCommands, stateOf, usualView, Workbench } from "../../src/workbench";
 import { NO_VALUE } from "../../src/colour/scale";
 import type { ModelInfo } from "../../src/wire";

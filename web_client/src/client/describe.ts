@@ -1,5 +1,6 @@
 /** Connection states in words. */
-import { type ConnectionState, DisconnectedError, RefusedError } from "../client";
+import type { ConnectionState } from "./client";
+import { DisconnectedError, RefusedError } from "./errors";
 
 export function connectionText(state: ConnectionState): string {
   switch (state.kind) {

@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { DisconnectedError, RefusedError } from "../../src/client";
-import { connectionHelp, connectionText } from "../../src/panels/connection";
+import { connectionHelp, connectionText, DisconnectedError, RefusedError } from "../../src/client";
 
 const waiting = (cause: Error) => ({ kind: "waiting", retryMs: 100, cause }) as const;
 

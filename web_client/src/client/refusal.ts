@@ -1,13 +1,14 @@
-/** Why the server does not let the page in. */
-import { type Connector, RefusedError } from "../client";
+/** Why the server does not let a frontend in. */
+import { RefusedError } from "./errors";
+import type { Connector } from "./transport";
 
 const IS_A_WEBSOCKET = 426;
 const LONGEST = 200;
 
 /**
- * The same connector, which fails with the server's own sentence where it has one.
+ * The same connector, which fails with the server's own sentence (RefusedError) where it has one.
  *
- * A browser keeps from scripts why a websocket was refused; the same address, asked for plainly, tells.
+ * Browsers, and Node as they do, keep from scripts why a websocket was refused; the same address, asked for plainly, tells.
  */
 export function explained(connect: Connector, address: URL): Connector {
   return async (signal) => {

@@ -1,0 +1,50 @@
+/** From an address to a client. */
+import { plainAddress, socketAddress } from "./address";
+import { type ClientOptions, NeuroscopeClient } from "./client";
+import { explained } from "./refusal";
+import type { RequestOptions } from "./rpc";
+import { type Connector, webSocket, type WebSocketConstructor } from "./transport";
+
+export interface ServerOptions {
+  /** Of a server that asks for one. */
+  readonly token?: string | undefined;
+  /** In place of the global one, which Node has from 22 on: that of the package `ws`, for instance. */
+  readonly WebSocket?: WebSocketConstructor | undefined;
+}
+
+export type ConnectOptions = ServerOptions & RequestOptions & Omit<ClientOptions, "connect">;
+
+/**
+ * A connector to the server at `url`, the address of its page or of its websocket.
+ * Throws TypeError for what no server can be at.
+ */
+export function serverAt(url: string | URL, { token, WebSocket }: ServerOptions = {}): Connector {
+  const address = socketAddress(url, token);
+  const plain = plainAddress(address);
+  const connector = webSocket(address, WebSocket);
+  // A page may read answers of its own origin only, and its browser complains of an attempt to read others.
+  const here = (globalThis as { location?: { readonly origin: string } }).location;
+  return here === undefined || here.origin === plain.origin ? explained(connector, plain) : connector;
+}
+
+/**
+ * A client that is connected to the server at `url`, and stays so until `close()`.
+ *
+ * Rejects when the first attempt fails: with the cause, or with the reason of `signal` when that is aborted before.
+ * What breaks later is mended by itself.
+ */
+export async function connect(url: string | URL, { token, WebSocket, signal, ...options }: ConnectOptions = {}): Promise<NeuroscopeClient> {
+  const client = new NeuroscopeClient({ ...options, connect: serverAt(url, { token, WebSocket }) });
+  const failed = new AbortController();
+  const stop = client.on("state", (state) => { if (state.kind === "waiting") failed.abort(state.cause); });
+  try {
+    client.start();
+    await client.connected({ signal: signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal]) });
+    return client;
+  } catch (error) {
+    client.close();
+    throw error;
+  } finally {
+    stop();
+  }
+}
