@@ -247,9 +247,12 @@ async def test_changes_of_one_message_in_any_order(fleet: Fleet) -> None:
         await client.change("one", (8, 9, "H"), (0, 1, "AA"), (3, 5, ""), (5, 5, "-"), (10, 10, "!"))
         await check(fleet, client, "one")
         assert client.documents["one"].text == "AA12-567H9!"
+        await client.change("one", (5, 8, "m"), (5, 5, "x"), (0, 2, ""), (5, 5, "a"))
+        await check(fleet, client, "one")
+        assert client.documents["one"].text == "12-xamH9!"
         await client.change("one")
         await check(fleet, client, "one")
-        assert client.documents["one"].done_versions[-1] == 3
+        assert client.documents["one"].done_versions[-1] == 4
 
 
 IMPOSSIBLE: dict[str, dict[str, Any]] = {

@@ -12,11 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from jsonrpc_websocket import Server as ForeignClient
 
 import ws_server
 from tests.server.conftest import THOROUGH
 from tests.support import models
-from tests.support.client import LOADING, Client, RequestFailed
+from tests.support.client import LOADING, PATIENCE, Client, RequestFailed
 from tests.support.server import ServerProcess, alive, loads_torch, run_command
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc, which only Linux has")
@@ -69,6 +70,8 @@ async def test_from_start_to_end(server: ServerProcess) -> None:
 
     # Ctrl-C with connections in all states, a pass at work, and a text that takes many seconds to tokenize.
     busy, idle, silent = await Client.open(server.url), await Client.open(server.url), await Client.dial(server.url)
+    foreign = ForeignClient(server.url.replace("http", "ws") + "ws")
+    reading = await foreign.ws_connect()
     await busy.subscribe("L2N0")
     await busy.open_document("one", "the waves and the gulls " * 3000)
     await busy.send(busy.opening("two", "😀" * 1_000_000))
@@ -78,6 +81,8 @@ async def test_from_start_to_end(server: ServerProcess) -> None:
     assert seconds < ENDED_SECONDS * NOISE
     for client in (early, busy, idle, silent):
         assert await client.closed() == 1001
+    await asyncio.wait_for(reading, PATIENCE)
+    assert not foreign.connected
     assert server.process.returncode == 0
     for pid in workers:  # killed by then; the kernel may still be taking their memory back
         while alive(pid):

@@ -83,7 +83,8 @@ Change = tuple[int, int, str]
 
 
 def apply_changes(units: str, changes: Iterable[Change]) -> str:
-    for start, stop, insert in sorted(changes, key=lambda change: change[:2], reverse=True):
+    in_order = sorted(changes, key=lambda change: change[:2])  # stable: at one place, as they were told
+    for start, stop, insert in in_order[::-1]:
         units = units[:start] + insert + units[stop:]
     return units
 
