@@ -122,7 +122,7 @@ class Typist:
         self.page.keyboard.press(key)
         times = self.page.evaluate("window.measured")
         pressed, answered = times["pressed"], times["answered"]
-        waited = answered - (times["sent"] or answered)
+        waited = 0.0 if answered is None else answered - (times["sent"] or answered)
         colours = times["colours"] - pressed
         self._settled(self._version)
         return Key(times["own"] - pressed, times["first"] - pressed, colours, colours - waited)

@@ -70,10 +70,11 @@
     pressed = null;
     await frameWhen(() => pressed !== null && begun(before), "a key did something");
     const own = presentation();
+    const atOnce = ended();
     if (!answer()) await frameWhen(() => answer() || ended(), "first colours came");
     const first = presentation();
     if (!ended()) await frameWhen(ended, "all colours came");
-    const answered = received.at(-1).time;
+    const answered = atOnce ? null : received.at(-1).time; // what was here before needs no answer
     const colours = presentation();
     return { pressed, sent: sent[before.sent]?.time ?? null, own: await own, first: await first, answered, colours: await colours };
   };

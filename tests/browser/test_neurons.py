@@ -8,7 +8,7 @@ from importlib.resources import as_file, files
 
 import numpy as np
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, WebSocketRoute, expect
 from safetensors import safe_open
 from safetensors.numpy import load_file
 
@@ -32,6 +32,21 @@ COUNT_PIXELS = r"""
         }
         return counts;
     });
+}
+"""
+
+# All values of a neuron are here, whether it has a row or not.
+HAS_VALUES = """
+async (key) => {
+    const end = performance.now() + 30000;
+    const here = () => {
+        const values = neuroscope.values(key);
+        return values.length === neuroscope.tokens.length && !values.includes(null);
+    };
+    while (!here()) {
+        if (performance.now() > end) throw new Error(`no values of ${key}`);
+        await new Promise((resolve) => setTimeout(resolve, 10));
+    }
 }
 """
 
@@ -174,6 +189,36 @@ def test_stepping_quickly_ends_at_the_last_neuron(written: NeuroscopePage) -> No
     for _ in range(25):
         written.page.keyboard.press("ArrowRight")
     written.shows(TEXT, neurons=["L0N32", "L1N42", "L2N3"])
+
+
+def test_neighbours_are_there_before_the_server_answers(written: NeuroscopePage) -> None:
+    page = written.page
+    held: list[tuple[WebSocketRoute, str | bytes]] = []
+    holding = False
+
+    def pass_on(socket: WebSocketRoute) -> None:
+        behind = socket.connect_to_server()
+        behind.on_message(lambda message: held.append((socket, message)) if holding else socket.send(message))
+
+    page.route_web_socket("**/ws", pass_on)
+    page.reload()
+    written.row("L0N7").get_by_test_id("neuron-name").click()
+    page.keyboard.press("ArrowRight")
+    written.shows(TEXT, neurons=["L0N8", "L1N42", "L2N3"])
+    for key in ("L0N7", "L0N9", "L0N10"):
+        page.evaluate(HAS_VALUES, key)
+    holding = True
+    for key, number in (("ArrowRight", 9), ("ArrowLeft", 8), ("ArrowLeft", 7)):
+        page.keyboard.press(key)
+        assert written.shows(TEXT, neurons=[f"L0N{number}", "L1N42", "L2N3"]).focus == f"L0N{number}"
+    holding = False
+    for socket, message in held:
+        socket.send(message)
+    # Values that nobody has a row for come with those of an edit, and are in nobody's way.
+    written.editor.press("ControlOrMeta+End")
+    page.keyboard.type(" And 3 more.")
+    shown = written.shows(TEXT + " And 3 more.", neurons=["L0N7", "L1N42", "L2N3"])
+    assert list(shown.values) == shown.neurons
 
 
 def test_there_is_nothing_before_the_first_and_after_the_last_neuron(written: NeuroscopePage) -> None:

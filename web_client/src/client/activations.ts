@@ -144,9 +144,11 @@ export class ActivationTable {
     return this.#rows.get(key)?.widest ?? 0;
   }
 
-  /** Whether every value of every row is there. */
-  get complete(): boolean {
-    for (const row of this.#rows.values()) {
+  /** Whether every value of these rows is there. */
+  complete(keys: readonly string[]): boolean {
+    for (const key of keys) {
+      const row = this.#rows.get(key);
+      if (row === undefined) return false;
       if (row.freshness.subarray(0, this.#length).includes(Freshness.missing)) return false;
     }
     return true;

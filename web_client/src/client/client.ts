@@ -109,7 +109,7 @@ export class NeuroscopeClient extends Emitter<ClientEvents> {
 
   /** Whether the server's values for all wanted neurons on the newest text of `document` are there. */
   isSettled(document: NeuroscopeDocument): boolean {
-    return this.ready && document.done && this.subscriptions.settled && document.activations.complete;
+    return this.ready && document.done && this.subscriptions.settled && document.activations.complete(this.subscriptions.present);
   }
 
   /**

@@ -17,7 +17,7 @@ export { connect, type ConnectOptions, serverAt, type ServerOptions } from "./co
 export { connectionHelp, connectionText } from "./describe";
 export { type DocumentEvents, type DocumentLink, type Done, NeuroscopeDocument } from "./document";
 export * from "./errors";
-export { MOST_AT_ONCE, neuronKey, neuronName, type NeuronRef, neuronRef, parseNeuron, parseNeurons, type TypedNeurons } from "./neuron";
+export { MOST_AT_ONCE, neuronKey, type NeuronName, neuronName, type NeuronRef, neuronRef, parseNeuron, parseNeurons, type TypedNeurons } from "./neuron";
 export { explained } from "./refusal";
 export type { RequestOptions } from "./rpc";
 export { type SubscribedNeuron, Subscriptions, type SubscriptionEvents } from "./subscriptions";

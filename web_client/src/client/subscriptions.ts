@@ -55,6 +55,8 @@ export class Subscriptions extends Emitter<SubscriptionEvents> {
   /** Those that the last model lacked; whether this one has them, its server tells. */
   #returning: ReadonlySet<string> = new Set();
   #served = new Set<string>();
+  /** Asked for in advance, wanted or not. */
+  #ahead: readonly string[] = [];
   readonly #told = new Map<string, Neuron>();
   readonly #waiters = new Map<string, Waiter[]>();
   #link: SubscriptionLink | null = null;
@@ -64,7 +66,7 @@ export class Subscriptions extends Emitter<SubscriptionEvents> {
 
   /** Wanted rows that the model has, in order. */
   get rows(): readonly SubscribedNeuron[] {
-    return this.#present.map((key) => ({ key, neuron: this.#told.get(key) ?? null }));
+    return this.present.map((key) => ({ key, neuron: this.#told.get(key) ?? null }));
   }
 
   /** Keys of all wanted neurons, in order, whether the model has them or not. */
@@ -77,7 +79,8 @@ export class Subscriptions extends Emitter<SubscriptionEvents> {
     return this.#wanted.filter((key) => this.#absent.has(key));
   }
 
-  get #present(): string[] {
+  /** Keys of the wanted neurons that the model has, in order. */
+  get present(): readonly string[] {
     return this.#wanted.filter((key) => !this.#absent.has(key));
   }
 
@@ -88,13 +91,21 @@ export class Subscriptions extends Emitter<SubscriptionEvents> {
 
   /** Rows that have or may get values: the wanted ones and those that the server still sends. */
   get keys(): string[] {
-    return [...new Set([...this.#present, ...this.#served])];
+    return [...new Set([...this.present, ...this.#served])];
   }
 
-  /** Whether the server sends exactly what is wanted. */
+  /** Whether the server sends all that is wanted. It may send more, for a moment or in advance. */
   get settled(): boolean {
-    const present = this.#present;
-    return !this.#running && this.#served.size === present.length && present.every((key) => this.#served.has(key));
+    return this.present.every((key) => this.#served.has(key));
+  }
+
+  /**
+   * Have the server send these too, in the place of those named before: they may be wanted next, and are there at once then.
+   * They are no rows; what the server refuses is not asked for again, and they make room where its limit is reached.
+   */
+  ahead(refs: readonly NeuronRef[]): void {
+    this.#ahead = [...new Set(refs.map(neuronKey))];
+    queueMicrotask(() => { void this.#run(); }); // what is wanted goes first
   }
 
   /**
@@ -136,7 +147,7 @@ export class Subscriptions extends Emitter<SubscriptionEvents> {
 
   /** Give the rows another order; `keys` must be theirs. What the model lacks keeps its place. */
   reorder(keys: readonly string[]): void {
-    const present = this.#present;
+    const present = this.present;
     if (keys.length !== present.length || !keys.every((key) => present.includes(key))) {
       throw new RangeError("reorder() takes exactly the rows that are there");
     }
@@ -168,6 +179,7 @@ export class Subscriptions extends Emitter<SubscriptionEvents> {
   /** Another model: what was told of the neurons is void. */
   modelChanged(): void {
     this.#told.clear();
+    this.#ahead = [];
     // Asking again for what is subscribed brings its statistics on the new model.
     this.#served.clear();
     this.emit("change", undefined);
@@ -241,17 +253,21 @@ export class Subscriptions extends Emitter<SubscriptionEvents> {
 
   /** One request towards what is wanted; false when there is nothing to do. */
   async #step(link: SubscriptionLink): Promise<boolean> {
-    const present = this.#present;
+    const present = this.present;
     const missing = present.filter((key) => !this.#served.has(key));
-    const surplus = [...this.#served].filter((key) => !present.includes(key));
+    const spare = [...this.#served].filter((key) => !present.includes(key));
+    const surplus = spare.filter((key) => !this.#ahead.includes(key));
+    const early = this.#ahead.filter((key) => !this.#served.has(key));
     try {
       if (missing.length > 0) this.#answered(link, await link.subscribe(missing.map(neuronRef)));
       else if (surplus.length > 0) this.#answered(link, await link.unsubscribe(surplus.map(neuronRef)));
+      else if (early.length > 0) await this.#early(link, early);
       else return false;
     } catch (error) {
       if (error instanceof DisconnectedError) return this.#link !== link;
-      if (error instanceof RequestError && error.code === ErrorCode.limitExceeded && surplus.length > 0) {
-        this.#answered(link, await link.unsubscribe(surplus.map(neuronRef)));
+      if (error instanceof RequestError && error.code === ErrorCode.limitExceeded && spare.length > 0) {
+        this.#ahead = [];
+        this.#answered(link, await link.unsubscribe(spare.map(neuronRef)));
       } else if (missing.length > 0) {
         await this.#oneByOne(link, missing);
       } else {
@@ -259,6 +275,15 @@ export class Subscriptions extends Emitter<SubscriptionEvents> {
       }
     }
     return true;
+  }
+
+  async #early(link: SubscriptionLink, keys: readonly string[]): Promise<void> {
+    try {
+      this.#answered(link, await link.subscribe(keys.map(neuronRef)));
+    } catch (error) {
+      if (error instanceof DisconnectedError) throw error;
+      this.#ahead = this.#ahead.filter((key) => !keys.includes(key));
+    }
   }
 
   /** A subscription is all or nothing: find out whom the server does not take. */

@@ -4,7 +4,7 @@
  * Which neurons there are is `Subscriptions`' business; here is what a person gives them. Pinned rows stand first. A row keeps
  * its hue and its pin when it steps to a neighbouring neuron; a typed range belongs to the neuron.
  */
-import { DisconnectedError, neuronKey, neuronName, type NeuroscopeClient } from "../client";
+import { DisconnectedError, neuronKey, type NeuronName, neuronName, type NeuroscopeClient } from "../client";
 import { Emitter } from "../client/emitter";
 import { HUES } from "../colour/palette";
 import { automatic, isAutomatic, type TypedRange } from "../colour/scale";
@@ -44,6 +44,9 @@ export interface RowsEvents {
 
 const MOST_UNDONE = 50;
 
+/** So long after a step its neighbours are kept at hand. */
+const AHEAD_MS = 15_000;
+
 export class Rows extends Emitter<RowsEvents> {
   readonly #client: NeuroscopeClient;
   readonly #looks = new Map<string, Look>();
@@ -54,6 +57,7 @@ export class Rows extends Emitter<RowsEvents> {
   /** The neuron that a person focused; another one stands in while the model lacks it. */
   #chosen: string | null = null;
   #list: readonly Row[] | null = null;
+  #aheadTimer: ReturnType<typeof setTimeout> | null = null;
   #count = 0;
   /** Being added: whoever asked for them is told of a refusal. */
   readonly #adding = new Set<string>();
@@ -232,12 +236,22 @@ export class Rows extends Emitter<RowsEvents> {
   step(key: string, { neurons = 0, layers = 0 }: { neurons?: number; layers?: number }): void {
     const name = neuronName(key);
     if (name === null || (neurons === 0 && layers === 0)) return;
-    let { layer, neuron } = name;
-    do {
-      layer += layers;
-      neuron += neurons;
-    } while (this.keys.includes(neuronKey({ layer, neuron })));
-    this.replace(key, layer, neuron);
+    const after = ({ layer, neuron }: NeuronName): NeuronName => {
+      const next = { layer: layer + layers, neuron: neuron + neurons };
+      return this.keys.includes(neuronKey(next)) ? after(next) : next;
+    };
+    const next = after(name);
+    const second = after(next);
+    this.#lookAhead([name, second, after(second)]);
+    this.replace(key, next.layer, next.neuron);
+  }
+
+  /** Who steps once steps on, or back: have the values of those neurons here before they are asked for. */
+  #lookAhead(names: readonly NeuronName[]): void {
+    const { subscriptions } = this.#client;
+    subscriptions.ahead(names.filter(({ layer, neuron }) => this.outside(layer, neuron) === null).map(neuronKey));
+    if (this.#aheadTimer !== null) clearTimeout(this.#aheadTimer);
+    this.#aheadTimer = setTimeout(() => { subscriptions.ahead([]); }, AHEAD_MS);
   }
 
   // ------------------------------------------------------------------ order and look

@@ -73,7 +73,7 @@ describe("an activation table", () => {
             expect([...table.values(key)]).toEqual(cells.map(({ value }) => value));
             expect([...table.freshness(key)]).toEqual(cells.map(({ freshness }) => freshness));
           }
-          expect(table.complete).toBe(
+          expect(table.complete(table.keys)).toBe(
             [...oracle.values()].every((cells) => cells.every(({ freshness }) => freshness !== Freshness.missing)),
           );
         }

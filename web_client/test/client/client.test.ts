@@ -227,7 +227,7 @@ describe("a client", () => {
     server().document("a").known.clear();
     server().answer("a");
     expect(document.done).toBe(true);
-    expect(document.activations.complete).toBe(true);
+    expect(document.activations.complete(client.subscriptions.keys)).toBe(true);
   });
 
   it("brings neurons back, in their order, with a model that has them", async () => {
@@ -263,7 +263,7 @@ describe("a client", () => {
     expect([...server().subscribed].sort()).toEqual([...keys()].sort());
     server().document("a").known.clear();
     server().answer("a");
-    expect(document.activations.complete).toBe(true);
+    expect(document.activations.complete(client.subscriptions.keys)).toBe(true);
     // What only the server can judge is asked for again, and set aside again where it is refused.
     await client.subscriptions.add(["L3N61"]);
     await change({ ...model, id: "other", dropped: ["L3N61"] });

@@ -181,6 +181,55 @@ describe("subscriptions", () => {
     await settle();
     server().compute("a");
     expect([...document.activations.values("L0N1")]).toEqual(values);
-    expect(document.activations.complete).toBe(true);
+    expect(document.activations.complete(client.subscriptions.keys)).toBe(true);
+  });
+
+  it("are there at once when they were asked for ahead, and nobody hears of that", async () => {
+    const { subscriptions, server, keys } = await connected();
+    await subscriptions.add(["L0N1"]);
+    await settle();
+    let seen = 0;
+    subscriptions.on("refused", () => seen++);
+    subscriptions.ahead(["L0N2", "L0N3"]);
+    expect(subscriptions.settled).toBe(true);
+    await settle();
+    expect([...server().subscribed].sort()).toEqual(["L0N1", "L0N2", "L0N3"]);
+    expect([keys(), subscriptions.settled]).toEqual([["L0N1"], true]);
+    // The step to one of them needs no answer; the one that was left stays at hand.
+    subscriptions.ahead(["L0N1", "L0N3"]);
+    await subscriptions.replace("L0N1", "L0N2");
+    expect([keys(), subscriptions.settled]).toEqual([["L0N2"], true]);
+    await settle();
+    expect([...server().subscribed].sort()).toEqual(["L0N1", "L0N2", "L0N3"]);
+    subscriptions.ahead([]);
+    expect(subscriptions.settled).toBe(true);
+    await settle();
+    expect(server().subscribed).toEqual(["L0N2"]);
+    // What the server does not have is not asked for again.
+    subscriptions.ahead(["L99N1"]);
+    await settle();
+    expect([server().subscribed, seen, subscriptions.settled]).toEqual([["L0N2"], 0, true]);
+    await subscriptions.add(["L0N4"]);
+    await settle();
+    expect([...server().subscribed].sort()).toEqual(["L0N2", "L0N4"]);
+  });
+
+  it("asked for ahead make room at the server's limit, and are not asked for beyond it", async () => {
+    const { subscriptions, server, keys } = await connected((server) => { server.maximumSubscriptions = 3; });
+    let refused = 0;
+    subscriptions.on("refused", () => refused++);
+    await subscriptions.add(["L0N1"]);
+    subscriptions.ahead(["L0N2", "L0N3"]);
+    await settle();
+    await subscriptions.add(["L1N1", "L1N2"]);
+    await settle();
+    expect([[...server().subscribed].sort(), refused]).toEqual([["L0N1", "L1N1", "L1N2"], 0]);
+    subscriptions.ahead(["L0N2", "L0N3"]);
+    await settle();
+    expect([server().subscribed.length, keys(), subscriptions.settled, refused]).toEqual([3, ["L0N1", "L1N1", "L1N2"], true, 0]);
+    // What is beyond the limit without them is refused as ever.
+    await expect(subscriptions.add(["L1N3"])).rejects.toThrow("Too many");
+    await settle();
+    expect([[...server().subscribed].sort(), refused]).toEqual([["L0N1", "L1N1", "L1N2"], 1]);
   });
 });

@@ -117,7 +117,7 @@ describe("the workbench", () => {
   });
 
   it("keeps the colours for a moment while the values of another neuron are on their way", async () => {
-    const { workbench, server } = await opened(["L0N1"]);
+    const { workbench, server } = await opened(["L0N1", "L3N9"]);
     const { hue, buckets } = workbench.text.picture;
     workbench.rows.step("L0N1", { neurons: 1 });
     await settle();
@@ -126,15 +126,26 @@ describe("the workbench", () => {
     server.compute("text");
     expect(workbench.text.picture.buckets).not.toEqual(buckets);
 
+    // The next in the same direction is here already, and so is the last.
+    for (const [step, focus] of [[1, "L0N3"], [-1, "L0N2"]] as const) {
+      await settle();
+      server.compute("text");
+      const held = workbench.text.picture.buckets;
+      workbench.rows.step(workbench.rows.focus ?? "", { neurons: step });
+      expect([workbench.rows.focus, workbench.settled]).toEqual([focus, true]);
+      expect(workbench.text.picture.buckets).not.toEqual(held);
+      expect(workbench.text.picture.buckets).not.toContain(NO_VALUE);
+    }
+
     // Not longer than one would notice, and not under a text that it does not belong to.
-    workbench.rows.step("L0N2", { neurons: 1 });
+    workbench.rows.replace("L0N2", 1, 5);
     await settle();
     expect(workbench.text.picture.buckets).not.toContain(NO_VALUE);
     vi.advanceTimersByTime(60);
     expect([...new Set(workbench.text.picture.buckets)]).toEqual([NO_VALUE]);
     server.compute("text");
     expect(workbench.text.picture.buckets).not.toContain(NO_VALUE);
-    workbench.rows.step("L0N3", { neurons: 1 });
+    workbench.rows.replace("L1N5", 1, 9);
     workbench.document.change([{ from: 0, to: 3, insert: "a b c" }]);
     expect(workbench.text.picture.buckets).not.toContain(NO_VALUE);
     server.tokenize("text");
