@@ -49,7 +49,7 @@ def test_every_requirement_has_a_lower_and_an_upper_bound(requirement: str) -> N
     assert re.fullmatch(r"[A-Za-z0-9._-]+>=[0-9.]+,<[0-9.]+(; .+)?", requirement)
 
 
-EXTRA_OF_ROOM = {"demo_model": "train", "tui": "tui", "client": "notebook"}
+EXTRA_OF_ROOM = {"demo_model": "train", "tui": "tui", "client": "notebook", "notebook": "notebook"}
 """Which rooms may need more than the package itself, and by which extra they get it."""
 
 

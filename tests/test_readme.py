@@ -12,7 +12,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_frontends_of_the_readme_run_against_the_embedded_model() -> None:
-    raw, packaged = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    raw, packaged, widget = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     server = subprocess.Popen(
         [sys.executable, "-m", "ws_server", "serve", "--port", "0", "--no-open"], stdout=subprocess.PIPE, text=True
     )
@@ -21,11 +21,13 @@ def test_the_frontends_of_the_readme_run_against_the_embedded_model() -> None:
         address = server.stdout.readline().split()[-1]
         raw = raw.replace("ws://127.0.0.1:8740/ws", address.replace("http", "ws") + "ws")
         packaged = packaged.replace("http://127.0.0.1:8740/", address)
-        done, table = (
+        widget = widget.replace("http://127.0.0.1:8740/", address) + "print(widget.values.shape, widget.status)"
+        done, table, shown = (
             subprocess.run([sys.executable, "-c", example], capture_output=True, text=True, timeout=90)
-            for example in (raw, packaged)
+            for example in (raw, packaged, widget)
         )
         assert done.returncode == table.returncode == 0, done.stderr + table.stderr
+        assert shown.stdout == "(2, 8) ready\n", shown.stderr
     finally:
         server.terminate()
         server.communicate(timeout=20)

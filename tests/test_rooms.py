@@ -17,6 +17,7 @@ MAY_IMPORT = {
     "client": {"errors"},
     "conformance": {"errors", "client"},
     "tui": {"errors", "client"},
+    "notebook": {"errors", "client", "document"},
     "document": {"errors"},
     "engine": {"errors", "logs"},
     "model": {"errors", "protocol", "document", "engine"},
@@ -33,6 +34,7 @@ SERVER_PROCESS = {
     "errors",
     "client",
     "conformance",
+    "notebook",
     "config",
     "logs",
     "protocol",
@@ -93,5 +95,5 @@ def test_torch_stays_in_the_workers_and_sockets_in_the_server(path: Path) -> Non
     top = {name.split(".")[0] for name in imports(path, top_level_only=True)}
     if own in SERVER_PROCESS or (own == "engine" and path.stem in WITHOUT_TORCH):
         assert not top & {"torch", "transformers", "transformer_lens"}
-    if own not in ("server", "client", "conformance", "tui"):
+    if own not in ("server", "client", "conformance", "tui", "notebook"):
         assert not top & {"websockets", "asyncio"}

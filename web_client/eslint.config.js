@@ -23,14 +23,14 @@ export default tseslint.config(
     languageOptions: { globals: { console: "readonly", process: "readonly", URL: "readonly" } },
   },
   // The rooms import one way: wire - client - analysis - colour - editor - workbench - exports - panels - app and embed;
-  // codemirror stands beside exports.
-  rooms("src/analysis/**", ["**/client/**", "**/colour/**", "**/editor/**", "**/workbench/**", "**/codemirror/**", "**/exports/**", "**/panels/**", "**/app/**", "**/embed/**", "lit", "lit/**", "@codemirror/**"]),
-  rooms("src/client/**", ["**/analysis/**", "**/colour/**", "**/editor/**", "**/workbench/**", "**/codemirror/**", "**/exports/**", "**/panels/**", "**/app/**", "**/embed/**", "lit", "lit/**", "@codemirror/**"]),
-  rooms("src/colour/**", ["**/client/**", "**/editor/**", "**/workbench/**", "**/codemirror/**", "**/exports/**", "**/panels/**", "**/app/**", "**/embed/**", "lit", "lit/**", "@codemirror/**"]),
-  rooms("src/workbench/**", ["**/codemirror/**", "**/exports/**", "**/panels/**", "**/app/**", "**/embed/**", "lit", "lit/**", "@codemirror/**"]),
-  rooms("src/codemirror/**", ["**/exports/**", "**/panels/**", "**/app/**", "**/embed/**", "lit", "lit/**"]),
-  rooms("src/exports/**", ["**/panels/**", "**/app/**", "**/embed/**", "lit", "lit/**", "@codemirror/**"]),
-  rooms("src/editor/**", ["**/workbench/**", "**/codemirror/**", "**/exports/**", "**/panels/**", "**/app/**", "**/embed/**", "lit", "lit/**"]),
+  // codemirror stands beside exports, notebook above embed.
+  rooms("src/analysis/**", ["**/client/**", "**/colour/**", "**/editor/**", "**/workbench/**", "**/codemirror/**", "**/exports/**", "**/panels/**", "**/app/**", "**/embed/**", "**/notebook/**", "lit", "lit/**", "@codemirror/**"]),
+  rooms("src/client/**", ["**/analysis/**", "**/colour/**", "**/editor/**", "**/workbench/**", "**/codemirror/**", "**/exports/**", "**/panels/**", "**/app/**", "**/embed/**", "**/notebook/**", "lit", "lit/**", "@codemirror/**"]),
+  rooms("src/colour/**", ["**/client/**", "**/editor/**", "**/workbench/**", "**/codemirror/**", "**/exports/**", "**/panels/**", "**/app/**", "**/embed/**", "**/notebook/**", "lit", "lit/**", "@codemirror/**"]),
+  rooms("src/workbench/**", ["**/codemirror/**", "**/exports/**", "**/panels/**", "**/app/**", "**/embed/**", "**/notebook/**", "lit", "lit/**", "@codemirror/**"]),
+  rooms("src/codemirror/**", ["**/exports/**", "**/panels/**", "**/app/**", "**/embed/**", "**/notebook/**", "lit", "lit/**"]),
+  rooms("src/exports/**", ["**/panels/**", "**/app/**", "**/embed/**", "**/notebook/**", "lit", "lit/**", "@codemirror/**"]),
+  rooms("src/editor/**", ["**/workbench/**", "**/codemirror/**", "**/exports/**", "**/panels/**", "**/app/**", "**/embed/**", "**/notebook/**", "lit", "lit/**"]),
 );
 
 function rooms(files, group) {

@@ -1,5 +1,5 @@
 /**
- * Builds the page and the element `<neuro-scope>` into `../ws_server/static`, or into $NEUROSCOPE_STATIC_DIR.
+ * Builds the page, the element `<neuro-scope>` and the view of the notebook widget into `../ws_server/static`, or into $NEUROSCOPE_STATIC_DIR.
  *
  *     npm run build                 for use
  *     npm run build -- --debug      readable, with a source map
@@ -16,7 +16,7 @@ const output = process.env.NEUROSCOPE_STATIC_DIR || fileURLToPath(new URL("../..
 mkdirSync(output, { recursive: true });
 const { metafile } = await build({
   absWorkingDir: root,
-  entryPoints: { page: "src/app/main.ts", "neuro-scope": "src/embed/main.ts" },
+  entryPoints: { page: "src/app/main.ts", "neuro-scope": "src/embed/main.ts", notebook: "src/notebook/main.ts" },
   outdir: output,
   bundle: true,
   format: "esm",
@@ -29,7 +29,7 @@ const { metafile } = await build({
 });
 cpSync(`${root}/public`, output, { recursive: true });
 writeFileSync(`${output}/licences.txt`, licences(Object.keys(metafile.inputs)));
-for (const name of ["page.js", "neuro-scope.js"]) {
+for (const name of ["page.js", "neuro-scope.js", "notebook.js"]) {
   const script = readFileSync(`${output}/${name}`);
   console.log(`${name}: ${script.length} bytes, ${gzipSync(script, { level: 9 }).length} gzipped`);
 }

@@ -36,7 +36,7 @@ DEFAULT_TIMEOUT = 300.0
 """Seconds; a large model may have to be loaded first."""
 
 
-class _Loop:
+class LoopThread:
     """An event loop in a thread."""
 
     def __init__(self) -> None:
@@ -78,7 +78,7 @@ class Client:
     ) -> None:
         self._client = asynchronous.Client(url, token=token, name=name)
         self._timeout = timeout
-        self._loop = _Loop()
+        self._loop = LoopThread()
         try:
             self._wait(self._client.__aenter__())
         except BaseException:

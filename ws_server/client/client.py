@@ -72,7 +72,9 @@ class Client:
         self._address, in_url = websocket_address(url)
         self._token = token if token is not None else in_url
         self._name = name
-        self.state: ConnectionState = "closed"
+        self._state: ConnectionState = "closed"
+        self.on_state: Callable[[ConnectionState], None] = lambda state: None
+        """Called with each new `state`."""
         self.server: dict[str, Any] = {}
         """Name and version of the server."""
         self.model: dict[str, Any] | None = None
@@ -100,7 +102,7 @@ class Client:
         first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._running = asyncio.ensure_future(self._stay_connected(first))
         self._running.add_done_callback(lambda running: self._ended(running, first))
-        self.state = "connecting"
+        self._become("connecting")
         try:
             await first
         except BaseException:
@@ -113,7 +115,7 @@ class Client:
 
     async def close(self) -> None:
         """Leaves for good. Who waits for something is told by `Disconnected`."""
-        self.state = "closed"
+        self._become("closed")
         if self._running is not None:
             self._running.cancel()
             await asyncio.gather(self._running, return_exceptions=True)
@@ -123,11 +125,21 @@ class Client:
     def _ended(self, running: asyncio.Task[None], first: asyncio.Future[None]) -> None:
         """The connection is kept up no longer: the client was closed, or a fault of ours is to be told to who waits."""
         error = None if running.cancelled() else running.exception()
-        self.state, self._failure = "closed", error if isinstance(error, Exception) else None
+        self._failure = error if isinstance(error, Exception) else None
+        self._become("closed")
         if not first.done():
             first.set_exception(error or Disconnected("The client is closed."))
         for document in self.documents.values():
             document.detach()
+
+    @property
+    def state(self) -> ConnectionState:
+        return self._state
+
+    def _become(self, state: ConnectionState) -> None:
+        if state != self._state:
+            self._state = state
+            self.on_state(state)
 
     @property
     def closed(self) -> bool:
@@ -282,7 +294,7 @@ class Client:
     async def _stay_connected(self, first: asyncio.Future[None]) -> None:
         wait = _FIRST_WAIT
         while True:
-            self.state = "connecting"
+            self._become("connecting")
             try:
                 await self._connect(first)
                 wait = _FIRST_WAIT  # it was up
@@ -291,7 +303,7 @@ class Client:
                     raise
                 if isinstance(error, ServerError):
                     self.on_error(error)
-            self.state = "waiting"
+            self._become("waiting")
             # Jitter, so that the clients of a server that restarts do not come back in one moment.
             await asyncio.sleep(wait * random.uniform(0.5, 1))
             wait = min(2 * wait, _LONGEST_WAIT)
@@ -311,12 +323,13 @@ class Client:
             told = error.response.body.decode(errors="replace").strip()
             raise Disconnected(f"The server refused the connection ({error.response.status_code}): {told}") from None
         except (OSError, InvalidHandshake, TimeoutError, asyncio.TimeoutError) as error:
-            raise Disconnected(f"There is no server at {self._address}: {error}") from None
+            advice = "start one with `neuroscope serve`"
+            raise Disconnected(f"There is no server at {self._address} ({error}): {advice}.") from None
         connection = Connection(socket, self._notification)
         running = asyncio.ensure_future(connection.run())
         try:
             await self._initialize(connection)
-            self.state = "ready"
+            self._become("ready")
             if not first.done():
                 first.set_result(None)
             await running

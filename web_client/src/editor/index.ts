@@ -14,7 +14,12 @@ import { syncDocument } from "./sync";
 import { editorTheme, tokenTheme } from "./theme";
 
 export function neuroscope(document: NeuroscopeDocument, source: TokenSource): Extension {
-  return [syncDocument(document), editorTheme, tokenColours(source), tabMarks];
+  return [syncDocument(document), tokenEditor(source)];
+}
+
+/** The same for a text that somebody else brings to the server. */
+export function tokenEditor(source: TokenSource): Extension {
+  return [editorTheme, tokenColours(source), tabMarks];
 }
 
 /** The colours alone: for an editor that looks as it likes, and whose text somebody else brings to the document. */
@@ -23,5 +28,6 @@ export function tokenColours(source: TokenSource): Extension {
 }
 
 export { formatValue, visibleText } from "./format";
-export type { TokenPicture, TokenRange, TokenSource, TokenValue } from "./source";
+export { MOST_STRIPES } from "./source";
+export type { Stripe, TokenPicture, TokenRange, TokenSource, TokenValue } from "./source";
 export { changesOf, wellFormedInput } from "./sync";

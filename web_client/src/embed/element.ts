@@ -6,14 +6,13 @@
 import { defaultKeymap, history, historyKeymap, isolateHistory } from "@codemirror/commands";
 import { EditorState } from "@codemirror/state";
 import { drawSelection, EditorView, keymap, placeholder } from "@codemirror/view";
-import { css, html, LitElement, nothing, type PropertyDeclarations, type PropertyValues, type TemplateResult } from "lit";
+import { html, LitElement, nothing, type PropertyDeclarations, type PropertyValues, type TemplateResult } from "lit";
 import { connectionText, NeuroscopeClient, parseNeurons, type TokenInfo, webSocket } from "../client";
-import { hueClass } from "../colour/palette";
 import type { Scale } from "../colour/scale";
-import { formatValue, neuroscope } from "../editor";
-import { base, bucketStyles } from "../panels/styles";
+import { neuroscope } from "../editor";
 import { type NeuronState, restore, Workbench } from "../workbench";
 import { socketAddress } from "./address";
+import { look, neuronButton } from "./look";
 
 const DOCUMENT = "neuroscope:text";
 
@@ -45,33 +44,7 @@ export class NeuroScope extends LitElement {
   static override properties: PropertyDeclarations = {
     src: {}, neurons: {}, model: {}, text: { noAccessor: true },
   };
-  static override styles = [base, bucketStyles, css`
-    :host {
-      --sans: system-ui, sans-serif;
-      --mono: ui-monospace, "SF Mono", "Cascadia Code", Menlo, Consolas, "DejaVu Sans Mono", monospace;
-      --text: light-dark(#1c1e21, #ecedee);
-      --muted: light-dark(#5c636b, #a3abb3);
-      --page: light-dark(#ffffff, #17191c);
-      --raised: light-dark(#fafaf9, #1f2226);
-      --field: var(--page);
-      --line: light-dark(#d9dad7, #3a4046);
-      --hover: light-dark(#f1f2ef, #23272b);
-      --accent: light-dark(#0b7265, #4fc7b5);
-      display: flex; flex-direction: column; border: 1px solid var(--line); border-radius: 6px; overflow: clip;
-      background: var(--page); color: var(--text); font: 13px/1.45 var(--sans);
-    }
-    :host([hidden]) { display: none; }
-    .bar { display: flex; flex-wrap: wrap; align-items: center; gap: 2px 4px; padding: 4px 8px; border-bottom: 1px solid var(--line); }
-    .bar button { display: flex; align-items: center; gap: 6px; min-height: 26px; padding: 0 7px; color: var(--text); }
-    .bar button[aria-pressed="true"] { background: var(--hover); font-weight: 600; }
-    .swatch { width: 11px; height: 11px; border-radius: 3px; background: var(--neuro-ink, var(--accent)); }
-    .value { min-width: 5.2ch; text-align: right; color: var(--muted); font-weight: 400; }
-    .status { margin: 0 0 0 auto; padding: 0 4px; color: var(--muted); display: flex; gap: 8px; align-items: center; }
-    .status button { text-decoration: underline; }
-    .host { flex: 1; min-height: 0; display: flex; }
-    .cm-editor { flex: 1; min-width: 0; }
-    .cm-editor .cm-content { padding-bottom: 14px; }
-  `];
+  static override styles = look;
   /** Address of the server; see `socketAddress`. */
   declare src: string | null;
   /** As `L3N42, L1N5-7`; the first colours the text, the others are stripes under it. */
@@ -143,12 +116,9 @@ export class NeuroScope extends LitElement {
     const workbench = this.#running?.workbench;
     return html`
       <div class="bar">
-        ${workbench?.rows.list.map(({ key, hue }) => html`
-          <button class="quiet ${hueClass(hue)}" data-testid="neuron" data-key=${key} aria-pressed=${String(key === workbench.rows.focus)}
-            @click=${() => { workbench.rows.setFocus(key); }}>
-            <span class="swatch"></span>${key}
-            <span class="value number">${workbench.cursor === null ? "" : formatValue(workbench.value(key, workbench.cursor))}</span>
-          </button>`)}
+        ${workbench?.rows.list.map(({ key, hue }) => neuronButton({
+          key, hue, focused: key === workbench.rows.focus, value: workbench.cursor === null ? null : workbench.value(key, workbench.cursor),
+        }, () => { workbench.rows.setFocus(key); }))}
         ${this.#status()}
       </div>
       ${this.#host}`;

@@ -1,0 +1,10 @@
+/** The browser's side of `ws_server.notebook.Widget`, as anywidget runs it. */
+import type { WidgetModel } from "./model";
+import { Looks } from "./source";
+import { show } from "./view";
+
+/** Called once a widget; `render` once for each place where it is shown. */
+export default function widget(): { render(context: { model: WidgetModel; el: HTMLElement }): () => void } {
+  const looks = new Looks();
+  return { render: ({ model, el }) => show(model, looks, el) };
+}
