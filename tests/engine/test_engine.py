@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from tests.support.loaded import Loaded
-from tests.support.models import ARCHITECTURES, make
+from tests.support.models import ARCHITECTURES, gpt2, make
 from ws_server.engine.catalog import LoadOptions, ModelSpec
 from ws_server.engine.commands import (
     ContextTarget,
@@ -538,6 +538,25 @@ def test_forgetting_a_document_frees_its_buffers(loaded: Load, random: np.random
     engine.submit(Forget(client.key))
     assert engine.nbytes == 0
     assert engine.step() == []
+
+
+def test_a_text_that_became_short_takes_little_memory(tmp_path: Path, random: np.random.Generator) -> None:
+    """And what it keeps of it is right, whatever was computed in the buffers that it had."""
+    spec = ModelSpec("long", "long", str(gpt2(tmp_path / "gpt2", context=512)))
+    model = Loaded(*load_model(spec, LoadOptions(), lambda percentage, message: None))
+    engine = Engine(model.runner, PLENTY)
+    client = Client(engine)
+    units = some_units(model, random, 6)
+    most = model.facts.context_tokens
+    text = random.integers(0, model.facts.vocabulary, most)
+    for length in (most, 30, 40, most, most // 2, 3):
+        keep = min(length, len(client.ids))
+        client.ask(np.concatenate([client.ids[:keep], text[keep:length]]), units, keep)
+        client.settle()
+        assert client.error(model) <= TOLERANCE
+        if length == most:
+            long = engine.nbytes
+        assert engine.nbytes <= (long / 2 if length < most / 4 else long)
 
 
 @pytest.mark.parametrize("name", FOUR)

@@ -10,7 +10,7 @@ import torch
 
 from .commands import FloatMatrix, IntArray
 from .contexts import common_prefix
-from .kv import BufferLayer, grown_capacity, new_kv_cache
+from .kv import BufferLayer, grown_capacity, is_far_too_large, new_kv_cache
 
 
 class Rows:
@@ -33,6 +33,14 @@ class Rows:
                 grown[: self.length] = self._buffer[: self.length]
             self._buffer = grown
         self._buffer[start:stop] = rows
+
+    def fit(self, count: int) -> None:
+        """Gives back what is far more than `count` rows need."""
+        if self._buffer is None or not is_far_too_large(self._buffer.shape[0], count, self._limit):
+            return
+        fitting = self._buffer.new_empty((grown_capacity(count, self._limit), self._buffer.shape[1]))
+        fitting[: self.length] = self._buffer[: self.length]
+        self._buffer = fitting
 
     def read(self, start: int, stop: int, columns: list[int]) -> FloatMatrix:
         """float32 values, [columns, tokens]."""
@@ -84,10 +92,14 @@ class ContextCache:
         return cast("list[BufferLayer]", self.kv.layers)
 
     def align(self, ids: IntArray) -> None:
-        """Makes `ids` the context; what was computed for the common prefix stays valid."""
+        """Makes `ids` the context; what was computed for the common prefix stays valid, and takes what it needs."""
         if ids is not self.ids:
             self.rewind(common_prefix(self.ids, ids))
             self.ids = ids
+            for layer in self.kv_layers:
+                layer.fit(len(ids))
+            for rows in self.rows.values():
+                rows.fit(len(ids))
 
     def rewind(self, length: int) -> None:
         """Nothing from token `length` on is valid any more. Costs no copy."""

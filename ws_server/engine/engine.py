@@ -213,6 +213,7 @@ class Engine:
             _Context(target, self._runner.new_cache() if pair is None else old[pair].cache)
             for target, pair in zip(command.contexts, pairs, strict=True)
         ]
+        document.nbytes = sum(cache.nbytes for cache in document.caches())  # less, where the text became shorter
         document.serial = command.serial
         if document.finished:
             document.submitted, document.started = command.submitted, None

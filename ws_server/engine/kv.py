@@ -47,6 +47,14 @@ class BufferLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]
         self.length = stop
         return self.keys[:, :, :stop], self.values[:, :, :stop]
 
+    def fit(self, count: int) -> None:
+        """Gives back what is far more than `count` tokens need."""
+        if not self.is_initialized or not is_far_too_large(self.keys.shape[2], count, self._limit):
+            return
+        capacity = grown_capacity(count, self._limit)
+        self.keys = _grown(self.keys, self.keys, self.length, capacity)
+        self.values = _grown(self.values, self.values, self.length, capacity)
+
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
         return self.length + query_length, 0
 
@@ -75,6 +83,12 @@ def grown_capacity(needed: int, limit: int) -> int:
     while capacity < needed:
         capacity *= 2
     return max(needed, min(capacity, limit))
+
+
+def is_far_too_large(capacity: int, count: int, limit: int) -> bool:
+    """Whether a buffer that has place for `capacity` tokens had better be one for `count`. A text that grows and
+    shrinks by a little, or by half, is not worth the copies."""
+    return capacity >= 4 * grown_capacity(count, limit)
 
 
 def _grown(buffer: torch.Tensor, like: torch.Tensor, length: int, capacity: int) -> torch.Tensor:

@@ -11,6 +11,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from urllib.parse import urlsplit
@@ -20,12 +21,21 @@ from .catalog import LoadOptions, ModelSpec
 from .commands import AtWork, LoadFailed, LoadProgress, Ping, Pong
 from .mailbox import Mailbox
 
+_GIVE_BACK_EVERY = 10.0
+"""Seconds after which freed memory is given back to the system."""
+
+_KERNELS_KEPT = "128"
+"""oneDNN makes a kernel for each number of rows, in a millisecond, and keeps it: half a megabyte each, and there are as
+many as a context has tokens, for each shape of weights. By itself it keeps 1024."""
+
 
 def run_worker(connection: Connection, spec: ModelSpec, options: LoadOptions) -> None:
     """Entry point of the process. Sends `LoadingNews`, then a `StepReport` a step; ends when the pipe does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the server ends its workers
     # Threads that wait by spinning take the processor from those they wait for, as soon as others need it too.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    for cache in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
+        os.environ.setdefault(cache, _KERNELS_KEPT)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # standard output belongs to the server's one line
     logs.set_up("error", options.log_format, knows_texts=False)
     inbox = Mailbox()
@@ -51,7 +61,7 @@ def _serve(connection: Connection, inbox: Mailbox, spec: ModelSpec, options: Loa
         os.environ["HF_HUB_OFFLINE"] = "1"
     from .engine import Engine
     from .loading import ModelLoadError, load_model
-    from .memory import device_budget
+    from .memory import device_budget, give_back_memory
 
     try:
         runner, loaded = load_model(spec, options, lambda done, message: connection.send(LoadProgress(done, message)))
@@ -65,6 +75,7 @@ def _serve(connection: Connection, inbox: Mailbox, spec: ModelSpec, options: Loa
     budget = device_budget(loaded.device, options.cache_bytes)
     engine = Engine(runner, budget, maxima, lambda keys: connection.send(AtWork(keys)))
     connection.send(loaded)
+    given_back = time.monotonic()
     while True:
         # Newer commands are taken in before each step, so that a step is never spent on a stale evaluation.
         while (command := inbox.get(wait=engine.idle)) is not None:
@@ -73,6 +84,9 @@ def _serve(connection: Connection, inbox: Mailbox, spec: ModelSpec, options: Loa
             else:
                 engine.submit(command)
         connection.send(engine.reported_step())
+        if time.monotonic() - given_back > _GIVE_BACK_EVERY:
+            give_back_memory()
+            given_back = time.monotonic()
 
 
 def hub_has_address() -> bool:
