@@ -1,13 +1,18 @@
 # make run    a virtual environment, the package (which builds the web client), the server, a browser
 # make test   all checks and all tests, with what they need, a real browser included
 # make check  formatting, lint, types, generated files
+# make fuzz   messages and whole conversations that nobody would think of, FUZZ_EXAMPLES of each kind; SEED says which
+# make soak   50 typists for a minute, some of whom do not behave: what it costs, and that nothing is lost
 # make audit  what is known of vulnerabilities in what is installed, where the registries tell
 # make bench-page   from a key press to painted colours, in a real browser on this machine
 # make wire   writes the client's types of the wire anew
-# Each does again only what changed since the last call. PYTHON, ARGS, PYTEST_ARGS and BENCH_ARGS can be given.
+# Each does again only what changed since the last call. PYTHON, ARGS, PYTEST_ARGS, SOAK_ARGS and BENCH_ARGS can be
+# given.
 
 PYTHON ?= python3
 ARGS ?= --open
+FUZZ_EXAMPLES ?= 20000
+SEED := $(or $(SEED),$(shell date +%s))
 VENV := .venv
 BIN := $(VENV)/bin
 NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix web_client
@@ -16,7 +21,7 @@ PACKAGING := pyproject.toml hatch_build.py
 CLIENT := $(shell find web_client \( -name node_modules -o -name dist \) -prune -o -type f -print)
 
 .DELETE_ON_ERROR:
-.PHONY: run test check audit bench-page wire clean
+.PHONY: run test check fuzz soak audit bench-page wire clean
 
 run: $(VENV)/installed
 	$(BIN)/neuroscope serve $(ARGS)
@@ -32,6 +37,13 @@ check: $(VENV)/installed-for-tests
 	$(BIN)/mypy
 	$(NPM) run check
 	$(BIN)/python -m ws_server.protocol.openrpc | cmp - web_client/openrpc.json || { echo 'The client has other messages than the server: make wire'; exit 1; }
+
+# The seed is in the command that make prints: the same one makes up the same examples.
+fuzz: $(VENV)/installed-for-tests
+	FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/python -m pytest tests/fuzz -s --hypothesis-seed=$(SEED) $(PYTEST_ARGS)
+
+soak: $(VENV)/installed-for-tests
+	$(BIN)/python -m tests.soak $(SOAK_ARGS)
 
 # Each has its say, whatever the others found.
 audit: $(VENV)/installed-for-tests

@@ -338,10 +338,14 @@ class Client:
     async def settled(self, *uris: str) -> None:
         """Waits until the newest versions of these documents (all, if none is named) are done."""
         wanted = uris or tuple(self.documents)
-        await self.until(lambda: all(self._is_settled(self.documents[uri]) for uri in wanted), f"done of {wanted}")
+        await self.until(lambda: all(self.is_settled(self.documents[uri]) for uri in wanted), f"done of {wanted}")
 
-    def _is_settled(self, document: Document) -> bool:
+    def is_settled(self, document: Document) -> bool:
+        """Whether its newest version is done."""
         return document.done is not None and document.done["version"] == document.version
+
+    def all_settled(self) -> bool:
+        return all(map(self.is_settled, self.documents.values()))
 
     async def until(self, condition: Callable[[], object], what: str = "", patience: float = PATIENCE) -> None:
         """Waits until a condition on this client holds, looking after each frame."""
