@@ -52,6 +52,7 @@ audit: $(VENV)/installed-for-tests
 	failed=0; \
 	$(VENV)/audit/bin/pip-audit --skip-editable --path $(VENV)/lib/python*/site-packages || failed=1; \
 	$(NPM) audit || failed=1; \
+	PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix web_client/vscode audit || failed=1; \
 	PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix tests/browser audit || failed=1; \
 	exit $$failed
 
@@ -64,7 +65,7 @@ wire: $(VENV)/installed-for-tests
 	$(NPM) run generate
 
 clean:
-	rm -rf $(VENV) ws_server/static web_client/node_modules web_client/dist tests/browser/.chromium tests/browser/node_modules
+	rm -rf $(VENV) ws_server/static web_client/node_modules web_client/dist web_client/vscode/node_modules web_client/vscode/dist tests/browser/.chromium tests/browser/node_modules
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and f"Python 3.10 or newer is needed; this is {sys.version}")'

@@ -82,7 +82,7 @@ def imported_modules(path: Path) -> set[str]:
     return modules
 
 
-@pytest.mark.parametrize("folder", ["web_client", "tests/browser"])
+@pytest.mark.parametrize("folder", ["web_client", "web_client/vscode", "tests/browser"])
 def test_lock_files_pin_contents_and_name_no_registry(folder: str) -> None:
     lock = json.loads((ROOT / folder / "package-lock.json").read_text(encoding="utf-8"))
     packages = {path: package for path, package in lock["packages"].items() if path}

@@ -1,14 +1,16 @@
 import eslint from "@eslint/js";
 import tseslint from "typescript-eslint";
 
+const BESIDE_VSCODE = ["**/exports/**", "**/panels/**", "**/codemirror/**", "**/app/**", "**/embed/**", "**/notebook/**", "lit", "lit/**", "@codemirror/**"];
+
 export default tseslint.config(
-  { ignores: ["node_modules", "dist", "src/wire.ts"] },
+  { ignores: ["**/node_modules", "**/dist", "src/wire.ts"] },
   eslint.configs.recommended,
   {
     files: ["**/*.ts"],
     extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
     languageOptions: {
-      parserOptions: { project: ["./tsconfig.json", "./test/tsconfig.json"], tsconfigRootDir: import.meta.dirname },
+      parserOptions: { project: ["./tsconfig.json", "./test/tsconfig.json", "./vscode/tsconfig.json"], tsconfigRootDir: import.meta.dirname },
     },
     rules: {
       // Numbers in messages are what they look like.
@@ -29,6 +31,9 @@ export default tseslint.config(
   rooms("src/colour/**", ["**/client/**", "**/editor/**", "**/workbench/**", "**/codemirror/**", "**/exports/**", "**/panels/**", "**/app/**", "**/embed/**", "**/notebook/**", "lit", "lit/**", "@codemirror/**"]),
   rooms("src/workbench/**", ["**/codemirror/**", "**/exports/**", "**/panels/**", "**/app/**", "**/embed/**", "**/notebook/**", "lit", "lit/**", "@codemirror/**"]),
   rooms("src/codemirror/**", ["**/exports/**", "**/panels/**", "**/app/**", "**/embed/**", "**/notebook/**", "lit", "lit/**"]),
+  // The extension for Visual Studio Code stands beside codemirror, and knows the editor by its seam alone, but for two files.
+  rooms("vscode/src/**", [...BESIDE_VSCODE, "vscode"]),
+  rooms("vscode/src/{extension,vscode-host}.ts", BESIDE_VSCODE),
   rooms("src/exports/**", ["**/panels/**", "**/app/**", "**/embed/**", "**/notebook/**", "lit", "lit/**", "@codemirror/**"]),
   rooms("src/editor/**", ["**/workbench/**", "**/codemirror/**", "**/exports/**", "**/panels/**", "**/app/**", "**/embed/**", "**/notebook/**", "lit", "lit/**"]),
 );

@@ -93,10 +93,16 @@ export function css([red, green, blue]: Rgb, opacity = 1): string {
   return opacity === 1 ? `rgb(${red} ${green} ${blue})` : `rgb(${red} ${green} ${blue} / ${opacity.toFixed(2)})`;
 }
 
+/** A bucket's colour behind text: its ink, and how opaque that lies over the page. */
+export function washUnder(hue: number, bucket: number, theme: Theme): { readonly ink: Rgb; readonly opacity: number } {
+  const [ink, share] = bucket < 0 ? [slate[theme], BELOW_SHARE] : [inkOf(hue, theme), 1];
+  return { ink, opacity: share * strengthOf(bucket) * washOpacity(ink, theme) };
+}
+
 /** A bucket's colour behind text, as it is seen over the page. */
 export function washOver(hue: number, bucket: number, theme: Theme): Rgb {
-  const [ink, share] = bucket < 0 ? [slate[theme], BELOW_SHARE] : [inkOf(hue, theme), 1];
-  return over(ink, share * strengthOf(bucket) * washOpacity(ink, theme), surfaces[theme].page);
+  const { ink, opacity } = washUnder(hue, bucket, theme);
+  return over(ink, opacity, surfaces[theme].page);
 }
 
 /** A stripe below zero steps back beside a neuron's own hue. */

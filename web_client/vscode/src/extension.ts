@@ -1,0 +1,29 @@
+/** Starts the extension in Visual Studio Code. */
+import * as vscode from "vscode";
+import { WebSocket } from "ws";
+import { serverAt } from "../../src/client";
+import { Controller } from "./controller";
+import { COMMANDS } from "./host";
+import { VsCodeHost } from "./vscode-host";
+
+/** Other extensions get the controller: its client, and what its commands do. */
+export function activate(context: vscode.ExtensionContext): Controller {
+  const host = new VsCodeHost(context);
+  const controller = new Controller(host, { reach: (url, token) => serverAt(url, { token, WebSocket }) });
+  context.subscriptions.push(
+    controller,
+    host,
+    ...COMMANDS.map((name) => vscode.commands.registerCommand(`neuroscope.${name}`, controller.commands[name])),
+    vscode.languages.registerHoverProvider("*", {
+      provideHover(document, position) {
+        const found = controller.explain(document.uri.toString(), document.offsetAt(position));
+        if (found === null) return null;
+        // A code block: what stands in a text is never markup.
+        const words = new vscode.MarkdownString().appendCodeblock(found.lines.join("\n"), "plaintext");
+        return new vscode.Hover(words, new vscode.Range(document.positionAt(found.from), document.positionAt(found.to)));
+      },
+    }),
+  );
+  if (vscode.workspace.getConfiguration("neuroscope").get("connectOnStartup") === true) void controller.commands.connect();
+  return controller;
+}
