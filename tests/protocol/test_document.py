@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from ws_server.config import Limits
-from ws_server.errors import WIRE_ERRORS
+from ws_server.errors import WIRE_ERRORS, InvalidParams, LimitExceeded, NotInitialized
 from ws_server.protocol.document import frames
 from ws_server.protocol.messages import METHODS
 from ws_server.protocol.openrpc import openrpc_document
@@ -34,6 +34,26 @@ def test_every_method_and_error_code_is_described() -> None:
         assert f"`{method}`" in headings
     for error in WIRE_ERRORS:
         assert f"| {error.code} |" in DOCUMENT
+
+
+def test_the_table_of_messages_is_complete() -> None:
+    everywhere = {error.code for error in (InvalidParams, NotInitialized)}
+    for method in METHODS.values():
+        kind = "request" if method.kind == "request" else "notification"
+        direction = "server to client" if method.kind == "server notification" else "client to server"
+        codes = sorted({error.code for error in method.errors} - everywhere, reverse=True)
+        if method.name == "document/change":
+            codes = [LimitExceeded.code]  # by `$/error`
+        own = ", ".join(str(code) for code in codes)
+        assert f"| `{method.name}` | {kind} | {direction} | {own} |" in DOCUMENT
+
+
+def test_every_member_of_every_message_is_described() -> None:
+    schemas = openrpc_document()["components"]["schemas"]
+    for name, schema in schemas.items():
+        for member, described in schema.get("properties", {}).items():
+            told = described.get("description") or schemas[described["$ref"].rsplit("/", 1)[1]]["description"]
+            assert told.endswith((".", ")", "]")), f"{name}.{member}"
 
 
 def test_the_limits_in_the_examples_are_the_servers() -> None:

@@ -4,10 +4,25 @@
  * Every subscribed neuron of every token of `version` has been sent.
  */
 export interface ActivationsDone {
+  /**
+   * The document.
+   */
   uri: string;
+  /**
+   * Of the text that all values are of.
+   */
   version: number;
+  /**
+   * Tokens that went through the model.
+   */
   computedTokens: number;
+  /**
+   * Tokens whose values were known.
+   */
   reusedTokens: number;
+  /**
+   * Forward passes that it took.
+   */
   forwardPasses: number;
   timing: Timing;
 }
@@ -15,9 +30,21 @@ export interface ActivationsDone {
  * Milliseconds from the arrival of the oldest change that this version answers.
  */
 export interface Timing {
+  /**
+   * Waiting for the engine, in ms.
+   */
   queueMs: number;
+  /**
+   * Tokenizing, in ms.
+   */
   tokenizeMs: number;
+  /**
+   * Forward passes, in ms.
+   */
   forwardMs: number;
+  /**
+   * All in all, in ms.
+   */
   totalMs: number;
   /**
    * Until the first values were sent.
@@ -28,14 +55,35 @@ export interface Timing {
  * The values of `neurons` at tokens `[start, start + count)`, one row a neuron.
  */
 export interface ActivationsUpdate {
+  /**
+   * The document.
+   */
   uri: string;
+  /**
+   * Of the last `document/tokens`.
+   */
   version: number;
+  /**
+   * Index of the first token.
+   */
   start: number;
+  /**
+   * Number of tokens.
+   */
   count: number;
+  /**
+   * Keys, one a row.
+   */
   neurons: string[];
+  /**
+   * Activations, [neurons, count]; null, or NaN in base64, where one is no finite number.
+   */
   values: (number | null)[][] | Base64Values;
 }
 export interface Base64Values {
+  /**
+   * Type of each number.
+   */
   dtype: "float32";
   /**
    * [rows, count]
@@ -50,26 +98,59 @@ export interface Base64Values {
   data: string;
 }
 export interface CancelParams {
+  /**
+   * Of the request to give up.
+   */
   id: string | number;
 }
 /**
  * Replace `[from, to)` by `insert`; offsets in the document before the message, in the negotiated unit.
  */
 export interface Change {
+  /**
+   * Where the replaced range begins.
+   */
   from: number;
+  /**
+   * Where it ends, excluded.
+   */
   to: number;
+  /**
+   * The text in its place.
+   */
   insert: string;
 }
 /**
  * A neuron, and the token at which it changed most.
  */
 export interface ChangedNeuron {
+  /**
+   * As in `Neuron.key`.
+   */
   key: string;
+  /**
+   * Layer, from 0.
+   */
   layer: number;
+  /**
+   * Neuron of the layer, from 0.
+   */
   neuron: number;
+  /**
+   * Index into the token list of `version`.
+   */
   token: number;
+  /**
+   * Activation there in `previousVersion`.
+   */
   before: number;
+  /**
+   * Activation there in `version`.
+   */
   after: number;
+  /**
+   * `after` minus `before`.
+   */
   change: number;
   /**
    * Change over the statistical maximum, if that is known.
@@ -80,7 +161,13 @@ export interface ChangedNeuron {
  * Who connects; for the log.
  */
 export interface ClientInfo {
+  /**
+   * Of the frontend, for the server's log.
+   */
   name: string;
+  /**
+   * Of the frontend.
+   */
   version?: string | null;
 }
 export interface DocumentChangeParams {
@@ -93,6 +180,8 @@ export interface DocumentChangeParams {
    */
   version: number;
   /**
+   * In any order; their ranges do not overlap.
+   *
    * @maxItems 10000
    */
   changes: Change[];
@@ -112,42 +201,87 @@ export interface DocumentOpenParams {
    * A document's version; grows with each change.
    */
   version: number;
+  /**
+   * The whole text; line endings are left as they are.
+   */
   text: string;
 }
 export interface DocumentOpenResult {
+  /**
+   * The client's name for it.
+   */
   uri: string;
   /**
    * The version that was tokenised.
    */
   version: number;
+  /**
+   * Length of its token list.
+   */
   tokenCount: number;
 }
 /**
  * The server no longer follows this document: open it again.
  */
 export interface DocumentResync {
+  /**
+   * The document.
+   */
   uri: string;
+  /**
+   * What was impossible, for people.
+   */
   reason: string;
 }
 /**
  * A splice: remove `deleteCount` tokens at `start`, insert `tokens`, add `shift` to all spans after them.
  */
 export interface DocumentTokens {
+  /**
+   * The document.
+   */
   uri: string;
+  /**
+   * Of the text that these tokens are of.
+   */
   version: number;
+  /**
+   * Index of the first token that is replaced.
+   */
   start: number;
+  /**
+   * How many are replaced.
+   */
   deleteCount: number;
+  /**
+   * What stands there now.
+   */
   tokens: Token[];
+  /**
+   * Added to both ends of the span of every token after them.
+   */
   shift: number;
+  /**
+   * Length of the list that results.
+   */
   tokenCount: number;
 }
 export interface Token {
+  /**
+   * Of the token in the model's vocabulary.
+   */
   id: number;
   /**
    * Decoded; U+FFFD for bytes that are no character alone.
    */
   text: string;
+  /**
+   * Where its span begins, in the document of `version`.
+   */
   from: number;
+  /**
+   * Where its span ends, excluded.
+   */
   to: number;
   /**
    * Added by the server (BOS).
@@ -163,9 +297,21 @@ export interface EmptyResult {}
  * A notification of the client's could not be acted on.
  */
 export interface ErrorNotification {
+  /**
+   * Of the notification.
+   */
   method: string;
+  /**
+   * As of an answer's error.
+   */
   code: number;
+  /**
+   * A sentence for people.
+   */
   message: string;
+  /**
+   * Further members, such as the one at fault.
+   */
   data?: {
     [k: string]: unknown;
   };
@@ -174,10 +320,19 @@ export interface ErrorNotification {
  * Component `index` of a TransformerLens hook point.
  */
 export interface HookIndex {
+  /**
+   * A hook point of `ModelInfo.hooks`.
+   */
   hook: string;
+  /**
+   * Component of its activation, from 0.
+   */
   index: number;
 }
 export interface InitializeParams {
+  /**
+   * 1; with another, `data.supported` of the error tells which are known.
+   */
   protocolVersion: number;
   client: ClientInfo;
   /**
@@ -192,6 +347,9 @@ export interface InitializeParams {
    * @maxItems 1000
    */
   activationEncodings?: string[];
+  /**
+   * A dropped connection's session, to be taken up again.
+   */
   resume?: Resume | null;
   /**
    * Token of the `$/progress` told while the model still loads.
@@ -202,55 +360,145 @@ export interface InitializeParams {
  * The session of a dropped connection, and the secret that `initialize` returned with it.
  */
 export interface Resume {
+  /**
+   * `InitializeResult.session` of the dropped connection.
+   */
   session: string;
+  /**
+   * Its `resumeToken`.
+   */
   resumeToken: string;
 }
 export interface InitializeResult {
+  /**
+   * What is spoken from now on: 1.
+   */
   protocolVersion: number;
   server: ServerInfo;
+  /**
+   * Name of the session, for `resume`.
+   */
   session: string;
+  /**
+   * The secret that `resume` needs.
+   */
   resumeToken: string;
+  /**
+   * The session that was asked for is taken up again.
+   */
   resumed: boolean;
+  /**
+   * Unit of all offsets.
+   */
   positionEncoding: "utf-16" | "utf-32";
+  /**
+   * Form of `ActivationsUpdate.values`.
+   */
   activationEncoding: "json" | "base64";
+  /**
+   * The models that a session can choose from.
+   */
   models: ModelSummary[];
+  /**
+   * The session's model; null where the server was started without one.
+   */
   model: ModelInfo | null;
+  /**
+   * What is subscribed, in row order; none in a new session.
+   */
   subscriptions: Neuron[];
+  /**
+   * What the resumed session has open; none in a new one.
+   */
   documents: OpenDocument[];
   limits: LimitsInfo;
 }
+/**
+ * Who answers.
+ */
 export interface ServerInfo {
+  /**
+   * Of the server's software.
+   */
   name: string;
+  /**
+   * Of the server's software.
+   */
   version: string;
 }
 export interface ModelSummary {
+  /**
+   * What `model/load` takes.
+   */
   id: string;
+  /**
+   * For people.
+   */
   title: string;
+  /**
+   * A sentence or two, for people.
+   */
   description?: string;
+  /**
+   * It is in memory.
+   */
   loaded: boolean;
+  /**
+   * A new session gets it.
+   */
   default: boolean;
 }
 /**
  * What decides a value, so that others can reproduce it.
  */
 export interface ModelInfo {
+  /**
+   * As in `ModelSummary.id`.
+   */
   id: string;
   /**
    * Resolved commit on the Hub; null for a local folder.
    */
   revision: string | null;
+  /**
+   * Class name in Hugging Face Transformers.
+   */
   architecture: string;
+  /**
+   * Number of layers.
+   */
   layers: number;
+  /**
+   * MLP neurons in each layer.
+   */
   neuronsPerLayer: number;
+  /**
+   * Longest context, in tokens.
+   */
   contextTokens: number;
+  /**
+   * Number of different tokens.
+   */
   vocabulary: number;
+  /**
+   * Precision of the weights, such as `float32`.
+   */
   dtype: string;
+  /**
+   * Where it runs, such as `cpu` or `cuda:0`.
+   */
   device: string;
+  /**
+   * Each context begins with a BOS token that the server adds.
+   */
   prependsBos: boolean;
   /**
    * Hook points that can be subscribed to.
    */
   hooks: string[];
+  /**
+   * `Neuron.statistics` are known.
+   */
   hasStatistics: boolean;
   /**
    * Keys that this model does not have.
@@ -262,18 +510,42 @@ export interface Neuron {
    * `L3N42`, or `{hook}/{index}` away from `mlp.hook_post`.
    */
   key: string;
+  /**
+   * Layer, from 0.
+   */
   layer: number;
+  /**
+   * Neuron of the layer, or component at the hook point, from 0.
+   */
   neuron: number;
+  /**
+   * TransformerLens's name of the hook point.
+   */
   hook: string;
+  /**
+   * Over held-out text; null where none are known.
+   */
   statistics: NeuronStatistics | null;
 }
 /**
  * A neuron's activations over held-out text, BOS positions left out.
  */
 export interface NeuronStatistics {
+  /**
+   * Largest activation.
+   */
   max: number;
+  /**
+   * Smallest activation.
+   */
   min: number;
+  /**
+   * Mean activation.
+   */
   mean: number;
+  /**
+   * Standard deviation of the activation.
+   */
   std: number;
   /**
    * Fraction of tokens above 0.
@@ -287,21 +559,54 @@ export interface NeuronStatistics {
   };
 }
 export interface OpenDocument {
+  /**
+   * The client's name for it.
+   */
   uri: string;
+  /**
+   * The newest that the server has.
+   */
   version: number;
   /**
    * In the negotiated position encoding.
    */
   length: number;
 }
+/**
+ * What the server grants.
+ */
 export interface LimitsInfo {
+  /**
+   * Sessions at once, dropped ones that are kept included.
+   */
   sessions: number;
+  /**
+   * Of these, sessions of one network address.
+   */
   sessionsPerAddress?: number;
+  /**
+   * Size of one frame, in bytes of UTF-8.
+   */
   frameBytes: number;
+  /**
+   * Open documents of a session.
+   */
   documents: number;
+  /**
+   * Length of a document, in code points.
+   */
   documentCharacters: number;
+  /**
+   * Length of a document, in tokens.
+   */
   documentTokens: number;
+  /**
+   * Subscribed neurons of a session.
+   */
   subscriptions: number;
+  /**
+   * What a session may send for long, in messages a second.
+   */
   messagesPerSecond: number;
   /**
    * Memory for the computed state of one model.
@@ -320,8 +625,60 @@ export interface LimitsInfo {
  * Neuron `neuron` of layer `layer` at `blocks.{layer}.mlp.hook_post`.
  */
 export interface LayerNeuron {
+  /**
+   * Layer, from 0.
+   */
   layer: number;
+  /**
+   * Neuron of the layer, from 0.
+   */
   neuron: number;
+}
+export interface LimitsInfo1 {
+  /**
+   * Sessions at once, dropped ones that are kept included.
+   */
+  sessions: number;
+  /**
+   * Of these, sessions of one network address.
+   */
+  sessionsPerAddress?: number;
+  /**
+   * Size of one frame, in bytes of UTF-8.
+   */
+  frameBytes: number;
+  /**
+   * Open documents of a session.
+   */
+  documents: number;
+  /**
+   * Length of a document, in code points.
+   */
+  documentCharacters: number;
+  /**
+   * Length of a document, in tokens.
+   */
+  documentTokens: number;
+  /**
+   * Subscribed neurons of a session.
+   */
+  subscriptions: number;
+  /**
+   * What a session may send for long, in messages a second.
+   */
+  messagesPerSecond: number;
+  /**
+   * Memory for the computed state of one model.
+   */
+  cacheBytes?: number;
+  /**
+   * Models in memory at once.
+   */
+  modelsLoaded?: number;
+  /**
+   * How long a connection may say nothing; 0 where it may for ever.
+   */
+  idleSeconds?: number;
 }
 export interface ModelLoadParams {
   /**
@@ -334,6 +691,9 @@ export interface ModelLoadParams {
   workDoneToken?: string | number | null;
 }
 export interface ModelsListResult {
+  /**
+   * The models that a session can choose from.
+   */
   models: ModelSummary[];
 }
 export interface NeuronsChangedParams {
@@ -341,6 +701,9 @@ export interface NeuronsChangedParams {
    * The client's name for a document.
    */
   uri: string;
+  /**
+   * How many, at most.
+   */
   k: number;
   /**
    * The version to compare with; the last but one when absent.
@@ -356,6 +719,9 @@ export interface NeuronsChangedParams {
   by?: "activation" | "ratio";
 }
 export interface NeuronsChangedResult {
+  /**
+   * The newer of the two versions.
+   */
   version: number;
   /**
    * What was compared with; null where nothing is known.
@@ -369,10 +735,15 @@ export interface NeuronsChangedResult {
    * Tokens that stand in both versions after what differs.
    */
   comparedTokens: number;
+  /**
+   * Those that moved most first.
+   */
   neurons: ChangedNeuron[];
 }
 export interface NeuronsParams {
   /**
+   * References; each neuron once is enough.
+   *
    * @maxItems 10000
    *
    * Items: `L3N42`, `{layer, neuron}`, `{hook, index}` or any neuron's key.
@@ -394,6 +765,9 @@ export interface NeuronsTopParams {
    * Index into the document's token list.
    */
   token: number;
+  /**
+   * How many, at most.
+   */
   k: number;
   /**
    * Layers to look at; all when absent.
@@ -405,14 +779,35 @@ export interface NeuronsTopParams {
   by?: "activation" | "ratio";
 }
 export interface NeuronsTopResult {
+  /**
+   * Of the document whose token list was meant.
+   */
   version: number;
+  /**
+   * As asked.
+   */
   token: number;
+  /**
+   * The highest first.
+   */
   neurons: TopNeuron[];
 }
 export interface TopNeuron {
+  /**
+   * As in `Neuron.key`.
+   */
   key: string;
+  /**
+   * Layer, from 0.
+   */
   layer: number;
+  /**
+   * Neuron of the layer, from 0.
+   */
   neuron: number;
+  /**
+   * Activation at the token.
+   */
   value: number | null;
   /**
    * Value over the statistical maximum, if that is known.
@@ -424,14 +819,60 @@ export interface TopNeuron {
  */
 export interface NoParams {}
 export interface Progress {
+  /**
+   * The `workDoneToken` that was given.
+   */
   token: string | number;
   value: ProgressValue;
 }
+/**
+ * As of LSP's work done progress.
+ */
 export interface ProgressValue {
+  /**
+   * `begin` and `end` come once.
+   */
   kind: "begin" | "report" | "end";
+  /**
+   * What is being done, with `begin`.
+   */
   title?: string;
+  /**
+   * Where it stands.
+   */
   message?: string;
+  /**
+   * 0 to 100.
+   */
   percentage?: number;
+}
+export interface ProgressValue1 {
+  /**
+   * `begin` and `end` come once.
+   */
+  kind: "begin" | "report" | "end";
+  /**
+   * What is being done, with `begin`.
+   */
+  title?: string;
+  /**
+   * Where it stands.
+   */
+  message?: string;
+  /**
+   * 0 to 100.
+   */
+  percentage?: number;
+}
+export interface ServerInfo1 {
+  /**
+   * Of the server's software.
+   */
+  name: string;
+  /**
+   * Of the server's software.
+   */
+  version: string;
 }
 
 /** Requests of the client. */

@@ -56,19 +56,23 @@ class NoParams(Params):
 class ClientInfo(Params):
     """Who connects; for the log."""
 
-    name: Annotated[str, StringConstraints(max_length=256)]
-    version: Annotated[str, StringConstraints(max_length=256)] | None = None
+    name: Annotated[str, StringConstraints(max_length=256), Field(description="Of the frontend, for the server's log.")]
+    version: Annotated[
+        Annotated[str, StringConstraints(max_length=256)] | None, Field(description="Of the frontend.")
+    ] = None
 
 
 class Resume(Params):
     """The session of a dropped connection, and the secret that `initialize` returned with it."""
 
-    session: Name
-    resume_token: Name
+    session: Annotated[Name, Field(description="`InitializeResult.session` of the dropped connection.")]
+    resume_token: Annotated[Name, Field(description="Its `resumeToken`.")]
 
 
 class InitializeParams(Params):
-    protocol_version: int
+    protocol_version: Annotated[
+        int, Field(description="1; with another, `data.supported` of the error tells which are known.")
+    ]
     client: ClientInfo
     position_encodings: Annotated[
         FewOf[Name], Field(description="Known encodings, the preferred first; default utf-16.")
@@ -76,7 +80,7 @@ class InitializeParams(Params):
     activation_encodings: Annotated[
         FewOf[Name], Field(description="Known encodings, the preferred first; default json.")
     ] = []
-    resume: Resume | None = None
+    resume: Annotated[Resume | None, Field(description="A dropped connection's session, to be taken up again.")] = None
     work_done_token: Annotated[
         ProgressToken | None, Field(description="Token of the `$/progress` told while the model still loads.")
     ] = None
@@ -90,21 +94,21 @@ class ModelLoadParams(Params):
 class DocumentOpenParams(Params):
     uri: Uri
     version: Version
-    text: str
+    text: Annotated[str, Field(description="The whole text; line endings are left as they are.")]
 
 
 class Change(Params):
     """Replace `[from, to)` by `insert`; offsets in the document before the message, in the negotiated unit."""
 
-    start: Annotated[Natural, Field(alias="from")]
-    stop: Annotated[Natural, Field(alias="to")]
-    insert: str
+    start: Annotated[Natural, Field(alias="from", description="Where the replaced range begins.")]
+    stop: Annotated[Natural, Field(alias="to", description="Where it ends, excluded.")]
+    insert: Annotated[str, Field(description="The text in its place.")]
 
 
 class DocumentChangeParams(Params):
     uri: Uri
     version: Version
-    changes: ManyOf[Change]
+    changes: Annotated[ManyOf[Change], Field(description="In any order; their ranges do not overlap.")]
 
 
 class DocumentCloseParams(Params):
@@ -114,15 +118,15 @@ class DocumentCloseParams(Params):
 class LayerNeuron(Params):
     """Neuron `neuron` of layer `layer` at `blocks.{layer}.mlp.hook_post`."""
 
-    layer: Natural
-    neuron: Natural
+    layer: Annotated[Natural, Field(description="Layer, from 0.")]
+    neuron: Annotated[Natural, Field(description="Neuron of the layer, from 0.")]
 
 
 class HookIndex(Params):
     """Component `index` of a TransformerLens hook point."""
 
-    hook: Name
-    index: Natural
+    hook: Annotated[Name, Field(description="A hook point of `ModelInfo.hooks`.")]
+    index: Annotated[Natural, Field(description="Component of its activation, from 0.")]
 
 
 NeuronRef = Annotated[
@@ -132,13 +136,13 @@ NeuronRef = Annotated[
 
 
 class NeuronsParams(Params):
-    neurons: ManyOf[NeuronRef]
+    neurons: Annotated[ManyOf[NeuronRef], Field(description="References; each neuron once is enough.")]
 
 
 class NeuronsTopParams(Params):
     uri: Uri
     token: Annotated[Natural, Field(description="Index into the document's token list.")]
-    k: Annotated[int, Field(ge=1, le=1000)]
+    k: Annotated[int, Field(ge=1, le=1000, description="How many, at most.")]
     layers: Annotated[FewOf[Natural] | None, Field(description="Layers to look at; all when absent.")] = None
     by: Annotated[
         Literal["activation", "ratio"],
@@ -148,7 +152,7 @@ class NeuronsTopParams(Params):
 
 class NeuronsChangedParams(Params):
     uri: Uri
-    k: Annotated[int, Field(ge=1, le=1000)]
+    k: Annotated[int, Field(ge=1, le=1000, description="How many, at most.")]
     since: Annotated[
         Version | None, Field(description="The version to compare with; the last but one when absent.")
     ] = None
@@ -160,7 +164,7 @@ class NeuronsChangedParams(Params):
 
 
 class CancelParams(Params):
-    id: str | int | float
+    id: Annotated[str | int | float, Field(description="Of the request to give up.")]
 
 
 # ------------------------------------------------------------------------------------ server -> client
@@ -171,68 +175,68 @@ NullableFloat = float | None
 class NeuronStatistics(TypedDict):
     """A neuron's activations over held-out text, BOS positions left out."""
 
-    max: float
-    min: float
-    mean: float
-    std: float
+    max: Annotated[float, Field(description="Largest activation.")]
+    min: Annotated[float, Field(description="Smallest activation.")]
+    mean: Annotated[float, Field(description="Mean activation.")]
+    std: Annotated[float, Field(description="Standard deviation of the activation.")]
     density: Annotated[float, Field(description="Fraction of tokens above 0.")]
     quantiles: Annotated[dict[str, float], Field(description="Level, such as `0.99`, to value.")]
 
 
 class Neuron(TypedDict):
     key: Annotated[str, Field(description="`L3N42`, or `{hook}/{index}` away from `mlp.hook_post`.")]
-    layer: int
-    neuron: int
-    hook: str
-    statistics: NeuronStatistics | None
+    layer: Annotated[int, Field(description="Layer, from 0.")]
+    neuron: Annotated[int, Field(description="Neuron of the layer, or component at the hook point, from 0.")]
+    hook: Annotated[str, Field(description="TransformerLens's name of the hook point.")]
+    statistics: Annotated[NeuronStatistics | None, Field(description="Over held-out text; null where none are known.")]
 
 
 class ModelSummary(TypedDict):
-    id: str
-    title: str
-    description: NotRequired[str]
-    loaded: bool
-    default: bool
+    id: Annotated[str, Field(description="What `model/load` takes.")]
+    title: Annotated[str, Field(description="For people.")]
+    description: NotRequired[Annotated[str, Field(description="A sentence or two, for people.")]]
+    loaded: Annotated[bool, Field(description="It is in memory.")]
+    default: Annotated[bool, Field(description="A new session gets it.")]
 
 
 class ModelInfo(TypedDict):
     """What decides a value, so that others can reproduce it."""
 
-    id: str
+    id: Annotated[str, Field(description="As in `ModelSummary.id`.")]
     revision: Annotated[str | None, Field(description="Resolved commit on the Hub; null for a local folder.")]
-    architecture: str
-    layers: int
-    neuronsPerLayer: int
-    contextTokens: int
-    vocabulary: int
-    dtype: str
-    device: str
-    prependsBos: bool
+    architecture: Annotated[str, Field(description="Class name in Hugging Face Transformers.")]
+    layers: Annotated[int, Field(description="Number of layers.")]
+    neuronsPerLayer: Annotated[int, Field(description="MLP neurons in each layer.")]
+    contextTokens: Annotated[int, Field(description="Longest context, in tokens.")]
+    vocabulary: Annotated[int, Field(description="Number of different tokens.")]
+    dtype: Annotated[str, Field(description="Precision of the weights, such as `float32`.")]
+    device: Annotated[str, Field(description="Where it runs, such as `cpu` or `cuda:0`.")]
+    prependsBos: Annotated[bool, Field(description="Each context begins with a BOS token that the server adds.")]
     hooks: Annotated[list[str], Field(description="Hook points that can be subscribed to.")]
-    hasStatistics: bool
+    hasStatistics: Annotated[bool, Field(description="`Neuron.statistics` are known.")]
     dropped: NotRequired[Annotated[list[str], Field(description="Keys that this model does not have.")]]
 
 
 class ServerInfo(TypedDict):
-    name: str
-    version: str
+    name: Annotated[str, Field(description="Of the server's software.")]
+    version: Annotated[str, Field(description="Of the server's software.")]
 
 
 class OpenDocument(TypedDict):
-    uri: str
-    version: int
+    uri: Annotated[str, Field(description="The client's name for it.")]
+    version: Annotated[int, Field(description="The newest that the server has.")]
     length: Annotated[int, Field(description="In the negotiated position encoding.")]
 
 
 class LimitsInfo(TypedDict):
-    sessions: int
-    sessionsPerAddress: NotRequired[int]
-    frameBytes: int
-    documents: int
-    documentCharacters: int
-    documentTokens: int
-    subscriptions: int
-    messagesPerSecond: int
+    sessions: Annotated[int, Field(description="Sessions at once, dropped ones that are kept included.")]
+    sessionsPerAddress: NotRequired[Annotated[int, Field(description="Of these, sessions of one network address.")]]
+    frameBytes: Annotated[int, Field(description="Size of one frame, in bytes of UTF-8.")]
+    documents: Annotated[int, Field(description="Open documents of a session.")]
+    documentCharacters: Annotated[int, Field(description="Length of a document, in code points.")]
+    documentTokens: Annotated[int, Field(description="Length of a document, in tokens.")]
+    subscriptions: Annotated[int, Field(description="Subscribed neurons of a session.")]
+    messagesPerSecond: Annotated[int, Field(description="What a session may send for long, in messages a second.")]
     cacheBytes: NotRequired[Annotated[int, Field(description="Memory for the computed state of one model.")]]
     modelsLoaded: NotRequired[Annotated[int, Field(description="Models in memory at once.")]]
     idleSeconds: NotRequired[
@@ -241,28 +245,32 @@ class LimitsInfo(TypedDict):
 
 
 class InitializeResult(TypedDict):
-    protocolVersion: int
-    server: ServerInfo
-    session: str
-    resumeToken: str
-    resumed: bool
-    positionEncoding: PositionEncoding
-    activationEncoding: ActivationEncoding
-    models: list[ModelSummary]
-    model: ModelInfo | None
-    subscriptions: list[Neuron]
-    documents: list[OpenDocument]
-    limits: LimitsInfo
+    protocolVersion: Annotated[int, Field(description="What is spoken from now on: 1.")]
+    server: Annotated[ServerInfo, Field(description="Who answers.")]
+    session: Annotated[str, Field(description="Name of the session, for `resume`.")]
+    resumeToken: Annotated[str, Field(description="The secret that `resume` needs.")]
+    resumed: Annotated[bool, Field(description="The session that was asked for is taken up again.")]
+    positionEncoding: Annotated[PositionEncoding, Field(description="Unit of all offsets.")]
+    activationEncoding: Annotated[ActivationEncoding, Field(description="Form of `ActivationsUpdate.values`.")]
+    models: Annotated[list[ModelSummary], Field(description="The models that a session can choose from.")]
+    model: Annotated[
+        ModelInfo | None, Field(description="The session's model; null where the server was started without one.")
+    ]
+    subscriptions: Annotated[
+        list[Neuron], Field(description="What is subscribed, in row order; none in a new session.")
+    ]
+    documents: Annotated[list[OpenDocument], Field(description="What the resumed session has open; none in a new one.")]
+    limits: Annotated[LimitsInfo, Field(description="What the server grants.")]
 
 
 class ModelsListResult(TypedDict):
-    models: list[ModelSummary]
+    models: Annotated[list[ModelSummary], Field(description="The models that a session can choose from.")]
 
 
 class DocumentOpenResult(TypedDict):
-    uri: str
+    uri: Annotated[str, Field(description="The client's name for it.")]
     version: Annotated[int, Field(description="The version that was tokenised.")]
-    tokenCount: int
+    tokenCount: Annotated[int, Field(description="Length of its token list.")]
 
 
 class EmptyResult(TypedDict):
@@ -274,47 +282,47 @@ class NeuronsResult(TypedDict):
 
 
 class TopNeuron(TypedDict):
-    key: str
-    layer: int
-    neuron: int
-    value: NullableFloat
+    key: Annotated[str, Field(description="As in `Neuron.key`.")]
+    layer: Annotated[int, Field(description="Layer, from 0.")]
+    neuron: Annotated[int, Field(description="Neuron of the layer, from 0.")]
+    value: Annotated[NullableFloat, Field(description="Activation at the token.")]
     ratio: Annotated[NullableFloat, Field(description="Value over the statistical maximum, if that is known.")]
 
 
 class NeuronsTopResult(TypedDict):
-    version: int
-    token: int
-    neurons: list[TopNeuron]
+    version: Annotated[int, Field(description="Of the document whose token list was meant.")]
+    token: Annotated[int, Field(description="As asked.")]
+    neurons: Annotated[list[TopNeuron], Field(description="The highest first.")]
 
 
 class ChangedNeuron(TypedDict):
     """A neuron, and the token at which it changed most."""
 
-    key: str
-    layer: int
-    neuron: int
-    token: int
-    before: float
-    after: float
-    change: float
+    key: Annotated[str, Field(description="As in `Neuron.key`.")]
+    layer: Annotated[int, Field(description="Layer, from 0.")]
+    neuron: Annotated[int, Field(description="Neuron of the layer, from 0.")]
+    token: Annotated[int, Field(description="Index into the token list of `version`.")]
+    before: Annotated[float, Field(description="Activation there in `previousVersion`.")]
+    after: Annotated[float, Field(description="Activation there in `version`.")]
+    change: Annotated[float, Field(description="`after` minus `before`.")]
     ratio: Annotated[NullableFloat, Field(description="Change over the statistical maximum, if that is known.")]
 
 
 class NeuronsChangedResult(TypedDict):
-    version: int
+    version: Annotated[int, Field(description="The newer of the two versions.")]
     previousVersion: Annotated[int | None, Field(description="What was compared with; null where nothing is known.")]
     layers: Annotated[list[int], Field(description="The layers that were compared.")]
     comparedTokens: Annotated[int, Field(description="Tokens that stand in both versions after what differs.")]
-    neurons: list[ChangedNeuron]
+    neurons: Annotated[list[ChangedNeuron], Field(description="Those that moved most first.")]
 
 
 Token = TypedDict(
     "Token",
     {
-        "id": int,
+        "id": Annotated[int, Field(description="Of the token in the model's vocabulary.")],
         "text": Annotated[str, Field(description="Decoded; U+FFFD for bytes that are no character alone.")],
-        "from": int,
-        "to": int,
+        "from": Annotated[int, Field(description="Where its span begins, in the document of `version`.")],
+        "to": Annotated[int, Field(description="Where its span ends, excluded.")],
         "special": NotRequired[Annotated[Literal[True], Field(description="Added by the server (BOS).")]],
         "segment": NotRequired[Annotated[Literal[True], Field(description="First token of a new context.")]],
     },
@@ -324,24 +332,24 @@ Token = TypedDict(
 class DocumentTokens(TypedDict):
     """A splice: remove `deleteCount` tokens at `start`, insert `tokens`, add `shift` to all spans after them."""
 
-    uri: str
-    version: int
-    start: int
-    deleteCount: int
-    tokens: list[Token]
-    shift: int
-    tokenCount: int
+    uri: Annotated[str, Field(description="The document.")]
+    version: Annotated[int, Field(description="Of the text that these tokens are of.")]
+    start: Annotated[int, Field(description="Index of the first token that is replaced.")]
+    deleteCount: Annotated[int, Field(description="How many are replaced.")]
+    tokens: Annotated[list[Token], Field(description="What stands there now.")]
+    shift: Annotated[int, Field(description="Added to both ends of the span of every token after them.")]
+    tokenCount: Annotated[int, Field(description="Length of the list that results.")]
 
 
 class DocumentResync(TypedDict):
     """The server no longer follows this document: open it again."""
 
-    uri: str
-    reason: str
+    uri: Annotated[str, Field(description="The document.")]
+    reason: Annotated[str, Field(description="What was impossible, for people.")]
 
 
 class Base64Values(TypedDict):
-    dtype: Literal["float32"]
+    dtype: Annotated[Literal["float32"], Field(description="Type of each number.")]
     shape: Annotated[list[int], Field(description="[rows, count]", min_length=2, max_length=2)]
     data: Annotated[str, Field(description="Little-endian float32, row by row, in base64.")]
 
@@ -349,54 +357,57 @@ class Base64Values(TypedDict):
 class ActivationsUpdate(TypedDict):
     """The values of `neurons` at tokens `[start, start + count)`, one row a neuron."""
 
-    uri: str
-    version: int
-    start: int
-    count: int
-    neurons: list[str]
-    values: list[list[NullableFloat]] | Base64Values
+    uri: Annotated[str, Field(description="The document.")]
+    version: Annotated[int, Field(description="Of the last `document/tokens`.")]
+    start: Annotated[int, Field(description="Index of the first token.")]
+    count: Annotated[int, Field(description="Number of tokens.")]
+    neurons: Annotated[list[str], Field(description="Keys, one a row.")]
+    values: Annotated[
+        list[list[NullableFloat]] | Base64Values,
+        Field(description="Activations, [neurons, count]; null, or NaN in base64, where one is no finite number."),
+    ]
 
 
 class Timing(TypedDict):
     """Milliseconds from the arrival of the oldest change that this version answers."""
 
-    queueMs: float
-    tokenizeMs: float
-    forwardMs: float
-    totalMs: float
+    queueMs: Annotated[float, Field(description="Waiting for the engine, in ms.")]
+    tokenizeMs: Annotated[float, Field(description="Tokenizing, in ms.")]
+    forwardMs: Annotated[float, Field(description="Forward passes, in ms.")]
+    totalMs: Annotated[float, Field(description="All in all, in ms.")]
     firstUpdateMs: NotRequired[Annotated[float, Field(description="Until the first values were sent.")]]
 
 
 class ActivationsDone(TypedDict):
     """Every subscribed neuron of every token of `version` has been sent."""
 
-    uri: str
-    version: int
-    computedTokens: int
-    reusedTokens: int
-    forwardPasses: int
+    uri: Annotated[str, Field(description="The document.")]
+    version: Annotated[int, Field(description="Of the text that all values are of.")]
+    computedTokens: Annotated[int, Field(description="Tokens that went through the model.")]
+    reusedTokens: Annotated[int, Field(description="Tokens whose values were known.")]
+    forwardPasses: Annotated[int, Field(description="Forward passes that it took.")]
     timing: Timing
 
 
 class ProgressValue(TypedDict):
-    kind: Literal["begin", "report", "end"]
-    title: NotRequired[str]
-    message: NotRequired[str]
-    percentage: NotRequired[int]
+    kind: Annotated[Literal["begin", "report", "end"], Field(description="`begin` and `end` come once.")]
+    title: NotRequired[Annotated[str, Field(description="What is being done, with `begin`.")]]
+    message: NotRequired[Annotated[str, Field(description="Where it stands.")]]
+    percentage: NotRequired[Annotated[int, Field(description="0 to 100.")]]
 
 
 class Progress(TypedDict):
-    token: str | int
-    value: ProgressValue
+    token: Annotated[str | int, Field(description="The `workDoneToken` that was given.")]
+    value: Annotated[ProgressValue, Field(description="As of LSP's work done progress.")]
 
 
 class ErrorNotification(TypedDict):
     """A notification of the client's could not be acted on."""
 
-    method: str
-    code: int
-    message: str
-    data: NotRequired[dict[str, Any]]
+    method: Annotated[str, Field(description="Of the notification.")]
+    code: Annotated[int, Field(description="As of an answer's error.")]
+    message: Annotated[str, Field(description="A sentence for people.")]
+    data: NotRequired[Annotated[dict[str, Any], Field(description="Further members, such as the one at fault.")]]
 
 
 FloatMatrix = np.ndarray[Any, np.dtype[np.float32]]
