@@ -7,11 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+import unicodedata
 import urllib.error
 import urllib.request
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
+
+import numpy as np
+from websockets.exceptions import InvalidStatus
 
 from .peer import Broken, Mirror, Peer, require
 
@@ -159,6 +165,35 @@ async def unknown_members(target: Target) -> None:
     require(result["uri"] == "a", "the answer names another document")
 
 
+@clause("1.6")
+async def member_names(target: Target) -> None:
+    peer = await target.open()
+    await peer.request("neurons/subscribe", neurons=neurons(peer, 1))
+    await peer.show("a", TEXT)
+    await peer.request("neurons/top", uri="a", token=0, k=1)
+    await peer.ask("neurons/subscribe", neurons=["neuron"])
+    names: list[str] = []
+    for frame in peer.frames:
+        json.loads(frame, object_pairs_hook=lambda members: names.extend(name for name, _ in members))
+    # The levels of quantiles are numbers; the rest is names.
+    odd = [name for name in names if re.fullmatch(r"[a-z][a-zA-Z0-9]*|[0-9.]+", name) is None]
+    require(not odd, f"{odd[:1]} is not camelCase")
+
+
+@clause("1.7")
+async def shortest_numbers(target: Target) -> None:
+    peer = await target.open()
+    await peer.request("neurons/subscribe", neurons=neurons(peer, 8))
+    await peer.show("a", TEXT)
+    for frame in peer.frames:
+        # Numbers are kept as they are written.
+        message = json.loads(frame, parse_float=Decimal)
+        if message.get("method") != "activations/update":
+            continue
+        for written in (value for row in message["params"]["values"] for value in row):
+            require(written is None or written == Decimal(str(np.float32(written))), f"{written} could be shorter")
+
+
 # ------------------------------------------------------------------------------------ positions
 
 
@@ -240,6 +275,8 @@ async def initialize(target: Target) -> None:
         require(isinstance(facts["limits"].get(name), int), f"limits.{name} is not told")
     for name in (
         "id",
+        "revision",
+        "architecture",
         "layers",
         "neuronsPerLayer",
         "contextTokens",
@@ -248,6 +285,7 @@ async def initialize(target: Target) -> None:
         "device",
         "prependsBos",
         "hooks",
+        "hasStatistics",
     ):
         require(name in facts["model"], f"the model's {name} is not told")
 
@@ -280,7 +318,10 @@ async def no_session_to_resume(target: Target) -> None:
 @clause("3.5")
 async def models(target: Target) -> None:
     peer = await target.open()
-    listed = [model["id"] for model in (await peer.request("models/list"))["models"]]
+    summaries = (await peer.request("models/list"))["models"]
+    for summary in summaries:
+        require({"id", "title", "loaded", "default"} <= summary.keys(), f"{summary.get('id')} is not told in full")
+    listed = [model["id"] for model in summaries]
     require(peer.facts["model"]["id"] in listed, "the model that is held is not on the list")
     await peer.refused("model/load", -32010, model="there is no such model")
     require(ids(await peer.show("a", TEXT)), "after a refused load nothing is tokenized")
@@ -303,6 +344,53 @@ async def loading(target: Target) -> None:
     kinds = [params["value"]["kind"] for params in told if params["token"] == "progress"]
     # A model that is loaded already needs no progress.
     require(not kinds or (kinds[0] == "begin" and kinds[-1] == "end"), f"the progress told is {kinds}")
+
+
+@clause("3.7")
+async def cancelling(target: Target) -> None:
+    peer = await target.open()
+    await peer.notify("$/cancelRequest", id="nobody asked for it")
+    number = await peer.post("document/open", uri="a", version=1, text=TEXT * 20)
+    await peer.notify("$/cancelRequest", id=number)
+    answer = await peer.answer(number, "a request that was given up")
+    code = answer.get("error", {}).get("code", -32800)
+    require(code == -32800, f"it is answered with {code}")
+    check_cover(await peer.show("b", TEXT), len(TEXT))
+    faults = [m for m in peer.notifications if m["method"] == "$/error"]
+    require(not faults, f"giving up is called a fault: {faults[:1]}")
+
+
+@clause("3.8")
+async def dropped(target: Target) -> None:
+    peer = await target.open()
+    held, summaries = peer.facts["model"], (await peer.request("models/list"))["models"]
+    others = [summary["id"] for summary in summaries if summary["loaded"] and summary["id"] != held["id"]]
+    if not others:
+        raise NotApplicable("no other model is loaded")
+    places = [(0, 0), (held["layers"] - 1, 0), (0, held["neuronsPerLayer"] - 1)]
+    keys = list(dict.fromkeys(f"L{layer}N{neuron}" for layer, neuron in places))
+    await peer.request("neurons/subscribe", neurons=keys)
+    await peer.show("a", TEXT)
+    info = await peer.request("model/load", model=others[0])
+    require(info["id"] == others[0], "the answer is of another model")
+    lost = [
+        f"L{layer}N{neuron}"
+        for layer, neuron in dict.fromkeys(places)
+        if layer >= info["layers"] or neuron >= info["neuronsPerLayer"]
+    ]
+    require(sorted(info.get("dropped", [])) == sorted(lost), f"dropped is {info.get('dropped')}, not {lost}")
+    left = (await peer.request("neurons/subscribe", neurons=["L0N0"]))["neurons"]
+    require([neuron["key"] for neuron in left] == [key for key in keys if key not in lost], "others are subscribed")
+
+
+@clause("3.9")
+async def initializing_wrongly(target: Target) -> None:
+    peer = await target.dial()
+    hello = {"client": {"name": "neuroscope conformance"}}
+    await peer.refused("initialize", -32602, protocolVersion=2, **hello)
+    await peer.initialize()
+    await peer.refused("initialize", -32600, protocolVersion=1, **hello)
+    await peer.echo()
 
 
 # ------------------------------------------------------------------------------------ documents
@@ -328,7 +416,8 @@ EDITS: list[list[tuple[int, int, str]]] = [
 
 
 def edited(text: str, changes: list[tuple[int, int, str]]) -> str:
-    for start, stop, insert in sorted(changes, reverse=True):
+    in_order = sorted(changes, key=lambda change: change[:2])  # stable: insertions at one place keep their order
+    for start, stop, insert in in_order[::-1]:
         text = text[:start] + insert + text[stop:]
     return text
 
@@ -348,7 +437,7 @@ async def splices(target: Target) -> None:
 @clause("4.3")
 async def order_is_free(target: Target) -> None:
     peer = await target.open()
-    changes = [(20, 24, "one"), (0, 2, "two"), (8, 8, " three")]
+    changes = [(20, 24, "one"), (0, 2, "two"), (8, 8, " three"), (8, 8, " and")]
     document = await peer.show("a", TEXT)
     await peer.change("a", 2, *changes)
     fresh = await peer.show("b", edited(TEXT, changes))
@@ -403,6 +492,28 @@ async def special_tokens(target: Target) -> None:
     require(all(token["from"] == token["to"] for token in marked), "a special token has a span of the text")
 
 
+@clause("4.8")
+async def characters(target: Target) -> None:
+    peer = await target.open()
+    text = "🙂 e\u0301, 漢字 é🙂🙂.\r\n"
+    units = text.encode("utf-16-le")
+    document = await peer.show("a", text)
+    check_cover(document, len(units) // 2)
+
+    def between(start: int, stop: int) -> str:
+        try:
+            return units[2 * start : 2 * stop].decode("utf-16-le")
+        except UnicodeDecodeError:
+            raise Broken(f"the offset {start} or {stop} divides a surrogate pair") from None
+
+    covered = 0
+    for start, stop in spans(document):
+        between(start, stop)
+        shared = unicodedata.normalize("NFC", between(start, covered))
+        require(len(shared) <= 1, f"two tokens share {shared!r}")
+        covered = max(covered, stop)
+
+
 # ------------------------------------------------------------------------------------ activations
 
 
@@ -420,6 +531,11 @@ async def references(target: Target) -> None:
     require([neuron["key"] for neuron in told] == expected, f"the keys are {[neuron['key'] for neuron in told]}")
     for neuron in told:
         require({"layer", "neuron", "hook", "statistics"} <= neuron.keys(), f"{neuron['key']} is not told in full")
+        figures = neuron["statistics"]
+        require(
+            figures is None or {"max", "min", "mean", "density"} <= figures.keys(),
+            f"the statistics of {neuron['key']} are not told in full",
+        )
     document = await peer.show("a", TEXT)
     require(set(document.values) == set(expected), "values came under other keys")
 
@@ -468,6 +584,7 @@ async def only_what_changed(target: Target) -> None:
         sent and min(sent) >= first,
         f"values from token {min(sent, default=None)} on, where {first} is the first new one",
     )
+    require(sent[0] == min(sent), f"the first values are of token {sent[0]}, which is not the nearest after the edit")
 
 
 @clause("5.5")
@@ -550,29 +667,87 @@ async def top(target: Target) -> None:
         value, told = document.values[neuron["key"]][token], neuron["value"]
         same = value is told or (value is not None and told is not None and abs(value - told) <= TOLERANCE)
         require(same, f"{neuron['key']} has another value")
-    limited = await peer.request("neurons/top", uri="a", token=token, k=3, layers=[0])
-    require({neuron["layer"] for neuron in limited["neurons"]} == {0}, "neurons of other layers came")
+    layer = 0 if found[0]["layer"] else peer.facts["model"]["layers"] - 1  # not that of the highest, if there are two
+    limited = await peer.request("neurons/top", uri="a", token=token, k=3, layers=[layer])
+    require({neuron["layer"] for neuron in limited["neurons"]} == {layer}, "neurons of other layers came")
+
+
+@clause("5.11")
+async def account(target: Target) -> None:
+    peer = await target.open()
+    await peer.request("neurons/subscribe", neurons=neurons(peer, 1))
+    await peer.show("a", TEXT)
+    await peer.change("a", 2, (len(TEXT), len(TEXT), " More"))
+    await peer.settle("a", 2)
+    for told in (m["params"] for m in peer.notifications if m["method"] == "activations/done"):
+        for name in ("computedTokens", "reusedTokens", "forwardPasses"):
+            require(type(told.get(name)) is int and told[name] >= 0, f"{name} is {told.get(name)}")
+        for name in ("queueMs", "tokenizeMs", "forwardMs", "totalMs"):
+            time = told.get("timing", {}).get(name)
+            require(type(time) in (int, float) and time >= 0, f"timing.{name} is {time}")
+
+
+@clause("5.12")
+async def top_by_ratio(target: Target) -> None:
+    peer = await target.open()
+    if not peer.facts["model"]["hasStatistics"]:
+        raise NotApplicable("the model has no statistics")
+    document = await peer.show("a", TEXT)
+    token = len(document.tokens) // 2
+    found = (await peer.request("neurons/top", uri="a", token=token, k=5, by="ratio"))["neurons"]
+    told = (await peer.request("neurons/subscribe", neurons=[row["key"] for row in found]))["neurons"]
+    ratios = [row["ratio"] for row in found if row["ratio"] is not None]
+    require(ratios and ratios == sorted(ratios, reverse=True), "they are not in order of their ratios")
+    for row, neuron in zip(found, told, strict=True):
+        if row["ratio"] is None or row["value"] is None:
+            continue
+        expected = row["value"] / neuron["statistics"]["max"]
+        near = abs(row["ratio"] - expected) <= TOLERANCE * max(1.0, abs(expected))
+        require(near, f"the ratio of {row['key']} is {row['ratio']}, not {expected}")
 
 
 # ------------------------------------------------------------------------------------ contexts
 
 
-@clause("6.1")
-async def long_documents(target: Target) -> None:
+def _lines(context: int) -> str:
+    """A text of two contexts and more, whose lines are much shorter than a quarter of one."""
+    return "".join(f"line {number} of it\n" for number in range(context // 3))
+
+
+async def _show_lines(target: Target) -> tuple[Mirror, Peer]:
     peer = await target.open()
-    context, most = peer.facts["model"]["contextTokens"], peer.facts["limits"]["documentTokens"]
-    if context > 4096 or 2 * context > most:
+    context, limits = peer.facts["model"]["contextTokens"], peer.facts["limits"]
+    text = _lines(context)
+    if context > 4096 or 2 * context > limits["documentTokens"] or len(text) > limits["documentCharacters"]:
         raise NotApplicable(f"contexts of {context} tokens are too long to fill")
     await peer.request("neurons/subscribe", neurons=neurons(peer, 1))
-    text = "".join(f"line {number} of it\n" for number in range(context // 3))
     document = await peer.show("a", text)
     check_cover(document, len(text))
+    return document, peer
+
+
+@clause("6.1")
+async def long_documents(target: Target) -> None:
+    document, peer = await _show_lines(target)
+    context = peer.facts["model"]["contextTokens"]
     starts = [index for index, token in enumerate(document.tokens) if index == 0 or token.get("segment")]
     sizes = [stop - start for start, stop in zip(starts, [*starts[1:], len(document.tokens)], strict=True)]
     require(len(document.tokens) > context, "the text is not longer than the context")
     require(max(sizes) <= context, f"a context has {max(sizes)} tokens of at most {context}")
     if peer.facts["model"]["prependsBos"]:
         require(all(document.tokens[start].get("special") for start in starts), "a context does not start with BOS")
+
+
+@clause("6.2")
+async def line_breaks(target: Target) -> None:
+    document, peer = await _show_lines(target)
+    context = peer.facts["model"]["contextTokens"]
+    if context < 64:
+        raise NotApplicable(f"a quarter of {context} tokens may hold no line end")
+    text = _lines(context)
+    starts = [token["from"] for token in document.tokens if token.get("segment")]
+    inside = [start for start in starts if text[start - 1] != "\n"]
+    require(not inside, f"a context begins at {inside[:1]}, inside a line")
 
 
 # ------------------------------------------------------------------------------------ errors, discovery
@@ -631,6 +806,39 @@ async def too_many_documents(target: Target) -> None:
     require(error.get("data", {}).get("maximum") == most, "the limit is not told in data")
 
 
+@clause("7.6")
+async def too_long(target: Target) -> None:
+    peer = await target.open()
+    most, frame = (peer.facts["limits"][name] for name in ("documentCharacters", "frameBytes"))
+    if most + 1000 > min(frame, 64 * 1024 * 1024):
+        raise NotApplicable(f"a text of {most} characters is too long to send")
+    error = await peer.refused("document/open", -32013, uri="a", version=1, text="x" * (most + 1))
+    require(error.get("data", {}).get("maximum") == most, "the limit is not told in data")
+
+
+@clause("7.7")
+async def too_many_neurons(target: Target) -> None:
+    peer = await target.open()
+    model, most = peer.facts["model"], peer.facts["limits"]["subscriptions"]
+    if most >= model["layers"] * model["neuronsPerLayer"]:
+        raise NotApplicable(f"the model has no more than {most} neurons")
+    error = await peer.refused("neurons/subscribe", -32013, neurons=neurons(peer, most + 1))
+    require(error.get("data", {}).get("maximum") == most, "the limit is not told in data")
+    left = (await peer.request("neurons/subscribe", neurons=["L0N0"]))["neurons"]
+    require([neuron["key"] for neuron in left] == ["L0N0"], "some of them are subscribed")
+
+
+@clause("7.8")
+async def foreign_origin(target: Target) -> None:
+    try:
+        await target.dial(origin="https://elsewhere.invalid")
+    except InvalidStatus as refusal:
+        status = refusal.response.status_code
+        require(status == 403, f"the handshake was refused with {status}")
+    else:
+        raise NotApplicable("pages of any origin may connect")
+
+
 @clause("8.1")
 async def discovery(target: Target) -> None:
     peer = await target.open()
@@ -640,10 +848,21 @@ async def discovery(target: Target) -> None:
     names = {method["name"] for method in told.get("methods", [])}
     lacking = {
         "initialize",
+        "models/list",
         "model/load",
         "document/open",
         "document/change",
+        "document/close",
         "neurons/subscribe",
+        "neurons/unsubscribe",
         "neurons/top",
+        "rpc.discover",
+        "$/cancelRequest",
+        "document/tokens",
+        "document/resync",
+        "activations/update",
+        "activations/done",
+        "$/progress",
+        "$/error",
     } - names
     require(not lacking, f"the document lacks {', '.join(sorted(lacking))}")

@@ -8,7 +8,7 @@ import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from websockets.asyncio.client import ClientConnection, connect
@@ -100,6 +100,10 @@ def decoded(values: Any) -> list[list[float | None]]:
     return [[float(value) for value in row] for row in flat.reshape(values["shape"])]
 
 
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is none of its values")
+
+
 class Peer:
     """A connection."""
 
@@ -110,12 +114,15 @@ class Peer:
         """Keys of the neurons that are subscribed."""
         self.documents: dict[str, Mirror] = {}
         self.notifications: list[dict[str, Any]] = []
+        self.frames: list[str] = []
+        """All that came, as it came."""
         self._ids = itertools.count(1)
-        self._opening: dict[int, str] = {}
 
     @classmethod
     async def dial(cls, address: str, **options: Any) -> Peer:
-        return cls(await connect(address, max_size=None, compression=None, open_timeout=PATIENCE, **options))
+        # All that comes is taken in: a connection with frames that nobody has read could not be closed at once.
+        limits: dict[str, Any] = {"max_size": None, "max_queue": None}
+        return cls(await connect(address, compression=None, open_timeout=PATIENCE, **limits, **options))
 
     async def initialize(self, **params: Any) -> None:
         self.facts = await self.request(
@@ -138,11 +145,17 @@ class Peer:
 
     async def ask(self, method: str, **params: Any) -> dict[str, Any]:
         """The whole response to a request."""
+        return await self.answer(await self.post(method, **params), method)
+
+    async def post(self, method: str, **params: Any) -> int:
+        """Sends a request; its id."""
         number = next(self._ids)
         if method == "document/open":
-            self._opening[number] = params["uri"]
             self.documents.setdefault(params["uri"], Mirror()).opened()
         await self.send({"jsonrpc": "2.0", "id": number, "method": method, "params": params})
+        return number
+
+    async def answer(self, number: int, method: str) -> dict[str, Any]:
         response: dict[str, Any] = await self.until(
             lambda message: message.get("id") == number and "method" not in message, method
         )
@@ -154,6 +167,8 @@ class Peer:
         result = response["result"]
         if method in ("neurons/subscribe", "neurons/unsubscribe"):
             self.keys = [neuron["key"] for neuron in result["neurons"]]
+        elif method == "model/load":
+            self.keys = [key for key in self.keys if key not in result.get("dropped", [])]
         return result
 
     async def refused(self, method: str, code: int, **params: Any) -> dict[str, Any]:
@@ -175,7 +190,14 @@ class Peer:
             raise Broken(f"nothing came within {PATIENCE:.0f} seconds") from None
         except ConnectionClosed as error:
             raise Broken(f"the connection was closed: {error}") from None
-        message = json.loads(frame)
+        require(isinstance(frame, str), "a frame is binary")
+        try:
+            message = json.loads(frame, parse_constant=_no_constant)
+        except ValueError as error:
+            raise Broken(f"a frame is not JSON: {error}") from None
+        for item in message if isinstance(message, list) else [message]:
+            require(isinstance(item, dict) and item.get("jsonrpc") == "2.0", "a message is not JSON-RPC 2.0")
+        self.frames.append(str(frame))
         if isinstance(message, dict) and "method" in message:
             self.notifications.append(message)
             params = message.get("params", {})

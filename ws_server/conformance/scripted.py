@@ -20,6 +20,7 @@ import secrets
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,7 @@ LIMITS = {
     "documents": 8,
     "documentCharacters": 100_000,
     "documentTokens": 20_000,
-    "subscriptions": 64,
+    "subscriptions": 24,
     "messagesPerSecond": 1000,
 }
 MODEL = {
@@ -55,9 +56,11 @@ MODEL = {
     "device": "none",
     "prependsBos": True,
     "hooks": HOOKS,
-    "hasStatistics": False,
+    "hasStatistics": True,
 }
-SUMMARY = {"id": "scripted", "title": "Scripted", "loaded": True, "default": True}
+MODELS = {"scripted": MODEL, "shallow": {**MODEL, "id": "shallow", "layers": 1, "hooks": HOOKS[:2]}}
+"""By id, the default one first; the second lacks the first one's last layer."""
+SUMMARIES = [{"id": name, "title": name.title(), "loaded": True, "default": name == "scripted"} for name in MODELS]
 METHODS = [
     "initialize",
     "models/list",
@@ -70,6 +73,12 @@ METHODS = [
     "neurons/top",
     "rpc.discover",
     "$/cancelRequest",
+    "document/tokens",
+    "document/resync",
+    "activations/update",
+    "activations/done",
+    "$/progress",
+    "$/error",
 ]
 OPENRPC = {
     "openrpc": "1.3.2",
@@ -101,6 +110,7 @@ class _Document:
 class _Session:
     name: str
     token: str
+    model: dict[str, Any] = field(default_factory=lambda: MODEL)
     neurons: list[str] = field(default_factory=list)
     documents: dict[str, _Document] = field(default_factory=dict)
 
@@ -115,6 +125,8 @@ class ScriptedServer:
         binary_code: close code for a binary frame.
         frame_bytes: the largest frame taken; None takes all.
         resend_all: send all values after every edit, not only those that can have changed.
+        any_token: resume a session whatever its token.
+        origin_code: status of the refusal of a page that comes from elsewhere.
     """
 
     def __init__(
@@ -127,9 +139,12 @@ class ScriptedServer:
         binary_code: int = 1003,
         frame_bytes: int | None = LIMITS["frameBytes"],
         resend_all: bool = False,
+        any_token: bool = False,
+        origin_code: int = 403,
     ) -> None:
         self.incoming, self.outgoing = incoming, outgoing
-        self.resend_all = resend_all
+        self.resend_all, self.any_token = resend_all, any_token
+        self._origin_code = origin_code
         self._subprotocol, self._paths, self._binary_code = subprotocol, paths, binary_code
         self._frame_bytes = frame_bytes
         self._sessions: dict[str, _Session] = {}
@@ -167,7 +182,10 @@ class ScriptedServer:
     def _http(self, connection: ServerConnection, request: Request) -> Response | None:
         path = request.path.partition("?")[0]
         if path == "/ws":
-            return None
+            origin = request.headers.get("Origin")
+            if origin is None or f"{origin}/" == self.url:
+                return None
+            return connection.respond(HTTPStatus(self._origin_code), "That page may not connect.\n")
         body = json.dumps(OPENRPC) if path == "/openrpc.json" else "scripted\n"
         status, reason = (200, "OK") if path in self._paths else (404, "Not Found")
         return Response(status, reason, Headers({"Content-Length": f"{len(body)}"}), body.encode())
@@ -239,12 +257,14 @@ class _Conversation:
 
     def _call(self, method: str, params: dict[str, Any]) -> Any:
         if method == "initialize":
+            if self._session is not None:
+                raise Refusal(-32600, "This connection is initialized.")
             return self._initialize(params)
         if self._session is None:
             raise Refusal(-32002, "initialize comes first.")
         match method:
             case "models/list":
-                return {"models": [SUMMARY]}
+                return {"models": SUMMARIES}
             case "model/load":
                 return self._load(_of_type(params, "model", str))
             case "document/open":
@@ -266,9 +286,11 @@ class _Conversation:
         raise Refusal(-32601, f"There is no method {method!r}.")
 
     def _initialize(self, params: dict[str, Any]) -> dict[str, Any]:
+        if params.get("protocolVersion") != 1:
+            raise Refusal(-32602, "This server speaks version 1.", member="protocolVersion", supported=[1])
         resume = params.get("resume") or {}
         known = self._sessions.get(resume.get("session", ""))
-        resumed = known is not None and secrets.compare_digest(known.token, resume.get("resumeToken", ""))
+        resumed = known is not None and (self._server.any_token or known.token == resume.get("resumeToken"))
         session = known if known is not None and resumed else _Session(secrets.token_hex(8), secrets.token_hex(16))
         self._sessions[session.name] = self._session = session
         offered = [name for name in params.get("positionEncodings", []) if name in ("utf-16", "utf-32")]
@@ -283,8 +305,8 @@ class _Conversation:
             "resumed": resumed,
             "positionEncoding": "utf-32" if self._utf32 else "utf-16",
             "activationEncoding": "base64" if self._base64 else "json",
-            "models": [SUMMARY],
-            "model": MODEL,
+            "models": SUMMARIES,
+            "model": session.model,
             "subscriptions": [_neuron(key) for key in session.neurons],
             "documents": [],
             "limits": LIMITS,
@@ -292,20 +314,25 @@ class _Conversation:
 
     def _load(self, model: str) -> dict[str, Any]:
         assert self._session is not None
-        if model != "scripted":
+        if model not in MODELS:
             raise Refusal(-32010, f"There is no model {model!r}.", member="model")
+        self._session.model = MODELS[model]
+        dropped = [key for key in self._session.neurons if _place(key)["layer"] >= MODELS[model]["layers"]]
+        self._session.neurons = [key for key in self._session.neurons if key not in dropped]
         for uri, document in self._session.documents.items():
             if document.following:
                 self._evaluate(uri, document, document.tokens, keep=False)
-        return MODEL
+        return {**MODELS[model], "dropped": dropped}
 
     def _open(self, uri: str, version: int, params: dict[str, Any]) -> dict[str, Any]:
         assert self._session is not None
         documents = self._session.documents
         if uri not in documents and len(documents) >= LIMITS["documents"]:
-            most = LIMITS["documents"]
-            raise Refusal(-32013, f"At most {most} documents can be open.", limit="documents", maximum=most)
-        documents[uri] = document = _Document(self._units(_of_type(params, "text", str)), version)
+            raise _too_many("documents")
+        text = _of_type(params, "text", str)
+        if len(text) > LIMITS["documentCharacters"]:
+            raise _too_many("documentCharacters")
+        documents[uri] = document = _Document(self._units(text), version)
         self._evaluate(uri, document, [])
         return {"uri": uri, "version": version, "tokenCount": len(document.tokens)}
 
@@ -314,7 +341,8 @@ class _Conversation:
         document = self._session.documents.get(uri)
         if document is not None and not document.following:
             return
-        changes = sorted((c["from"], c["to"], self._units(c["insert"])) for c in params["changes"])
+        changes = [(c["from"], c["to"], self._units(c["insert"])) for c in params["changes"]]
+        changes.sort(key=lambda change: change[:2])  # stable: insertions at one place keep their order
         edges = [edge for start, stop, _ in changes for edge in (start, stop)]
         units = "" if document is None else document.units
         possible = edges == sorted(edges) and all(0 <= edge <= len(units) for edge in edges)
@@ -335,11 +363,13 @@ class _Conversation:
 
     def _subscribe(self, method: str, refs: list[Any]) -> dict[str, Any]:
         assert self._session is not None
-        old, keys = self._session.neurons, [_key(ref) for ref in refs]
+        old, keys = self._session.neurons, [_key(ref, self._session.model) for ref in refs]
         if method == "neurons/unsubscribe":
             self._session.neurons = [key for key in old if key not in keys]
         else:
             new = [key for key in dict.fromkeys(keys) if key not in old]
+            if len(old) + len(new) > LIMITS["subscriptions"]:
+                raise _too_many("subscriptions")
             self._session.neurons = [*old, *new]
             for uri, document in self._session.documents.items():
                 self._values(uri, document, 0, new)
@@ -347,12 +377,14 @@ class _Conversation:
 
     def _top(self, params: dict[str, Any]) -> dict[str, Any]:
         document = self._document(params)
-        token, layers = params["token"], params.get("layers") or range(LAYERS)
+        assert self._session is not None
+        token, layers = params["token"], params.get("layers") or range(self._session.model["layers"])
         keys = [f"L{layer}N{number}" for layer in layers for number in range(NEURONS)]
-        column = _activations(document.tokens, keys)[:, token]
-        best = sorted(zip(column.tolist(), keys, strict=True), reverse=True)[: params["k"]]
-        rows = [{**_place(key), "value": value, "ratio": None} for value, key in best]
-        return {"version": document.version, "token": token, "neurons": rows}
+        column = _activations(document.tokens, keys)[:, token].tolist()
+        rows = [{**_place(key), "value": v, "ratio": v / _maximum(key)} for v, key in zip(column, keys, strict=True)]
+        by = "ratio" if params.get("by") == "ratio" else "value"
+        rows.sort(key=lambda row: row[by], reverse=True)
+        return {"version": document.version, "token": token, "neurons": rows[: params["k"]]}
 
     def _document(self, params: dict[str, Any]) -> _Document:
         assert self._session is not None
@@ -395,7 +427,8 @@ class _Conversation:
         values = _activations(document.tokens, keys)[:, start:]
         place = {"uri": uri, "version": document.version}
         if keys and values.shape[1]:
-            encoded: Any = values.tolist()
+            # The shortest form of a float32 is that of the double next to it, too.
+            encoded: Any = [[float(str(value)) for value in row] for row in values]
             if self._base64:
                 data = base64.b64encode(values.astype("<f4").tobytes()).decode()
                 encoded = {"dtype": "float32", "shape": list(values.shape), "data": data}
@@ -410,6 +443,11 @@ def _error(number: Any, refusal: Refusal) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "id": number, "error": refusal.error}
 
 
+def _too_many(limit: str) -> Refusal:
+    most = LIMITS[limit]
+    return Refusal(-32013, f"{limit} is at most {most}.", limit=limit, maximum=most)
+
+
 def _of_type(params: Any, member: str, kind: type) -> Any:
     value = params.get(member) if isinstance(params, dict) else None
     if not isinstance(value, kind):
@@ -421,8 +459,8 @@ def _inside_pair(units: str, at: int) -> bool:
     return 0 < at < len(units) and "\ud800" <= units[at - 1] <= "\udbff" and "\udc00" <= units[at] <= "\udfff"
 
 
-def _key(ref: Any) -> str:
-    """The key of a neuron's reference."""
+def _key(ref: Any, model: dict[str, Any]) -> str:
+    """The key of a reference to a neuron of `model`."""
     key, hook, index = f"{ref}", None, None
     if isinstance(ref, dict) and "layer" in ref:
         key = f"L{ref['layer']}N{ref['neuron']}"
@@ -431,10 +469,10 @@ def _key(ref: Any) -> str:
         mlp = re.fullmatch(r"blocks\.(\d+)\.mlp\.hook_post", f"{hook}")
         key = f"L{mlp[1]}N{index}" if mlp else f"{hook}/{index}"
     if match := re.fullmatch(r"L(\d+)N(\d+)", key):
-        exists = int(match[1]) < LAYERS and int(match[2]) < NEURONS
+        exists = int(match[1]) < model["layers"] and int(match[2]) < NEURONS
     else:
         name, _, number = key.rpartition("/")
-        exists = name in HOOKS and number.isdecimal() and int(number) < NEURONS
+        exists = name in model["hooks"] and number.isdecimal() and int(number) < NEURONS
     if not exists:
         raise Refusal(-32602, f"{key} does not exist.", member="neurons")
     return key
@@ -450,19 +488,34 @@ def _place(key: str) -> dict[str, Any]:
 def _neuron(key: str) -> dict[str, Any]:
     place = _place(key)
     hook = key.rpartition("/")[0] or f"blocks.{place['layer']}.mlp.hook_post"
-    return {**place, "hook": hook, "statistics": None}
+    figures = {"max": _maximum(key), "min": -1.0, "mean": 0.0, "std": 0.5, "density": 0.5, "quantiles": {"0.5": 0.0}}
+    return {**place, "hook": hook, "statistics": figures if hook.endswith("mlp.hook_post") else None}
+
+
+def _maximum(key: str) -> float:
+    """What passes for the maximum of a neuron over a large text."""
+    return 1.0 + zlib.crc32(key.encode()) % 8 / 8
 
 
 def _tokenize(units: str) -> list[dict[str, Any]]:
     """Words with the space before them, other characters alone; a BOS before every context."""
-    tokens: list[dict[str, Any]] = []
+    own: list[dict[str, Any]] = []
     for match in re.finditer(r" ?\w+|[\ud800-\udbff][\udc00-\udfff]|.", units, re.DOTALL):
-        if len(tokens) % CONTEXT == 0:
-            tokens.append({**BOS, "from": match.start(), "to": match.start(), **({"segment": True} if tokens else {})})
         text = match[0].encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
         number = 1 + zlib.crc32(text.encode()) % 65_535
-        tokens.append({"id": number, "text": text, "from": match.start(), "to": match.end()})
-    return tokens or [{**BOS, "from": 0, "to": 0}]
+        own.append({"id": number, "text": text, "from": match.start(), "to": match.end()})
+    tokens: list[dict[str, Any]] = []
+    start, most = 0, CONTEXT - 1
+    while start < len(own) or not tokens:
+        stop = min(len(own), start + most)
+        if stop < len(own):
+            lines = [i for i in range(stop - CONTEXT // 4, stop) if own[i]["text"] == "\n"]
+            stop = lines[-1] + 1 if lines else stop
+        at = own[start]["from"] if start else 0
+        tokens.append({**BOS, "from": at, "to": at, **({"segment": True} if start else {})})
+        tokens += own[start:stop]
+        start = stop
+    return tokens
 
 
 def _activations(tokens: list[dict[str, Any]], keys: list[str]) -> np.ndarray[Any, np.dtype[np.float32]]:

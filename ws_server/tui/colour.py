@@ -43,7 +43,7 @@ def reach(neuron: Mapping[str, Any], values: FloatMatrix) -> float:
     the widest of `values`."""
     statistics = neuron.get("statistics")
     if statistics is not None:
-        levels = sorted((float(level), value) for level, value in statistics["quantiles"].items())
+        levels = sorted((float(level), value) for level, value in statistics.get("quantiles", {}).items())
         high = next((float(value) for level, value in levels if level >= _LEAST_LEVEL), float(statistics["max"]))
         return max(abs(high), 1e-6)
     finite = np.abs(values[np.isfinite(values)])
