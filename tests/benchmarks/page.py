@@ -15,7 +15,7 @@ import random
 import shutil
 import statistics
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from importlib.resources import as_file, files
@@ -281,8 +281,17 @@ def _served(folder: Path, models: Sequence[Path]) -> Iterator[ServerProcess]:
         server.stop()
 
 
-def measure(sizes: Sizes, tell: Callable[[str], None]) -> Iterator[Row]:
-    """All rows; `tell` is called with the name of what comes."""
+PARTS = {
+    "edits": "Measuring edits",
+    "long": "Measuring a long text",
+    "heatmap": "Measuring the heatmap",
+    "peer": "Measuring the notebook's way",
+    "larger": "Measuring the notebook's way with a larger model",
+}
+
+
+def measure(sizes: Sizes, parts: Collection[str], tell: Callable[[str], None]) -> Iterator[Row]:
+    """The rows of these `PARTS`; `tell` is called with what comes."""
     found = chromium.find() or chromium.install()
     with ExitStack() as stack:
         embedded = stack.enter_context(as_file(files("ws_server") / "demo_model"))
@@ -292,25 +301,25 @@ def measure(sizes: Sizes, tell: Callable[[str], None]) -> Iterator[Row]:
             executable_path=found.executable, args=chromium.FLAGS, env={**os.environ, **found.environment}
         )
         stack.callback(browser.close)
-        with _served(logs, []) as server:
-            bench = Bench(browser, server, embedded, sizes)
-            tell("edits")
-            yield from bench.edits()
-            tell("a long text")
-            yield from bench.long()
-            tell("the heatmap")
-            yield from bench.heatmap()
-            tell("the notebook's way")
-            yield from bench.peer("embedded model")
-        larger = stack.enter_context(_distilgpt2_shaped(embedded))
-        with _served(logs, [larger]) as server:
-            tell("the notebook's way with a larger model")
-            yield from Bench(browser, server, larger, sizes).peer("distilgpt2's shape")
+        if any(part != "larger" for part in parts):
+            with _served(logs, []) as server:
+                bench = Bench(browser, server, embedded, sizes)
+                own = {"edits": bench.edits, "long": bench.long, "heatmap": bench.heatmap}
+                for part, rows in {**own, "peer": lambda: bench.peer("embedded model")}.items():
+                    if part in parts:
+                        tell(PARTS[part])
+                        yield from rows()
+        if "larger" in parts:
+            larger = stack.enter_context(_distilgpt2_shaped(embedded))
+            with _served(logs, [larger]) as server:
+                tell(PARTS["larger"])
+                yield from Bench(browser, server, larger, sizes).peer("distilgpt2's shape")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.page", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--keys", type=int, default=Sizes.keys, help="how many keys are typed in each place")
+    parser.add_argument("--only", choices=PARTS, nargs="+", default=list(PARTS), help="measure these parts alone")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     options = parser.parse_args(arguments)
     console = Console()
@@ -319,7 +328,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     table.add_column("goal", justify="right")
     table.add_column("")
     with console.status("Starting") as status:
-        rows = list(measure(Sizes(keys=options.keys), lambda name: status.update(f"Measuring {name}")))
+        rows = list(measure(Sizes(keys=options.keys), options.only, status.update))
     for row in rows:
         mark = {None: "", True: "[green]yes[/]", False: "[red]no[/]"}[row.met]
         table.add_row(row.name, f"{row.value:.1f} {row.unit}", row.goal, mark)
