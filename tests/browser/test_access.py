@@ -134,6 +134,20 @@ def test_values_at_the_caret_are_told_when_it_rests(neuroscope: NeuroscopePage) 
     neuroscope.page.keyboard.press("ControlOrMeta+End")
     expect(words).to_have_text(re.compile(rf"^\.: {shown.focus} "))
 
+    # The text beside it tells of its own caret, and of the difference there.
+    open_compare(neuroscope.page)
+    neuroscope.page.keyboard.press("ControlOrMeta+End")
+    there = words.nth(1)
+    expect(there).to_have_text(re.compile(rf"^\.: {shown.focus} .*, right minus left "))
+    left, right = neuroscope.page.evaluate(
+        "(key) => [neuroscope.values(key).at(-1), neuroscope.other.values(key).at(-1)]", shown.focus
+    )
+    told = there.inner_text().replace("\N{MINUS SIGN}", "-")
+    assert float(told.split()[2].rstrip(",.")) == pytest.approx(right, abs=6e-4)
+    assert float(told.split("right minus left ")[1].split()[0].rstrip(".")) == pytest.approx(right - left, abs=1.1e-3)
+    neuroscope.page.keyboard.press("ControlOrMeta+Home")
+    expect(there).to_have_text(re.compile(rf"^S.*: {shown.focus} .*no partner in the left text"))
+
 
 def test_nothing_moves_for_who_does_not_want_it(neuroscope: NeuroscopePage) -> None:
     page = neuroscope.page

@@ -291,4 +291,15 @@ def test_texts_are_swapped_copied_and_kept_with_their_histories(compare: Compare
     assert left is not None
     assert right is not None
     assert right["y"] >= left["y"] + left["height"]
+    # The differences of a row stand side by side.
+    row = compare.neuroscope.row(NEURONS[0])
+    row.scroll_into_view_if_needed()
+    here, furthest = (
+        row.get_by_test_id(name).locator(inner)
+        for name, inner in (("value-difference", "xpath=."), ("row-departure", ".number"))
+    )
+    one, other = here.bounding_box(), furthest.bounding_box()
+    assert one is not None
+    assert other is not None
+    assert other["x"] >= one["x"] + one["width"]
     assert page.evaluate("document.scrollingElement.scrollWidth") <= 390

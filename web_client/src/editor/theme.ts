@@ -93,6 +93,7 @@ export const editorTheme = EditorView.theme({
     background: "var(--page, Canvas)", color: "inherit", border: hairline, borderRadius: "5px", font: "inherit", padding: "3px 8px",
   },
   ".cm-panel.cm-search label": { display: "inline-flex", alignItems: "center", gap: "4px", fontSize: "12.5px", marginRight: "8px" },
+  ".cm-panel.cm-search :is(input, button, label)": { verticalAlign: "middle" },
   ".cm-panel.cm-search input[type=checkbox]": { margin: "0", accentColor: "var(--accent, Highlight)" },
   ".cm-panel.cm-search [name=close]": { right: "10px", top: "6px", fontSize: "16px", padding: "2px 8px" },
   ".cm-searchMatch": { backgroundColor: "transparent", outline: "1.5px solid var(--accent, Highlight)" },

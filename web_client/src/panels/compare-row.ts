@@ -8,6 +8,10 @@ import type { Comparison, Passage, Workbench } from "../workbench";
 export const compareRowStyles = css`
   .there { flex: none; width: 62px; padding: 0 5px; border-radius: 4px; text-align: right; font-size: 12.5px; line-height: 20px; }
   .delta { flex: none; min-width: 62px; padding: 0 5px; text-align: right; font-size: 12.5px; line-height: 20px; border-radius: 4px; }
+  /* Narrow: the right value is the left one and the difference. */
+  @container (max-width: 400px) {
+    .there { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+  }
 `;
 
 export function comparedTemplate(workbench: Workbench, comparison: Comparison, key: string, focused: boolean): TemplateResult {

@@ -30,7 +30,7 @@ export class TopPanel extends Panel {
     }
     @media (max-width: 520px) {
       header { gap: 4px; padding: 7px 10px; }
-      h1 span { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+      h1 span, .model .name { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
     }
     .parts { margin-left: auto; display: flex; gap: 4px; }
     .parts button { display: flex; align-items: center; gap: 6px; font-size: 13px; padding: 3px 8px; }

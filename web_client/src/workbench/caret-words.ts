@@ -1,7 +1,7 @@
 /** The values at the caret, in words for who does not see the colours. */
 import { rankOf, rankWords } from "../colour/rank";
 import { explainToken } from "../editor/explain";
-import { formatValue } from "../editor/format";
+import { formatDifference, formatValue } from "../editor/format";
 import type { Passage } from "./passage";
 import type { Workbench } from "./workbench";
 
@@ -22,6 +22,9 @@ export function caretWords(workbench: Workbench, passage: Passage): string {
   if (Number.isNaN(value)) return `${token}: not computed yet`;
   const statistics = workbench.client.subscriptions.neuron(focus)?.statistics ?? null;
   const rank = statistics === null ? "" : `, ${rankWords(rankOf(value, statistics))}`;
+  const compared = passage.valuesAt(caretToken).find(({ key }) => key === focus)?.compared ?? null;
+  const note = passage.note(caretToken);
+  const beside = compared !== null ? `, right minus left ${formatDifference(compared.difference)}` : note === null ? "" : `, ${note}`;
   const others = list
     .filter(({ key, hidden }) => key !== focus && !hidden)
     .map(({ key }) => ({ key, value: passage.value(key, caretToken), reach: workbench.scale(key).max }))
@@ -29,5 +32,5 @@ export function caretWords(workbench: Workbench, passage: Passage): string {
     .sort((a, b) => b.value / b.reach - a.value / a.reach)
     .slice(0, MOST_OTHERS);
   const also = others.length === 0 ? "" : `. Also ${others.map((other) => `${other.key} ${formatValue(other.value)}`).join(", ")}`;
-  return `${token}: ${focus} ${formatValue(value)}${rank}${also}`;
+  return `${token}: ${focus} ${formatValue(value)}${rank}${beside}${also}`;
 }
