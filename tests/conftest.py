@@ -11,12 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from tests.support.loaded import Loaded
 
 # Read when torch is loaded: on a busy machine, threads that wait by spinning make its passes many times slower.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+# How long one example takes says how busy the machine is.
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

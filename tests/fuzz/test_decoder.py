@@ -16,7 +16,7 @@ from ws_server.protocol.messages import METHODS
 
 CODES = {error.code for error in WIRE_ERRORS}
 ids = st.integers(0, 99) | st.text(max_size=4) | st.floats(allow_nan=False, allow_infinity=False)
-many = settings(max_examples=EXAMPLES or 300, deadline=None)
+many = settings(max_examples=EXAMPLES or 150)
 
 
 def check(message: Any) -> None:

@@ -13,7 +13,7 @@ from websockets.asyncio.client import connect
 from tests.server.conftest import THOROUGH, Fleet
 from tests.support.client import PATIENCE, Client
 
-MESSAGES = 30_000 if THOROUGH else 3_000
+MESSAGES = 30_000 if THOROUGH else 2_000
 
 TEMPLATES: list[dict[str, Any]] = [
     {"method": "initialize", "params": {"protocolVersion": 1, "client": {"name": "fuzz"}}},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from tests.server.conftest import NARROW, Fleet
+from tests.server.test_watching import metrics
 from tests.support.client import PATIENCE, Client, RequestFailed
 from tests.support.edits import Editor
 
@@ -167,9 +169,11 @@ async def test_frame(narrow: Fleet) -> None:
 
 async def test_flooding(narrow: Fleet) -> None:
     """Who writes too fast is slowed down, and who does so for long is sent away; others do not notice."""
+    cancels = 'neuroscope_messages_total{method="$/cancelRequest"}'
     async with await Client.open(narrow.url) as client, await Client.open(narrow.url) as other:
         await other.subscribe("L1N1")
         await other.open_document("one", "text")
+        before, begun = metrics(narrow).get(cancels, 0), time.monotonic()
         message = json.dumps({"jsonrpc": "2.0", "method": "$/cancelRequest", "params": {"id": 1}})
         for _ in range(10 * NARROW["messages_per_second"]):
             await client.socket.send(message)
@@ -177,6 +181,11 @@ async def test_flooding(narrow: Fleet) -> None:
             await other.change("one", (0, 2, "a "))
             await check(narrow, other)
         assert await client.closed() == 1008
+        # What it wrote beyond its rate was not even read; a second's messages may come at once.
+        seconds = time.monotonic() - begun
+        taken = metrics(narrow)[cancels] - before
+        assert 0 < taken <= NARROW["messages_per_second"] * (seconds + 1) + 1
+        assert taken < 10 * NARROW["messages_per_second"]
 
 
 async def test_burst_within_the_rate(narrow: Fleet) -> None:
@@ -197,6 +206,7 @@ async def test_sessions(narrow: Fleet) -> None:
             with pytest.raises(InvalidStatus) as full:
                 await Client.dial(narrow.url)
             assert full.value.response.status_code == 503
+            assert int(full.value.response.headers["Retry-After"]) > 0
             with pytest.raises(RequestFailed) as overloaded:
                 await stranger.initialize()
             assert overloaded.value.code == -32014

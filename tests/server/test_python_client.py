@@ -161,6 +161,30 @@ async def test_a_killed_server_costs_nothing_but_time(tmp_path: Path, folders: d
             again.kill()
 
 
+async def test_two_that_resume_the_same_session_end_up_with_one_each(fleet: Fleet) -> None:
+    """Whatever made the second one know its token: they do not take it from each other for ever."""
+    async with Client(fleet.url) as first:
+        await first.subscribe("L0N3")
+        one = await first.open(TEXT)
+        await one.settled()
+        lost: list[str] = []
+        first.on_state = lost.append
+        second = Client(fleet.url)
+        second._resume = first._resume
+        async with second:
+            two = await second.open("Another text.")
+            await second.subscribe("L1N7")
+            for round_ in range(3):
+                one.append(f" {round_}")
+                two.append(f" {round_}")
+                check(await one.settled(), fleet.reference(), ["L0N3"])
+                check(await two.settled(), fleet.reference(), ["L1N7"])
+            assert second._resume is not None
+            assert first._resume is not None
+            assert first._resume["session"] != second._resume["session"]
+            assert lost.count("ready") == 1
+
+
 async def test_no_server_and_no_token_are_told_at_once(fleet: Fleet) -> None:
     with pytest.raises(Disconnected, match=r"There is no server at ws://127\.0\.0\.1:9/ws"):
         async with Client("http://127.0.0.1:9/"):

@@ -29,6 +29,10 @@ from ws_server.server.app import run
 settings = json.loads(sys.argv[1])
 settings = {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}
 settings["limits"] = Limits(**settings["limits"])
+version = settings.pop("version", None)
+if version is not None:
+    import ws_server
+    ws_server.__version__ = version
 settings = Settings(**settings)
 run(settings, resolve_models(settings.models))
 """

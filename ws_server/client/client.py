@@ -27,6 +27,8 @@ NeuronRef = str | Mapping[str, Any]
 
 _FIRST_WAIT = 0.2
 _LONGEST_WAIT = 10.0
+_RESUMED_ELSEWHERE = 1000
+"""The close code of a connection whose session is resumed by another one."""
 
 
 class TopNeuron(TypedDict):
@@ -338,6 +340,9 @@ class Client:
             self._served = set()
             for document in self.documents.values():
                 document.detach()
+            if socket.close_code == _RESUMED_ELSEWHERE:
+                # Another connection has it now, and would lose it again to this client, and so on for ever.
+                self._resume = None
             await socket.close()
             await running
 

@@ -56,6 +56,9 @@ interface Session {
   readonly facts: InitializeResult;
 }
 
+/** The close code of a connection whose session is resumed by another one. */
+const RESUMED_ELSEWHERE = 1000;
+
 export class NeuroscopeClient extends Emitter<ClientEvents> {
   readonly subscriptions = new Subscriptions();
   readonly #documents = new Map<string, NeuroscopeDocument>();
@@ -338,6 +341,8 @@ export class NeuroscopeClient extends Emitter<ClientEvents> {
     if (rpc !== this.#opening && rpc !== this.#session?.rpc) return;
     this.#opening = null;
     this.#session = null;
+    // Another connection has it now, and would lose it again to this one, and so on for ever; a new one is begun.
+    if (reason.code === RESUMED_ELSEWHERE) this.#resume = null;
     this.subscriptions.detach();
     for (const document of this.#documents.values()) document.detach();
     if (!this.#stop.signal.aborted) this.#wait(new DisconnectedError(reason.code, reason.reason));

@@ -114,6 +114,20 @@ describe("a client", () => {
     expect(client.ready).toBe(true);
   });
 
+  it("begins another session where its own was taken up by another connection", async () => {
+    const { client, clock, initialized, server } = prepared();
+    const document = client.open("a", "one");
+    client.start();
+    await settle();
+    server().peer.drop(1000, "resumed by another connection");
+    clock.advance(60_000);
+    await settle();
+    expect(initialized).toHaveLength(2);
+    expect(initialized[1]).not.toHaveProperty("resume");
+    expect(server().document("a").text).toBe(document.text);
+    expect(client.ready).toBe(true);
+  });
+
   it("waits when the server answers initialize with an error or with nonsense", async () => {
     const { client, clock, server } = prepared((one) => one.hold.add("initialize"));
     client.start();
