@@ -187,6 +187,13 @@ def test_a_view_and_its_kernel(
     drawn = unpacked(notebook.state["_values"], "f")
     assert told == [text, [list(drawn[: len(drawn) // 2]), list(drawn[len(drawn) // 2 :])]]
 
+    # Keys are no commands of the notebook, but the one that saves it.
+    editor = notebook.part("div").first
+    expect(editor).to_have_attribute("data-lm-suppress-shortcuts", "")
+    page.evaluate("addEventListener('keydown', (event) => event.preventDefault(), { once: true })")
+    page.keyboard.press("Control+s")
+    expect(editor).not_to_have_attribute("data-lm-suppress-shortcuts", "")
+
     # While the kernel hears nothing, what was coloured keeps its colours in its place, and a person is told.
     before = [piece for line in notebook.lines() for piece in line]
     notebook.editor().press("ControlOrMeta+Home")

@@ -146,10 +146,13 @@ async def test_updates_are_told_as_they_come_and_end_with_the_client(fleet: Flee
 @pytest.mark.timeout(400)
 async def test_a_killed_server_costs_nothing_but_time(tmp_path: Path, folders: dict[str, Path]) -> None:
     server = ServerProcess(tmp_path / "stderr", [folders["gpt2"]])
+    states: list[str] = []
     async with Client(server.url) as client:
+        client.on_state = states.append
         await client.subscribe("L0N3", "L1N7")
         document = await client.open(TEXT)
         await document.settled()
+        assert states == []
         server.kill()
         document.append(" Typed without a server.")
         assert not document.is_settled
@@ -157,8 +160,11 @@ async def test_a_killed_server_costs_nothing_but_time(tmp_path: Path, folders: d
         try:
             await document.settled()
             check(document, Reference(folders["gpt2"]), ["L0N3", "L1N7"])
+            assert states[:2] == ["waiting", "connecting"]
+            assert states[-1] == client.state == "ready"
         finally:
             again.kill()
+    assert client.closed
 
 
 async def test_two_that_resume_the_same_session_end_up_with_one_each(fleet: Fleet) -> None:

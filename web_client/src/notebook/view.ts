@@ -29,11 +29,6 @@ const BUSY_MS = 1500;
 /** Show the widget in `element`; returns what ends that. */
 export function show(model: WidgetModel, looks: Looks, element: HTMLElement): () => void {
   const host = document.createElement("div");
-  // What is typed here are no commands of the notebook.
-  host.setAttribute("data-lm-suppress-shortcuts", "true");
-  for (const event of ["keydown", "keypress", "keyup"] as const) {
-    host.addEventListener(event, (key) => { if (!key.ctrlKey && !key.metaKey) key.stopPropagation(); });
-  }
   const root = host.attachShadow({ mode: "open" });
   root.adoptedStyleSheets = styles.map(({ styleSheet }) => styleSheet as CSSStyleSheet);
   const bar = document.createElement("div");
@@ -136,7 +131,7 @@ export function show(model: WidgetModel, looks: Looks, element: HTMLElement): ()
   };
 
   start(model.get("text"), model.get("_revision"));
-  const stops = [followScheme(host, outside), source.on("change", draw), () => { source.destroy(); }, () => { view.destroy(); }];
+  const stops = [keepKeys(host), followScheme(host, outside), source.on("change", draw), () => { source.destroy(); }, () => { view.destroy(); }];
   draw();
   return () => {
     if (busy !== null) clearTimeout(busy);
@@ -144,6 +139,20 @@ export function show(model: WidgetModel, looks: Looks, element: HTMLElement): ()
     outside.remove();
     host.remove();
   };
+}
+
+/** What is typed into `host` are no commands of the notebook, but to save it. Returns what ends that. */
+function keepKeys(host: HTMLElement): () => void {
+  const before = (key: KeyboardEvent): void => {
+    if (!key.composedPath().includes(host)) return;
+    // JupyterLab looks for commands before any element is asked, but not where this attribute is.
+    host.toggleAttribute("data-lm-suppress-shortcuts", !((key.ctrlKey || key.metaKey) && key.key === "s"));
+  };
+  window.addEventListener("keydown", before, { capture: true });
+  for (const event of ["keydown", "keypress", "keyup"] as const) {
+    host.addEventListener(event, (key) => { if (!key.ctrlKey && !key.metaKey) key.stopPropagation(); });
+  }
+  return () => { window.removeEventListener("keydown", before, { capture: true }); };
 }
 
 function says(state: string, model: WidgetModel): string {
