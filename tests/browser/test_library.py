@@ -147,27 +147,17 @@ def test_the_example_for_node(
 
 
 @pytest.mark.parametrize(
-    ("file", "module", "lib"),
-    [
-        ("consumer.ts", "nodenext", "es2023"),
-        ("consumer.ts", "bundler", "es2023"),
-        ("editor.ts", "bundler", "es2023,dom"),
-    ],
+    ("files", "module", "lib"),
+    [(["consumer.ts"], "nodenext", "es2023"), (["consumer.ts", "editor.ts"], "bundler", "es2023,dom")],
+    ids=["without DOM, by nodenext", "with DOM, by bundler"],
 )
-def test_strict_typescript(file: str, module: str, lib: str, installed: Installed) -> None:
-    shutil.copy(HERE / file, installed.folder)
+def test_strict_typescript(files: list[str], module: str, lib: str, installed: Installed) -> None:
+    for file in files:
+        shutil.copy(HERE / file, installed.folder)
     options = ["--module", "nodenext" if module == "nodenext" else "esnext", "--moduleResolution", module, "--lib", lib]
-    checks = [
-        "--strict",
-        "--exactOptionalPropertyTypes",
-        "--noEmit",
-        "--skipLibCheck",
-        "false",
-        "--types",
-        "node",
-    ]
+    checks = ["--strict", "--exactOptionalPropertyTypes", "--noEmit", "--skipLibCheck", "false", "--types", "node"]
     tsc = MODULES / "typescript" / "bin" / "tsc"
-    run("node", tsc, file, "--ignoreConfig", "--target", "es2022", *options, *checks, cwd=installed.folder)
+    run("node", tsc, *files, "--ignoreConfig", "--target", "es2022", *options, *checks, cwd=installed.folder)
 
 
 # ------------------------------------------------------------------ in somebody's editor

@@ -11,7 +11,8 @@ Module._load = (name, ...rest) => (name === "vscode" ? vscode : load(name, ...re
 
 async function main() {
   const editor = hand.open("file:///note.md", text);
-  hand.activate(hand.open("output:log", "not a text of a person's"));
+  const output = hand.open("output:log", "not a text of a person's");
+  hand.activate(output);
   const controller = require(extension).activate(hand.context);
   const registered = [...hand.commands.keys()].sort();
   const run = (name) => hand.commands.get(`neuroscope.${name}`)();
@@ -33,6 +34,7 @@ async function main() {
   const ignored = controller.client.documents.length;
   hand.activate(editor);
   const seen = [await look(editor)];
+  hand.activate(output, editor); // it is still seen
   hand.edit(editor, [{ from: 0, to: 0, insert: "So " }, { from: 4, to: 8, insert: "sea" }, { from: text.length, to: text.length, insert: "\r\nThe end 🙂" }]);
   seen.push(await look(editor));
   hand.edit(editor, [{ from: editor.document.text.length - 2, to: editor.document.text.length, insert: "" }]);

@@ -65,12 +65,14 @@ class TextEditor {
 
 /** The module, and the hand of the person at the editor. */
 function make(settings, answers) {
-  const [changed, switched, selected, scrolled, configured, painted] = Array.from({ length: 6 }, () => new Event());
+  const [changed, switched, appeared, selected, scrolled, configured, painted] = Array.from({ length: 7 }, () => new Event());
   const commands = new Map();
   const shown = { status: null, warnings: [], picks: [], hovers: [] };
   const secrets = new Map();
   const window = {
     activeTextEditor: undefined,
+    visibleTextEditors: [],
+    onDidChangeVisibleTextEditors: appeared.on,
     onDidChangeActiveTextEditor: switched.on, onDidChangeTextEditorSelection: selected.on, onDidChangeTextEditorVisibleRanges: scrolled.on,
     createStatusBarItem: () => ({ show() { shown.status = { text: this.text, tooltip: this.tooltip, command: this.command }; painted.fire(); }, dispose() {} }),
     createTextEditorDecorationType: (options) => ({ options, disposed: false, dispose() { this.disposed = true; } }),
@@ -114,7 +116,10 @@ function make(settings, answers) {
       secrets: { get: async (key) => secrets.get(key), store: async (key, value) => { secrets.set(key, value); }, delete: async (key) => { secrets.delete(key); } },
     },
     open: (uri, text) => new TextEditor(new TextDocument(uri, text), painted),
-    activate(editor) {
+    /** Turn to an editor, beside which those others are seen. */
+    activate(editor, ...beside) {
+      window.visibleTextEditors = [editor, ...beside];
+      appeared.fire(window.visibleTextEditors);
       window.activeTextEditor = editor;
       switched.fire(editor);
     },

@@ -111,7 +111,10 @@ export class Controller {
   // ------------------------------------------------------------------ connection
 
   async #connect(): Promise<void> {
-    if (this.#session !== null) return;
+    if (this.#session !== null) {
+      this.#session.client.retryNow();
+      return;
+    }
     const { url } = this.#host.settings;
     const attempt = ++this.#connecting;
     const token = await this.#host.token(url);
@@ -362,14 +365,14 @@ export class Controller {
   }
 
   #status(): Status {
-    if (this.#session === null) return { icon: "off", text: "Neuroscope", detail: "Not connected. Click to connect.", command: "connect" };
+    if (this.#session === null) return { icon: "off", text: "Neuroscope", detail: "Not connected.", command: "connect" };
     const { client, misread, unloadable, loading } = this.#session;
     const { state, subscriptions: { absent } } = client;
     if (state.kind === "waiting") {
       const locked = state.cause instanceof RefusedError && state.cause.status === UNAUTHORIZED;
       return {
         icon: "problem", text: locked ? "Neuroscope: token needed" : "Neuroscope: no connection",
-        detail: `${this.#session.server}: ${connectionHelp(state) ?? connectionText(state)}`, command: locked ? "setToken" : "disconnect",
+        detail: `${this.#session.server}: ${connectionHelp(state) ?? connectionText(state)}`, command: locked ? "setToken" : "connect",
       };
     }
     if (state.kind !== "ready" || loading !== null) {
@@ -379,7 +382,7 @@ export class Controller {
     }
     const document = this.#followed?.document ?? null;
     if (document?.problem != null) {
-      return { icon: "problem", text: "Neuroscope: text not sent", detail: document.problem.message, command: "disconnect" };
+      return { icon: "problem", text: "Neuroscope: text not sent", detail: document.problem.message, command: "chooseNeuron" };
     }
     const problem = misread ?? unloadable ?? (absent.length === 0 ? null : `The model has no ${absent.join(", ")}.`);
     const detail = problem ?? `${client.model?.id ?? ""} on ${this.#session.server}`;

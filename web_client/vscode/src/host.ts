@@ -72,7 +72,7 @@ export interface Choice {
 }
 
 export interface Host {
-  /** The view that a person works in; null where that is none of a text. */
+  /** The view that a person works in, or worked in last and still sees; null where there is none of a text. */
   readonly editor: TextEditor | null;
   /** `editor` is another one. */
   onEditor(listener: () => void): Stop;

@@ -2,7 +2,7 @@
 import * as vscode from "vscode";
 import { buckets, css, washUnder } from "../../src/colour/palette";
 import { bare } from "./picture";
-import type { Choice, Host, Paint, Question, Settings, Span, Status, Stop, TextChange, TextEditor } from "./host";
+import type { Choice, Command, Host, Paint, Question, Settings, Span, Status, Stop, TextChange, TextEditor } from "./host";
 
 const SECTION = "neuroscope";
 /** Lines above and below of what is seen that are painted too: a scroll shows colours before it is answered. */
@@ -12,10 +12,18 @@ const NO_TEXTS = ["output", "debug", "vscode-terminal"];
 
 const ICONS: Readonly<Record<Status["icon"], string>> = { off: "circle-outline", busy: "sync~spin", on: "circle-filled", problem: "warning" };
 
+/** What a click on the status does, in words. */
+const CLICKS: Readonly<Record<Command, string>> = {
+  connect: "connect now", disconnect: "disconnect", addNeuron: "add a neuron", removeNeuron: "remove a neuron", chooseNeuron: "choose a neuron",
+  nextNeuron: "go to the next neuron", previousNeuron: "go to the previous neuron", topNeurons: "see the top neurons at the cursor",
+  setToken: "give the token",
+};
+
 export class VsCodeHost implements Host, vscode.Disposable {
   readonly #context: vscode.ExtensionContext;
   readonly #item = vscode.window.createStatusBarItem("neuroscope", vscode.StatusBarAlignment.Right, 100);
   readonly #wardrobe = new Wardrobe();
+  #last: vscode.TextEditor | null = null;
   readonly #editors = new WeakMap<vscode.TextEditor, VsCodeEditor>();
 
   constructor(context: vscode.ExtensionContext) {
@@ -28,16 +36,20 @@ export class VsCodeHost implements Host, vscode.Disposable {
     this.#wardrobe.dispose();
   }
 
+  /** The active editor of a text; where something else was turned to, the last one, as long as it is seen. */
   get editor(): VsCodeEditor | null {
-    const active = vscode.window.activeTextEditor;
-    if (active === undefined || NO_TEXTS.includes(active.document.uri.scheme)) return null;
-    const known = this.#editors.get(active) ?? new VsCodeEditor(active, this.#wardrobe);
-    this.#editors.set(active, known);
+    const { activeTextEditor: active, visibleTextEditors: visible } = vscode.window;
+    if (active !== undefined && !NO_TEXTS.includes(active.document.uri.scheme)) this.#last = active;
+    else if (this.#last !== null && !visible.includes(this.#last)) this.#last = null;
+    if (this.#last === null) return null;
+    const known = this.#editors.get(this.#last) ?? new VsCodeEditor(this.#last, this.#wardrobe);
+    this.#editors.set(this.#last, known);
     return known;
   }
 
   onEditor(listener: () => void): Stop {
-    return stop(vscode.window.onDidChangeActiveTextEditor(listener));
+    const stops = [stop(vscode.window.onDidChangeActiveTextEditor(listener)), stop(vscode.window.onDidChangeVisibleTextEditors(listener))];
+    return () => { for (const end of stops) end(); };
   }
 
   onChange(listener: (uri: string, changes: readonly TextChange[]) => void): Stop {
@@ -49,13 +61,13 @@ export class VsCodeHost implements Host, vscode.Disposable {
 
   onCursor(listener: () => void): Stop {
     return stop(vscode.window.onDidChangeTextEditorSelection(({ textEditor }) => {
-      if (textEditor === vscode.window.activeTextEditor) listener();
+      if (textEditor === this.#last) listener();
     }));
   }
 
   onScroll(listener: () => void): Stop {
     return stop(vscode.window.onDidChangeTextEditorVisibleRanges(({ textEditor }) => {
-      if (textEditor === vscode.window.activeTextEditor) listener();
+      if (textEditor === this.#last) listener();
     }));
   }
 
@@ -90,7 +102,7 @@ export class VsCodeHost implements Host, vscode.Disposable {
 
   show({ icon, text, detail, command }: Status): void {
     this.#item.text = `$(${ICONS[icon]}) ${text}`;
-    this.#item.tooltip = detail;
+    this.#item.tooltip = `${detail}\nClick to ${CLICKS[command]}.`;
     this.#item.command = `${SECTION}.${command}`;
     this.#item.backgroundColor = icon === "problem" ? new vscode.ThemeColor("statusBarItem.warningBackground") : undefined;
     this.#item.show();
