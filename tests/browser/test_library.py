@@ -279,3 +279,23 @@ def test_anyones_editor(editors: Editors, server: ServerProcess, complaints: Com
     made.evaluate("({ session }) => { globalThis.kept = session().client; }")
     view.evaluate("(view) => { view.destroy(); }")
     assert page.evaluate("kept.state.kind") == "closed"
+
+    # Lines that are not wrapped have stripes wherever they are scrolled to.
+    long = "It was said, 1812, that 7 ships (the old) did come. " * 40
+    options = {**options, "text": long, "ranges": "statistics", "wrap": False}
+    view = page.evaluate_handle("(options) => library.make(options).view", options)
+    editors.shows(view, long, ["L3N615", "L1N748"])
+    last = 0
+    for place in (0, 2000, 10**6):
+        under = view.evaluate(
+            """async (view, left) => {
+                view.scrollDOM.scrollLeft = left;
+                for (let i = 0; i < 3; i++) await new Promise(requestAnimationFrame);
+                return library.stripes(view, "L1N748");
+            }""",
+            place,
+        )
+        assert {token["wanted"] for token in under} == {True, False}
+        assert [token for token in under if token["wanted"] != token["found"]] == []
+        assert under[-1]["token"] > last
+        last = under[-1]["token"]

@@ -27,7 +27,7 @@ function make(options) {
       doc: options.text,
       extensions: [
         lineNumbers(), history(), drawSelection(), highlightActiveLine(), keymap.of([...defaultKeymap, ...historyKeymap]), dark,
-        EditorView.lineWrapping, EditorState.allowMultipleSelections.of(true),
+        options.wrap === false ? [] : EditorView.lineWrapping, EditorState.allowMultipleSelections.of(true),
         // Typed over a selection, a bracket goes around it.
         EditorView.inputHandler.of((target, from, to, insert) => {
           if (insert !== "(" || from === to) return false;
@@ -42,4 +42,23 @@ function make(options) {
   return { view, reconfigure, session: () => neuroscopeOf(view) };
 }
 
-globalThis.library = { shown, make, first: () => EditorView.findFromDOM(document.querySelector(".cm-editor")) };
+/** Of each token that is seen: whether a neuron's value asks for a stripe, and whether there is ink under it. */
+function stripes(view, key) {
+  const { document: { tokens, activations } } = neuroscopeOf(view);
+  const reach = neuroscopeOf(view).scale(key).max;
+  const seen = view.scrollDOM.getBoundingClientRect();
+  const pictures = [...view.dom.querySelectorAll(".neuro-stripes canvas")].map((canvas) => {
+    const box = canvas.getBoundingClientRect();
+    return { box, data: canvas.getContext("2d"), scale: canvas.width / box.width };
+  });
+  const inked = (x, y) => pictures.some(({ box, data, scale }) => data.getImageData((x - box.left) * scale, (y - box.top) * scale, 1, 1).data[3] > 0);
+  return tokens.infos.flatMap(({ special }, i) => {
+    const [from, to] = [view.coordsAtPos(tokens.from[i], 1), view.coordsAtPos(tokens.to[i], -1)];
+    if (special || from === null || to === null || from.left < seen.left + 40 || to.right > seen.right || to.right - from.left < 3) return [];
+    const wanted = Math.round((Math.abs(activations.values(key)[i]) / reach) * 16) !== 0;
+    const x = (from.left + to.right) / 2;
+    return [{ token: i, wanted, found: Array.from({ length: 12 }, (_, y) => inked(x, from.bottom + y)).includes(true) }];
+  });
+}
+
+globalThis.library = { stripes, shown, make, first: () => EditorView.findFromDOM(document.querySelector(".cm-editor")) };

@@ -34,17 +34,18 @@ export function lanesClass(lanes: number): string {
   return lanes === 0 ? "" : `neuro-lanes-${lanes}`;
 }
 
-/** What was measured: the pieces between `top` and `bottom`, and of which text. */
+/** What was measured: the pieces between `top` and `bottom`, of which what lies from `left` on is drawn, and of which text. */
 interface Layout {
   readonly pieces: readonly Piece[];
   readonly top: number;
   readonly bottom: number;
+  readonly left: number;
   readonly width: number;
   readonly contentWidth: number;
   readonly contentHeight: number;
 }
 
-/** Part of the layer: as wide as the text and so high, in CSS pixels. What lies in one and is as it was is not drawn again. */
+/** Part of the layer: as wide as what is seen, or more where lines are not wrapped, and so high, in CSS pixels. What lies in one and is as it was is not drawn again. */
 const BAND = 192;
 
 interface Band {
@@ -140,28 +141,35 @@ class StripeLayer implements PluginValue {
 
   // ------------------------------------------------------------------ where
 
-  /** What is seen of the scrolled area, and the height of all of the text. */
-  #seen(): { readonly top: number; readonly bottom: number; readonly height: number } {
+  /** What is seen of the scrolled area, and the size of all of the text. */
+  #seen(): { readonly top: number; readonly bottom: number; readonly height: number; readonly left: number; readonly right: number; readonly width: number } {
     const { contentDOM, scrollDOM } = this.#view;
     const { top, bottom } = scrollDOM.getBoundingClientRect();
     const frame = frameOf(this.#view);
-    return { top: frame.y(Math.max(0, top)), bottom: frame.y(Math.min(innerHeight, bottom)), height: contentDOM.offsetTop + contentDOM.offsetHeight };
+    const { scrollLeft: left, clientWidth } = scrollDOM;
+    return {
+      top: frame.y(Math.max(0, top)), bottom: frame.y(Math.min(innerHeight, bottom)), height: contentDOM.offsetTop + contentDOM.offsetHeight,
+      left, right: left + clientWidth, width: Math.max(clientWidth, contentDOM.offsetLeft + contentDOM.offsetWidth),
+    };
   }
 
   /** Whether a layout reaches `slack` further than what is seen, as far as there is any text. */
   #covers(layout: Layout, slack: number): boolean {
-    const { top, bottom, height } = this.#seen();
-    return layout.top <= Math.max(0, top - slack) && layout.bottom >= Math.min(height, bottom + slack);
+    const { top, bottom, height, left, right, width } = this.#seen();
+    return layout.top <= Math.max(0, top - slack) && layout.bottom >= Math.min(height, bottom + slack)
+      && layout.left <= Math.max(0, left - slack) && layout.left + layout.width >= Math.min(width, right + slack);
   }
 
   #measure(): Layout {
-    const { contentDOM, scrollDOM, state } = this.#view;
+    const { contentDOM, state } = this.#view;
     const seen = this.#seen();
+    const left = Math.max(0, Math.floor(seen.left - SLACK));
+    const right = Math.min(seen.width, Math.ceil(seen.right + SLACK));
     const top = Math.max(0, Math.floor(seen.top - SLACK));
     const bottom = Math.max(top, Math.min(seen.height, Math.ceil(seen.bottom + SLACK)));
     return {
-      pieces: this.#finder.find(state.field(pictureField).tokens, top, bottom), top, bottom,
-      width: scrollDOM.clientWidth, contentWidth: contentDOM.clientWidth, contentHeight: contentDOM.clientHeight,
+      pieces: this.#finder.find(state.field(pictureField).tokens, top, bottom), top, bottom, left, width: right - left,
+      contentWidth: contentDOM.clientWidth, contentHeight: contentDOM.clientHeight,
     };
   }
 
@@ -179,7 +187,7 @@ class StripeLayer implements PluginValue {
     const theme = themeOf(this.#layer);
     const density = devicePixelRatio;
     if (this.#density?.matches !== true) this.#watchDensity();
-    const look = [theme, density, stripes.length, ...stripes.map(({ hue }) => hue)].join();
+    const look = [theme, density, this.#layout.left, stripes.length, ...stripes.map(({ hue }) => hue)].join();
     if (look !== this.#look) this.#keepBands(new Set());
     this.#look = look;
     const paintings = paint(this.#layout, picture, density);
@@ -209,6 +217,7 @@ class StripeLayer implements PluginValue {
     if (band === undefined) {
       band = { canvas: document.createElement("canvas"), drawn: new Int32Array(0), width: 0, height: 0 };
       band.canvas.style.top = `${index * BAND}px`;
+      band.canvas.style.left = `${layout.left}px`;
       this.#layer.append(band.canvas);
       this.#bands.set(index, band);
     } else if (band.width === width && band.height === height && equal(band.drawn, painting)) {
@@ -247,8 +256,9 @@ function paint(layout: Layout, { stripes, faded }: TokenPicture, density: number
   const lane = laneHeight(stripes.length);
   const bandHeight = BAND * density;
   for (const { left, right, bottom, first, last } of layout.pieces) {
-    const start = Math.round(left * density);
-    const whole = Math.round(right * density) - start;
+    if (right < layout.left || left > layout.left + layout.width) continue;
+    const start = Math.round((left - layout.left) * density);
+    const whole = Math.round((right - layout.left) * density) - start;
     const count = last - first + 1; // tokens that share a character share its width
     const under = Math.round((bottom + UNDER_TEXT) * density);
     stripes.forEach(({ buckets }, i) => {
@@ -284,7 +294,7 @@ export const stripeTheme = EditorView.theme({
     `&.${lanesClass(lanes)} .cm-scroller`, { lineHeight: `calc(var(--neuro-line-height, 1.9em) + ${lanes * laneHeight(lanes)}px)` },
   ])),
   ".neuro-stripes": { position: "absolute", left: "0", top: "0", zIndex: "-1", pointerEvents: "none" },
-  ".neuro-stripes canvas": { position: "absolute", left: "0", display: "block" },
+  ".neuro-stripes canvas": { position: "absolute", display: "block" },
 });
 
 export const stripeLayer: Extension = [
