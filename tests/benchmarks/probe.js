@@ -56,6 +56,20 @@
     return focus !== null && !window.neuroscope.values(focus).includes(null);
   };
 
+  /** What every token in the editor wears. */
+  const worn = () => {
+    const roots = [document];
+    for (const root of roots) for (const { shadowRoot } of root.querySelectorAll("*")) if (shadowRoot !== null) roots.push(shadowRoot);
+    return roots.flatMap((root) => [...root.querySelectorAll(".cm-content .neuro-token")].map(({ className }) => className)).join();
+  };
+
+  /** Called in a frame: after all of its callbacks. */
+  const drawn = () => new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = resolve;
+    port2.postMessage(null);
+  });
+
   // What a key can do: when it has done its work here, and when the colours of it have come.
   const kinds = {
     edit: { begun: (before) => neuroscope.version > before.version, ended: () => neuroscope.settled },
@@ -65,16 +79,25 @@
   /** What becomes of the next key. */
   const measure = async (kind) => {
     const { begun, ended } = kinds[kind];
-    const before = { version: neuroscope.version, focus: neuroscope.focus, sent: sent.length, received: received.length };
+    const before = {
+      version: neuroscope.version, focus: neuroscope.focus, worn: kind === "step" ? worn() : "", sent: sent.length, received: received.length,
+    };
     const answer = () => received.slice(before.received).some(({ method }) => method === "activations/update");
     pressed = null;
     await frameWhen(() => pressed !== null && begun(before), "a key did something");
     const own = presentation();
-    const atOnce = ended();
+    if (ended()) {
+      // What was here before needs no answer: the very frame should have the colours.
+      await drawn();
+      if (worn() !== before.worn) {
+        const time = await own;
+        return { pressed, sent: null, own: time, first: time, answered: null, colours: time };
+      }
+    }
     if (!answer()) await frameWhen(() => answer() || ended(), "first colours came");
     const first = presentation();
     if (!ended()) await frameWhen(ended, "all colours came");
-    const answered = atOnce ? null : received.at(-1).time; // what was here before needs no answer
+    const answered = received.at(-1).time;
     const colours = presentation();
     return { pressed, sent: sent[before.sent]?.time ?? null, own: await own, first: await first, answered, colours: await colours };
   };
