@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Response, expect
 
 from tests.browser.neuroscope_page import NeuroscopePage
 from tests.browser.reference import Reference
@@ -99,7 +100,7 @@ def test_the_theme_button_overrides_the_system(neuroscope: NeuroscopePage) -> No
     assert luminance(rgba(seen["dark"])[:3]) < 0.1 < luminance(rgba(seen["light"])[:3])
 
 
-@pytest.mark.parametrize("width", [390, 820, 1600])
+@pytest.mark.parametrize("width", [390, 820, 1024, 1440])
 def test_nothing_is_wider_than_the_window(neuroscope: NeuroscopePage, width: int) -> None:
     neuroscope.page.set_viewport_size({"width": width, "height": 844})
     long_word = "x" * 300
@@ -112,6 +113,25 @@ def test_nothing_is_wider_than_the_window(neuroscope: NeuroscopePage, width: int
         assert box["width"] > 0
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= width, part
+    neuroscope.page.keyboard.press("F8")
+    neuroscope.page.keyboard.press("Shift+F8")
+    expect(neuroscope.page.get_by_test_id("heatmap")).to_be_visible()
+    expect(neuroscope.page.get_by_test_id("editor-right")).to_be_visible()
+    assert neuroscope.page.evaluate("document.scrollingElement.scrollWidth") <= width
+
+
+def test_the_page_is_light_and_asks_nobody_else(page: Page, server: ServerProcess) -> None:
+    answers: list[Response] = []
+    page.on("response", lambda answer: answers.append(answer))
+    page.goto(server.url)
+    expect(page.get_by_test_id("neuron-row")).not_to_have_count(0)
+    for key in ("F8", "Shift+F8", "F1", "Escape", "ControlOrMeta+k"):
+        page.keyboard.press(key)
+    expect(page.get_by_test_id("palette")).to_be_visible()
+    assert all(answer.url.startswith(server.url) for answer in answers), [answer.url for answer in answers]
+    scripts = [answer.body() for answer in answers if answer.request.resource_type == "script"]
+    assert scripts
+    assert sum(len(gzip.compress(script)) for script in scripts) < 200_000
 
 
 def test_a_phone_can_type(browser: Browser, server: ServerProcess, reference: Reference) -> None:
