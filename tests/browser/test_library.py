@@ -60,6 +60,11 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     return Installed(home, files)
 
 
+def test_the_projects_readme_says_the_same() -> None:
+    [example] = re.findall(r"```js\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    assert set(example.splitlines()) <= set(IN_BROWSER.splitlines())
+
+
 def test_the_tarball_is_the_library_and_nothing_else(installed: Installed) -> None:
     kind = re.compile(
         r"(package\.json|README\.md|LICENSE|(index|codemirror|testing|chunks/chunk-\w+)\.js|types/[\w/-]+\.d\.ts)"
