@@ -235,6 +235,14 @@ async def test_a_server_that_was_asleep(place: Place) -> None:
         await place.check(client)
         await silent.change("one", (0, 3, "A"))
         await place.check(silent)
+    # The delay is not one look at the loop that came late, but as many as were due.
+    text = place.server.get("/metrics")[2].decode()
+    name = "neuroscope_event_loop_lag_seconds"
+    total, within = (
+        float(re.search(rf"^{name}_{end} (\S+)$", text, re.MULTILINE)[1])  # type: ignore[index]
+        for end in ("count", r'bucket{le="1\.0"}')
+    )
+    assert total - within > (4 * SETTINGS["keepalive_seconds"] - 1) / 0.02 / 2
 
 
 # ------------------------------------------------------------------------------------ passes that fail

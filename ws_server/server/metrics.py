@@ -24,6 +24,8 @@ disable_created_metrics()  # type: ignore[no-untyped-call]
 
 _LAG_EVERY = 0.02
 """Seconds between two looks at the event loop."""
+_ASLEEP = 30.0
+"""Seconds; a delay that is longer is none of the loop's: the process was stopped."""
 _CLOSE_CODES = {1000, 1001, 1002, 1003, 1006, 1007, 1008, 1009, 1011}
 """Those that are counted by themselves: a client may send any of thousands."""
 
@@ -117,12 +119,23 @@ class Metrics:
         self._cache.labels(model).set(0)
 
     async def watch_lag(self) -> None:
-        """Measures for ever how late the event loop comes to what it has to do."""
+        """Measures for ever how late the event loop comes to what it has to do.
+
+        All moments count alike: each look that was due during a delay is as late as it comes. Or the longest delays
+        would be counted once, and the shortest ones as often as there is time between them.
+        """
         clock = asyncio.get_running_loop().time
+        due = clock()
         while True:
-            due = clock() + _LAG_EVERY
-            await asyncio.sleep(_LAG_EVERY)
-            self._lag.observe(max(0.0, clock() - due))
+            due += _LAG_EVERY
+            await asyncio.sleep(due - clock())
+            now = clock()
+            if now - due > _ASLEEP:
+                due = now
+            while due + _LAG_EVERY <= now:
+                self._lag.observe(now - due)
+                due += _LAG_EVERY
+            self._lag.observe(max(0.0, now - due))
 
     def stepped(self, model: str, report: StepReport) -> None:
         self._cache.labels(model).set(report.cache_bytes)
