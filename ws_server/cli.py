@@ -35,8 +35,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    from .server.app import run
-
     if options.tls_key is not None and options.tls_cert is None:
         raise StartupError("--tls-key is the private key of a certificate, which --tls-cert has to name.")
     specs = resolve_models(tuple(options.model))
@@ -63,6 +61,9 @@ def _serve(options: argparse.Namespace) -> int:
         drain_seconds=options.shutdown_timeout,
         limits=_limits(options),
     )
+    # Not before: what is wrong with the command is told at once.
+    from .server.app import run
+
     run(settings, specs)
     return 0
 

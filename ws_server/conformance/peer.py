@@ -16,6 +16,8 @@ from websockets.exceptions import ConnectionClosed
 
 PATIENCE = 30.0
 """Seconds to wait for what must come."""
+_OPENING = 30.0
+"""Seconds that the handshake may take."""
 
 
 class Broken(Exception):
@@ -122,7 +124,10 @@ class Peer:
     async def dial(cls, address: str, **options: Any) -> Peer:
         # All that comes is taken in: a connection with frames that nobody has read could not be closed at once.
         limits: dict[str, Any] = {"max_size": None, "max_queue": None}
-        return cls(await connect(address, compression=None, open_timeout=PATIENCE, **limits, **options))
+        try:
+            return cls(await connect(address, compression=None, open_timeout=_OPENING, **limits, **options))
+        except TimeoutError:
+            raise Broken(f"no connection within {_OPENING:.0f} seconds") from None
 
     async def initialize(self, **params: Any) -> None:
         self.facts = await self.request(

@@ -71,7 +71,7 @@ async def _greet(target: Target) -> None:
     try:
         await target.dial()
         await target.hang_up()
-    except InvalidHandshake as error:
+    except (Broken, InvalidHandshake) as error:
         raise ConnectionError(f"the server refused the connection: {error}") from None
 
 
