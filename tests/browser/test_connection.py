@@ -82,11 +82,14 @@ def test_a_killed_server_comes_back(
     finally:
         again.kill()
 
+    # While nobody is there, one may ask for an attempt at once; when somebody is, the page finds out by itself.
+    with page.expect_websocket():
+        page.get_by_test_id("retry").click()
+
     # The next one is of another version and has another model, which lacks most of the rows.
     folder = models.gpt2(tmp_path / "gpt2")
     other = ServerProcess(tmp_path / "stderr", [folder], settings={"port": mortal.port, "version": "99.0"})
     try:
-        page.get_by_test_id("retry").click()
         expect(page.get_by_test_id("model-id")).to_have_text("gpt2")
         assert page.evaluate("window.neuroscope.text") == text
         neuroscope.reference = Reference(str(folder))
