@@ -260,7 +260,20 @@ def test_a_view_and_its_kernel(
     expect(notebook.editor()).to_have_css("color-scheme", "dark")
     assert tooltip.evaluate("(element) => getComputedStyle(element).backgroundColor") != light
 
-    # The end of the widget is told, too.
+    # The end of the widget is told, too; what it shows stays.
     kernel.run("widget.close()")
     kernel.pump(lambda: notebook.state["status"] == "closed")
     expect(notebook.part("[data-testid=status]")).to_have_text("Closed")
+    expect(notebook.part("[data-testid=neuron]")).to_have_count(len(keys))
+
+    # Without a server there are the text, the neurons, and what to do.
+    kernel.run("widget = neuroscope.Widget('Nobody answers.', ['L2N99', 'L1N748'], url='http://127.0.0.1:9/')")
+    notebook.widget = kernel.run("print(widget.model_id)").strip()
+    kernel.pump(lambda: notebook.state["status"] == "waiting")
+    page.reload()
+    page.wait_for_function("window.loaded")
+    page.evaluate("begin", notebook.state)
+    page.evaluate("void show(0)")
+    expect(notebook.part("[data-testid=status]")).to_contain_text("start one with `neuroscope serve`")
+    expect(notebook.part("[data-testid=neuron]")).to_have_count(2)
+    assert notebook.text() == "Nobody answers."

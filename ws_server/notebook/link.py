@@ -36,7 +36,9 @@ class Snapshot:
     revision: int
     """Of the text whose tokens these are."""
     wish: int
-    """Number of the last wish for neurons that was answered."""
+    """Number of the last wish for neurons that was heard."""
+    answered: bool
+    """Whether `neurons` are the answer to it."""
     neurons: Sequence[Mapping[str, Any]]
     tokens: Sequence[Token]
     values: FloatMatrix
@@ -62,7 +64,7 @@ class Link:
         self._wanted: Sequence[str] = ()
         self._granted: Sequence[str] = ()
         self._wish = 0
-        self._answered = 0
+        self._answered = -1
         self._refusal: ServerError | None = None  # of the last wish
         self._unreached: Exception | None = None  # why there has never been a connection
         self._fault: BaseException | None = None  # ours, which ends everything
@@ -101,6 +103,7 @@ class Link:
         self._wanted, self._wish, self._refusal, self._complaint = neurons, wish, None, ""
         if self._document is not None:
             self._begin(self._subscribe())
+        self._tell()
 
     async def settled(self) -> Snapshot:
         """Waits for all values of the newest text.
@@ -145,7 +148,8 @@ class Link:
             problem,
             "" if facts is None else str(facts["id"]),
             self._revision,
-            self._answered,
+            self._wish,
+            self._answered == self._wish,
             [neurons[key] for key in keys],
             [] if document is None else document.tokens,
             np.zeros((len(keys), 0), np.float32) if document is None else document.values(keys),

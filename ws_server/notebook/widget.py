@@ -251,8 +251,10 @@ class Widget(AnyWidget):
 
     def _take_news(self) -> None:
         snapshot, self._news = self._news, None
-        # One of an older text is followed by one of the newest.
-        if snapshot is not None and self._thread is not None and snapshot.revision == self._shared.revision:
+        if snapshot is None or self._thread is None:
+            return
+        # One from before the newest edit or wish is followed by one that knows of it.
+        if (snapshot.revision, snapshot.wish) == (self._shared.revision, self._wish):
             self._take(snapshot)
 
     def _catch_up(self) -> None:
@@ -279,7 +281,7 @@ class Widget(AnyWidget):
                 self._rows = [_row(neuron) for neuron in snapshot.neurons]
                 self._values = snapshot.values.astype("<f4").tobytes()
                 self._current = snapshot.current.astype(np.uint8).tobytes()
-                if snapshot.wish == self._wish:
+                if snapshot.answered:
                     self.neurons = keys
                 self.set_trait("model", snapshot.model)
                 self.set_trait("problem", snapshot.problem)

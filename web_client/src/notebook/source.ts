@@ -97,9 +97,9 @@ export class WidgetSource extends Emitter<SourceEvents> implements TokenSource {
     if (this.#lateTimer !== null) clearTimeout(this.#lateTimer);
   }
 
-  /** Keys, in row order. */
+  /** Keys, in row order; of some there may be no values yet, or no connection to get them by. */
   get keys(): readonly string[] {
-    return this.model.get("_rows").map(({ key }) => key);
+    return this.model.get("neurons");
   }
 
   get focus(): string | null {
