@@ -48,6 +48,26 @@ describe("follow", () => {
     expect([document.text, document.version]).toEqual(["- one\r\n- two\r\n- three", 1]);
   });
 
+  // Noted down from the text model that VS Code and Monaco share: edits in several places and twice in one, a deletion, undone,
+  // and other ends of lines.
+  it("follows what Visual Studio Code's own text model tells", () => {
+    const told: [string, ...[number, number, string][]][] = [
+      ["- one\r\n- two\r\n3\r\nx 🙂", [10, 5, "3\r\nx"], [5, 0, "- "], [0, 0, "- "]],
+      ["ab- one\r\n- two\r\n3\r\nx 🙂", [0, 0, "b"], [0, 0, "a"]],
+      ["- two\r\n3\r\nx 🙂", [0, 9, ""]],
+      ["one\r\ntwo\r\nthree 🙂", [7, 4, "three"], [0, 2, "one\r\n"]],
+      ["one\ntwo\nthree 🙂", [0, 18, "one\ntwo\nthree 🙂"]],
+      ["all new\r\n", [0, 16, "all new\r\n"]],
+    ];
+    const document = new NeuroscopeDocument("note", "one\r\ntwo\r\nthree 🙂", new ManualClock());
+    for (const [i, [text, ...changes]] of told.entries()) {
+      const turn = changes.map(([offset, length, insert]) => ({ offset, length, text: insert }));
+      expect(simultaneous(turn)).not.toBeNull();
+      follow(document, { text, length: text.length }, turn);
+      expect([document.text, document.version]).toEqual([text, i + 1]);
+    }
+  });
+
   it("is right again after changes that were missed", () => {
     const document = new NeuroscopeDocument("note", "one two", new ManualClock());
     follow(document, { text: "one and two, too", length: 16 }, [{ offset: 11, length: 0, text: ", too" }]);
