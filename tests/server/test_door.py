@@ -23,7 +23,7 @@ from tests.support import models
 from tests.support.client import PATIENCE, Client
 from tests.support.proxy import ReverseProxy
 from tests.support.reference import Reference
-from tests.support.server import ServerProcess, run_command
+from tests.support.server import ServerProcess, run_commands
 
 TOKEN = "a-long-enough-Secret_7"
 BASE = "/lab/neuro"
@@ -357,7 +357,7 @@ def test_options_that_cannot_be_meant(tmp_path: Path) -> None:
     other.private_key_pem.write_to_path(paths["key"])
     (tmp_path / "text").write_text("no PEM")
     (tmp_path / "locked").write_bytes(_locked(certificate.private_key_pem.bytes()))
-    for arguments, words in {
+    wrong = {
         ("--tls-key", paths["key"]): "--tls-cert",
         ("--tls-cert", paths["missing"]): "missing",
         ("--tls-cert", paths["cert"]): "private key",
@@ -371,8 +371,9 @@ def test_options_that_cannot_be_meant(tmp_path: Path) -> None:
         ("--allow-host", "https://lab.example"): "https:",
         ("--base-path", "/a/../b"): "..",
         ("--base-path", "/a b"): "a b",
-    }.items():
-        result = run_command("serve", "--no-open", "--port", "0", *arguments)
+    }
+    commands = [["serve", "--no-open", "--port", "0", *arguments] for arguments in wrong]
+    for (arguments, words), result in zip(wrong.items(), run_commands(commands), strict=True):
         assert result.returncode == 2, arguments
         assert result.stdout == ""
         assert words in result.stderr.splitlines()[-1], arguments

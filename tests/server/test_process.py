@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +19,7 @@ import ws_server
 from tests.server.conftest import THOROUGH
 from tests.support import models
 from tests.support.client import LOADING, PATIENCE, Client, RequestFailed
-from tests.support.server import ServerProcess, alive, loads_torch, run_command
+from tests.support.server import ServerProcess, alive, loads_torch, run_command, run_commands
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc, which only Linux has")
 
@@ -121,9 +122,12 @@ def test_workers_end_with_a_server_that_is_killed(folder: Path, tmp_path: Path) 
 # ------------------------------------------------------------------------------------ refusals
 
 
-def refusal(*arguments: str, environment: dict[str, str] | None = None) -> str:
+def refusal(*arguments: str) -> str:
     """The sentence with which the command refuses."""
-    result = run_command(*arguments, timeout=120, environment=environment)
+    return sentence_of(run_command(*arguments, timeout=120))
+
+
+def sentence_of(result: subprocess.CompletedProcess[str]) -> str:
     assert result.returncode == 2, result
     assert result.stdout.count("\n") <= 1
     assert not result.stdout or result.stdout.startswith("Neuroscope ready at ")
@@ -186,30 +190,30 @@ def test_folders_that_are_no_models(folder: Path, tmp_path: Path) -> None:
 KINDS = ("truncated weights", "no such architecture", "other weights", "no tokenizer inside")
 
 
-@pytest.mark.parametrize("kind", KINDS if THOROUGH else KINDS[:1])
-def test_folders_that_only_look_like_models(folder: Path, tmp_path: Path, kind: str) -> None:
-    """What only loading tells is told as soon as it is known; by then the page had been promised."""
-    broken = tmp_path / "broken"
-    broken.mkdir()
-    for file in folder.iterdir():
-        (broken / file.name).write_bytes(file.read_bytes())
-    if kind == "truncated weights":
-        weights = broken / "model.safetensors"
-        weights.write_bytes(weights.read_bytes()[:3000])
-    elif kind == "other weights":
-        config = json.loads((broken / "config.json").read_bytes())
-        (broken / "config.json").write_text(json.dumps({**config, "n_embd": 64}))
-    elif kind == "no such architecture":
-        (broken / "config.json").write_text('{"model_type": "abacus", "architectures": ["AbacusForCausalLM"]}')
-    else:
-        (broken / "tokenizer.json").write_text("{}")
-    assert "broken" in refusal("serve", "--no-open", "--port", "0", "--model", str(broken))
-
-
-def test_unknown_hub_name_without_a_network() -> None:
-    offline = {"HF_HUB_OFFLINE": "1"}
-    sentence = refusal("serve", "--no-open", "--port", "0", "--model", "nobody/no-such-model", environment=offline)
-    assert "nobody/no-such-model" in sentence
+def test_what_only_loading_tells(folder: Path, tmp_path: Path) -> None:
+    """It is told as soon as it is known; by then the page had been promised. So for a folder that only looks like a
+    model, and for a name that the Hub would have to know, without a network."""
+    names = {"nobody/no-such-model": "nobody/no-such-model"}
+    for kind in KINDS if THOROUGH else KINDS[:1]:
+        broken = tmp_path / kind / "broken"
+        broken.mkdir(parents=True)
+        names[str(broken)] = "broken"
+        for file in folder.iterdir():
+            (broken / file.name).write_bytes(file.read_bytes())
+        if kind == "truncated weights":
+            weights = broken / "model.safetensors"
+            weights.write_bytes(weights.read_bytes()[:3000])
+        elif kind == "other weights":
+            config = json.loads((broken / "config.json").read_bytes())
+            (broken / "config.json").write_text(json.dumps({**config, "n_embd": 64}))
+        elif kind == "no such architecture":
+            (broken / "config.json").write_text('{"model_type": "abacus", "architectures": ["AbacusForCausalLM"]}')
+        else:
+            (broken / "tokenizer.json").write_text("{}")
+    commands = [["serve", "--no-open", "--port", "0", "--model", name] for name in names]
+    results = run_commands(commands, timeout=120, environment={"HF_HUB_OFFLINE": "1"})
+    for words, result in zip(names.values(), results, strict=True):
+        assert words in sentence_of(result)
 
 
 def test_wrong_options() -> None:

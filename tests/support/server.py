@@ -14,6 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -193,3 +194,13 @@ def run_command(
         encoding="utf-8",
         timeout=timeout,
     )
+
+
+def run_commands(
+    commands: Sequence[Sequence[str]], timeout: float = 60, environment: dict[str, str] | None = None
+) -> list[subprocess.CompletedProcess[str]]:
+    """The same for several that have nothing to do with each other, two at a time."""
+    with ThreadPoolExecutor(2) as pool:
+        return list(
+            pool.map(lambda arguments: run_command(*arguments, timeout=timeout, environment=environment), commands)
+        )
