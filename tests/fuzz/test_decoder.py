@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +17,7 @@ from ws_server.protocol.messages import METHODS
 
 CODES = {error.code for error in WIRE_ERRORS}
 ids = st.integers(0, 99) | st.text(max_size=4) | st.floats(allow_nan=False, allow_infinity=False)
+pytestmark = pytest.mark.timeout(0 if EXAMPLES else 120)
 many = settings(max_examples=EXAMPLES or 150)
 
 
