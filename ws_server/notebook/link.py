@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -172,9 +171,11 @@ class Link:
         self._tell()
         document = None
         while document is None:
-            with suppress(Disconnected):
+            try:
                 # Without its text, which may be one that the server does not take.
                 document = await self._client.open()
+            except Disconnected:
+                await asyncio.sleep(_RETRY_SECONDS)  # without a connection it is refused at once
         await self._choose_model()
         self._document = document
         document.set_text(self._text)
