@@ -43,7 +43,8 @@ export class LatencyPanel extends Panel {
 
   override render(): TemplateResult {
     const { latency } = this.workbench.edited;
-    const total = latency === null ? "– ms" : `${Math.round(latency.totalMs)} ms`;
+    // A dash alone: letters that are seen have to be in the button's name.
+    const total = latency === null ? "–" : `${Math.round(latency.totalMs)} ms`;
     const ms = (part: LatencyPart): number => latency?.parts[part] ?? 0;
     return html`
       <neuro-disclosure place="up end" label="Latency of the last edit: ${latency === null ? "not known" : total}">
