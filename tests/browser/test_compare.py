@@ -92,7 +92,8 @@ class Compare:
         self.page.keyboard.insert_text(text)
 
     def pieces(self, editor: Locator) -> list[dict[str, str]]:
-        return editor.evaluate(PIECES)  # type: ignore[no-any-return]
+        pieces: list[dict[str, str]] = editor.evaluate(PIECES)
+        return pieces
 
     def token(self, editor: Locator, text: str) -> Locator:
         return editor.locator(".neuro-token", has_text=re.compile(f"^{re.escape(text)}$")).first

@@ -66,7 +66,10 @@ def told(method: str, condition: Callable[[dict[str, Any]], Any]) -> Callable[[M
 
 def limit_untold(limit: str) -> dict[str, Any]:
     """An error without its data."""
-    over = lambda m: m.get("error", {}).get("data", {}).get("limit") == limit  # noqa: E731
+
+    def over(message: Message) -> bool:
+        return bool(message.get("error", {}).get("data", {}).get("limit") == limit)
+
     return {"outgoing": when(over, lambda m: m["error"].pop("data") and None)}
 
 

@@ -24,7 +24,7 @@ async def test_a_connection_that_is_lost_before_there_is_a_document() -> None:
             if not lost:
                 lost = True
                 server.disconnect()
-                while self.state == "ready":
+                while self.state == "ready":  # until the client has noticed
                     await asyncio.sleep(0)
             return await super().open(text, uri)
 

@@ -161,6 +161,7 @@ widget.observe(lambda change: heard.append(("values", change["new"].shape)), "va
 
     # Several widgets at once, each by itself; a closed one stays as it was, and a server that is not there is told of.
     told = await notebook.run(f"""
+from ws_server.client import Disconnected
 other = neuroscope.Widget("Another text \\U0001f600.", "L0N7", url={fleet.url!r})
 print(other.values.shape[0], widget.values.shape[0], other.tokens[-1].stop == len(other.text))
 other.close()
@@ -168,7 +169,7 @@ print(other.status)
 lost = neuroscope.Widget("x", "L0N7", url="http://127.0.0.1:9/")
 try:
     lost.values
-except Exception as error:
+except Disconnected as error:
     print(error)
 print(lost.status, lost.problem, lost.neurons)
 lost.close()
@@ -183,13 +184,12 @@ lost.close()
     held = await notebook.run("""
 import asyncio, time
 heard.clear()
+came = asyncio.Event()
+widget.observe(lambda change: came.set(), "values")
 widget.text = "Held for a moment."
-time.sleep(0.2)
+time.sleep(0.2)  # the cell that holds it
 before = list(heard)
-for _ in range(500):
-    if heard and heard[-1][0] == "values":
-        break
-    await asyncio.sleep(0.02)
+await asyncio.wait_for(came.wait(), 10)
 print(before == [("text", "Held for a moment.")], heard[-1][0])
 """)
     assert held == "True values\n"
