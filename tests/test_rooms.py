@@ -45,7 +45,7 @@ SERVER_PROCESS = {
     "cli",
     "__main__",
 }
-WITHOUT_TORCH = {"commands", "catalog", "contexts", "statistics", "scheduler", "worker", "__init__"}
+WITHOUT_TORCH = {"commands", "catalog", "context_matching", "statistics", "scheduler", "worker", "__init__"}
 """Modules of the engine that the server process imports."""
 
 

@@ -33,7 +33,7 @@ from ws_server.session import (
     Session,
     Tokenize,
 )
-from ws_server.session.document import Document, Known
+from ws_server.session.documents import Document, Known
 
 Load = Callable[[str], Loaded]
 SOME = ["L0N1", "L2N5", "blocks.1.hook_resid_post/3"]

@@ -90,7 +90,7 @@ def test_the_example_page_and_every_attribute(element: Element, server: ServerPr
     expect(element.button("L2N99")).to_have_attribute("aria-pressed", "true")
     expect(element.status).to_have_text("neuroscope-demo")
 
-    # A visitor types, and chooses what colours the text.
+    # A peer types, and chooses what colours the text.
     element.locator.evaluate("(element) => { element.heard = []; element.onsettled = null; }")
     element.locator.evaluate("(e) => e.addEventListener('settled', ({ detail }) => e.heard.push(detail.text))")
     element.editor.press("ControlOrMeta+End")

@@ -263,7 +263,7 @@ async def test_the_scripted_server_keeps_every_clause() -> None:
 @pytest.mark.parametrize("clause", CLAUSES)
 async def test_a_server_that_breaks_a_clause_is_found_out(clause: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the check of that clause, and by no other."""
-    monkeypatch.setattr(peer, "PATIENCE", 2.0)  # what such a server does not send need not be waited for
+    monkeypatch.setattr(peer, "TIME_LIMIT", 2.0)  # what such a server does not send need not be waited for
     async with ScriptedServer(**FLAWS[clause]) as server:
         outcomes = await check_server(server.url)
     broken = {outcome.clause: outcome.detail for outcome in outcomes if outcome.result == "broken"}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ws_server.engine.catalog import EMBEDDED_ID, resolve_models
 from ws_server.engine.commands import IntArray, hook_layer, neuron_hook
-from ws_server.engine.contexts import common_prefix, pair_contexts
+from ws_server.engine.context_matching import common_prefix, pair_contexts
 from ws_server.engine.kv import grown_capacity
 from ws_server.engine.scheduler import FIRST_CHUNK, LARGEST_CHUNK, FairShare, chunk_size
 from ws_server.errors import StartupError

@@ -19,8 +19,8 @@ from ws_server.engine.catalog import resolve_models
 from ws_server.protocol.messages import Resume
 from ws_server.server.access import Access, Refusal, is_loopback, without_token
 from ws_server.server.app import Server
-from ws_server.server.door import Door
 from ws_server.server.forwarded import Proxies
+from ws_server.server.gate import RequestGate
 from ws_server.server.site import Site
 
 TOKEN = "a-long-enough-secret"
@@ -150,16 +150,18 @@ async def test_any_request_is_answered_or_refused(
             headers[name] = value
     headers["X-Forwarded-Proto"] = cookie
     asked = Request(f"{base}/{path}", headers)
-    visitor = Proxies(("127.0.0.1",)).visitor("127.0.0.1", False, headers)
+    peer = Proxies(("127.0.0.1",)).peer("127.0.0.1", False, headers)
     site = Site({f"/{name}": ("text/plain", _secret) for name in ("", "ws", "http")}, {}, Path("nowhere"))
-    door = Door(Settings(base_path=base, embedders=("https://course.example",)), Access("127.0.0.1", (), TOKEN), site)
-    answer = await door.answer(asked, visitor)
-    door.stamp(asked, headers if answer is None else answer.headers)
+    gate = RequestGate(
+        Settings(base_path=base, embedders=("https://course.example",)), Access("127.0.0.1", (), TOKEN), site
+    )
+    answer = await gate.answer(asked, peer)
+    gate.stamp(asked, headers if answer is None else answer.headers)
     if TOKEN not in path + bearer:
         assert answer is not None
         assert answer.status_code != 303
         assert b"secret" not in (answer.body or b"")
-    assert visitor.address
+    assert peer.address
 
 
 async def test_secrets_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -240,15 +242,15 @@ def test_names_of_a_server_that_others_can_reach() -> None:
 )
 def test_forwarded_addresses(peer: str, headers: list[str], expected: str) -> None:
     given = Headers([("X-Forwarded-For", header) for header in headers])
-    assert Proxies(("10.0.0.0/8", "::1")).visitor(peer, False, given).address == expected
-    assert Proxies(()).visitor("10.0.0.1", False, given).address == "10.0.0.1"
+    assert Proxies(("10.0.0.0/8", "::1")).peer(peer, False, given).address == expected
+    assert Proxies(()).peer("10.0.0.1", False, given).address == "10.0.0.1"
 
 
 def test_forwarded_protocols() -> None:
     proxies = Proxies(("10.0.0.1",))
 
     def secure(peer: str, own: bool, *headers: str) -> bool:
-        return proxies.visitor(peer, own, Headers([("X-Forwarded-Proto", header) for header in headers])).secure
+        return proxies.peer(peer, own, Headers([("X-Forwarded-Proto", header) for header in headers])).secure
 
     assert secure("10.0.0.1", False, "https")
     assert secure("10.0.0.1", False, "http", "http, HTTPS")

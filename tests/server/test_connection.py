@@ -18,7 +18,7 @@ from websockets.http11 import Response
 
 from tests.server.conftest import Fleet
 from tests.support import models
-from tests.support.client import PATIENCE, Client, RequestFailed
+from tests.support.client import TIME_LIMIT, Client, RequestFailed
 
 HELLO = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {"protocolVersion": 1, "client": {"name": "t"}}}
 
@@ -37,7 +37,7 @@ class Raw:
         await self._connect.__aexit__(*error)
 
     async def receive(self) -> Any:
-        return json.loads(await asyncio.wait_for(self.socket.recv(), PATIENCE))
+        return json.loads(await asyncio.wait_for(self.socket.recv(), TIME_LIMIT))
 
     async def ask(self, frame: Any) -> Any:
         """The next frame after a frame: text as it is, anything else as JSON."""
@@ -483,7 +483,7 @@ async def test_floats_are_written_in_their_shortest_form(fleet: Fleet) -> None:
         await raw.socket.send(json.dumps({"jsonrpc": "2.0", "id": 2, "method": "document/open", "params": params}))
         seen = 0
         while True:
-            text = await asyncio.wait_for(raw.socket.recv(), PATIENCE)
+            text = await asyncio.wait_for(raw.socket.recv(), TIME_LIMIT)
             assert isinstance(text, str)
             message = orjson.loads(text)
             if message.get("method") == "activations/done":

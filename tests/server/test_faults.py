@@ -23,7 +23,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.support import models
 from tests.support.cable import Cable
-from tests.support.client import LOADING, PATIENCE, Client
+from tests.support.client import LOADING, TIME_LIMIT, Client
 from tests.support.reference import Reference
 from tests.support.server import ServerProcess, alive
 
@@ -289,7 +289,7 @@ async def test_a_server_that_is_told_to_end_answers_first(place: Place) -> None:
         place.server.process.send_signal(signal.SIGTERM)
         begun = time.monotonic()
         while place.server.get("/readyz")[0] != 503:
-            assert time.monotonic() - begun < PATIENCE
+            assert time.monotonic() - begun < TIME_LIMIT
         assert json.loads(place.server.get("/readyz")[2])["status"] == "shutting down"
         with pytest.raises(InvalidStatus) as refused:
             await Client.dial(place.server.url)
@@ -303,7 +303,7 @@ async def test_a_server_that_is_told_to_end_answers_first(place: Place) -> None:
 
 
 async def ended(server: ServerProcess) -> None:
-    assert await asyncio.to_thread(server.process.wait, PATIENCE) == 0
+    assert await asyncio.to_thread(server.process.wait, TIME_LIMIT) == 0
     assert server.rest_of_output() == ""
 
 

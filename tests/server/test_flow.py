@@ -17,7 +17,7 @@ import pytest
 
 from tests.server.conftest import NARROW_SETTINGS, Fleet
 from tests.support.cable import Cable
-from tests.support.client import PATIENCE, Client, RequestFailed
+from tests.support.client import TIME_LIMIT, Client, RequestFailed
 
 PROSE = "The keeper counted the waves, and the girl counted the gulls.\n"
 MANY = [f"L{layer}N{neuron}" for layer in range(3) for neuron in range(192)]
@@ -32,7 +32,7 @@ def given_up(fleet: Fleet, reason: str) -> float:
 
 async def until(condition: Any, what: str) -> None:
     """Waits for something that no client is told."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIME_LIMIT
     while not await asyncio.to_thread(condition):
         assert time.monotonic() < deadline, what
 
@@ -114,7 +114,7 @@ async def test_who_reads_nothing_for_long_is_sent_away(narrow: Fleet) -> None:
     async with await neighbour(narrow) as other:
         asked = time.monotonic()
         while given_up(narrow, "slow") == before:
-            assert time.monotonic() < asked + PATIENCE, "it was not sent away"
+            assert time.monotonic() < asked + TIME_LIMIT, "it was not sent away"
             await works(narrow, other)
         assert time.monotonic() - asked > NARROW_SETTINGS["slow_client_seconds"] / 2
     client.cut()
@@ -155,7 +155,7 @@ async def test_who_reads_slowly_is_served(narrow: Fleet) -> None:
 
 
 def raw_websocket(port: int) -> socket.socket:
-    connection = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+    connection = socket.create_connection(("127.0.0.1", port), timeout=TIME_LIMIT)
     connection.sendall(
         f"GET /ws HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()

@@ -18,7 +18,7 @@ from jsonrpc_base import ProtocolError, Request
 from jsonrpc_websocket import Server
 
 from tests.server.conftest import Fleet
-from tests.support.client import LOADING, PATIENCE
+from tests.support.client import LOADING, TIME_LIMIT
 
 CLIENT = Path(__file__).parents[2] / "web_client"
 HELLO = {"protocolVersion": 1, "client": {"name": "jsonrpc-websocket"}}
@@ -76,7 +76,7 @@ class Heard:
                 self._news.clear()
                 await self._news.wait()
 
-        await asyncio.wait_for(wait(), PATIENCE)
+        await asyncio.wait_for(wait(), TIME_LIMIT)
 
 
 async def refused(code: int, call: Any) -> str:
@@ -138,5 +138,5 @@ async def test_jsonrpc_websocket(narrow: Fleet) -> None:
     assert await call("document/close", uri="a") == {}
 
     await server.close()
-    await asyncio.wait_for(reading, PATIENCE)
+    await asyncio.wait_for(reading, TIME_LIMIT)
     assert not server.connected

@@ -11,7 +11,7 @@ import pytest
 from websockets.asyncio.client import connect
 
 from tests.server.conftest import THOROUGH, Fleet
-from tests.support.client import PATIENCE, Client
+from tests.support.client import TIME_LIMIT, Client
 
 MESSAGES = 30_000 if THOROUGH else 2_000
 
@@ -72,7 +72,7 @@ async def test_spoiled_messages(fleet: Fleet, seed: int) -> None:
 
             async def read_until(*identities: str) -> None:
                 while not answered.keys() >= set(identities):
-                    value = json.loads(await asyncio.wait_for(socket.recv(), PATIENCE))
+                    value = json.loads(await asyncio.wait_for(socket.recv(), TIME_LIMIT))
                     for message in value if isinstance(value, list) else [value]:
                         assert message["jsonrpc"] == "2.0"
                         if "method" not in message and isinstance(message["id"], str):

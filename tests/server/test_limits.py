@@ -14,7 +14,7 @@ from websockets.exceptions import InvalidStatus
 
 from tests.server.conftest import NARROW, Fleet
 from tests.server.test_watching import metrics
-from tests.support.client import PATIENCE, Client, RequestFailed
+from tests.support.client import TIME_LIMIT, Client, RequestFailed
 from tests.support.edits import Editor
 
 PROSE = "The keeper counted the waves, and the girl counted the gulls.\n"
@@ -237,7 +237,7 @@ async def test_a_full_house_lets_its_own_back_in(narrow: Fleet) -> None:
 
 async def _let_in(narrow: Fleet, stack: AsyncExitStack, **params: Any) -> Client:
     """A client as soon as there is a place: the server may notice a little later that a connection has gone."""
-    deadline = asyncio.get_running_loop().time() + PATIENCE
+    deadline = asyncio.get_running_loop().time() + TIME_LIMIT
     while True:
         assert asyncio.get_running_loop().time() < deadline
         with suppress(InvalidStatus):

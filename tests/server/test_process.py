@@ -18,7 +18,7 @@ from jsonrpc_websocket import Server as ForeignClient
 import ws_server
 from tests.server.conftest import THOROUGH
 from tests.support import models
-from tests.support.client import LOADING, PATIENCE, Client, RequestFailed
+from tests.support.client import LOADING, TIME_LIMIT, Client, RequestFailed
 from tests.support.server import ServerProcess, alive, loads_torch, run_command, run_commands
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc, which only Linux has")
@@ -82,7 +82,7 @@ async def test_from_start_to_end(server: ServerProcess) -> None:
     assert seconds < ENDED_SECONDS * NOISE
     for client in (early, busy, idle, silent):
         assert await client.closed() == 1001
-    await asyncio.wait_for(reading, PATIENCE)
+    await asyncio.wait_for(reading, TIME_LIMIT)
     assert not foreign.connected
     assert server.process.returncode == 0
     for pid in workers:  # killed by then; the kernel may still be taking their memory back

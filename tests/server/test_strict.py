@@ -14,7 +14,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from tests.support import models
-from tests.support.client import LOADING, PATIENCE, Client, RequestFailed
+from tests.support.client import LOADING, TIME_LIMIT, Client, RequestFailed
 from tests.support.reference import Reference
 from tests.support.server import ServerProcess
 
@@ -136,7 +136,7 @@ async def test_sessions_of_an_address(strict: Strict) -> None:
             await elsewhere.settled()
             # A session that nobody holds makes place, and its own may always come back in the place of another.
             second.cut()
-            deadline = time.monotonic() + PATIENCE
+            deadline = time.monotonic() + TIME_LIMIT
             while True:
                 try:
                     await third.initialize()

@@ -13,14 +13,14 @@ from collections.abc import Callable
 import pytest
 
 from tests.server.conftest import Fleet
-from tests.support.client import PATIENCE, Client
+from tests.support.client import TIME_LIMIT, Client
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc, which only Linux has")
 
 
 def until(condition: Callable[[], bool]) -> None:
     """Each look asks the server, which is what this waits with."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIME_LIMIT
     while not condition():
         assert time.monotonic() < deadline, "it does not come"
 

@@ -26,7 +26,7 @@ import numpy as np
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-PATIENCE = 30.0
+TIME_LIMIT = 30.0
 """Seconds until a test gives up waiting for what must come; the machine may be busy."""
 
 LOADING = 300.0
@@ -196,7 +196,7 @@ class Client:
     async def dial_address(cls, address: str, **options: Any) -> Client:
         """Connects to an `http:` or `https:` address as it is."""
         address = address.replace("http", "ws", 1)
-        options = {"max_size": None, "compression": None, "open_timeout": PATIENCE, "close_timeout": 5, **options}
+        options = {"max_size": None, "compression": None, "open_timeout": TIME_LIMIT, "close_timeout": 5, **options}
         return cls(await connect(address, **options))
 
     async def initialize(self, **params: Any) -> dict[str, Any]:
@@ -208,7 +208,7 @@ class Client:
     async def close(self) -> None:
         """Says goodbye; complains if the server had done wrong until then."""
         await self.socket.close()
-        await asyncio.wait_for(self._reader, PATIENCE)
+        await asyncio.wait_for(self._reader, TIME_LIMIT)
         if self.violation is not None:
             raise self.violation
 
@@ -225,7 +225,7 @@ class Client:
 
     async def closed(self) -> int | None:
         """Waits until the server has closed the connection; the close code."""
-        await asyncio.wait_for(asyncio.shield(self._reader), PATIENCE)
+        await asyncio.wait_for(asyncio.shield(self._reader), TIME_LIMIT)
         if self.violation is not None:
             raise self.violation
         return self.close_code
@@ -260,7 +260,7 @@ class Client:
         self._waiting[request_id] = message, asyncio.get_running_loop().create_future()
         return message
 
-    async def answer(self, message: dict[str, Any], patience: float = PATIENCE) -> Any:
+    async def answer(self, message: dict[str, Any], patience: float = TIME_LIMIT) -> Any:
         """The result of a request message that was sent.
 
         Raises:
@@ -278,7 +278,7 @@ class Client:
         return response["result"]
 
     async def request(
-        self, method: str, params: Any = None, *, request_id: Any = None, patience: float = PATIENCE
+        self, method: str, params: Any = None, *, request_id: Any = None, patience: float = TIME_LIMIT
     ) -> Any:
         message = self.call(method, params, request_id=request_id)
         await self.send(message)
@@ -347,7 +347,7 @@ class Client:
     def all_settled(self) -> bool:
         return all(map(self.is_settled, self.documents.values()))
 
-    async def until(self, condition: Callable[[], object], what: str = "", patience: float = PATIENCE) -> None:
+    async def until(self, condition: Callable[[], object], what: str = "", patience: float = TIME_LIMIT) -> None:
         """Waits until a condition on this client holds, looking after each frame."""
 
         async def look() -> None:

@@ -20,8 +20,8 @@ Neither imports PyTorch.
 """
 
 from .client import ChangedNeuron, Client, ConnectionState, TopNeuron
-from .document import Document
 from .errors import Disconnected, ServerError
+from .open_document import Document
 from .state import Done, Token
 from .text import Change
 

@@ -17,8 +17,8 @@ from urllib.parse import parse_qs, urlsplit, urlunsplit
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidHandshake, InvalidStatus
 
-from .document import Document
 from .errors import Disconnected, ServerError
+from .open_document import Document
 from .rpc import Connection
 
 ConnectionState = Literal["connecting", "ready", "waiting", "closed"]

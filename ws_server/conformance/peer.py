@@ -14,7 +14,7 @@ import numpy as np
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-PATIENCE = 30.0
+TIME_LIMIT = 30.0
 """Seconds to wait for what must come."""
 _OPENING = 30.0
 """Seconds that the handshake may take."""
@@ -190,9 +190,9 @@ class Peer:
     async def receive(self) -> Any:
         """The next frame, noted."""
         try:
-            frame = await asyncio.wait_for(self.socket.recv(), PATIENCE)
+            frame = await asyncio.wait_for(self.socket.recv(), TIME_LIMIT)
         except asyncio.TimeoutError:
-            raise Broken(f"nothing came within {PATIENCE:.0f} seconds") from None
+            raise Broken(f"nothing came within {TIME_LIMIT:.0f} seconds") from None
         except ConnectionClosed as error:
             raise Broken(f"the connection was closed: {error}") from None
         require(isinstance(frame, str), "a frame is binary")
@@ -233,7 +233,7 @@ class Peer:
         """Reads to the end; the close code."""
         try:
             while True:
-                await asyncio.wait_for(self.socket.recv(), PATIENCE)
+                await asyncio.wait_for(self.socket.recv(), TIME_LIMIT)
         except asyncio.TimeoutError:
             return None
         except ConnectionClosed:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from .commands import FloatMatrix, IntArray
-from .contexts import common_prefix
+from .context_matching import common_prefix
 from .kv import BufferLayer, grown_capacity, is_far_too_large, new_kv_cache
 
 

@@ -41,8 +41,8 @@ from .commands import (
     Withdraw,
     neuron_hook,
 )
-from .contexts import common_prefix, pair_contexts
-from .memory import empty_device_cache, is_lack_of_memory
+from .context_matching import common_prefix, pair_contexts
+from .device_memory import empty_device_cache, is_lack_of_memory
 from .ranking import Changes, top_units
 from .runner import Piece, Runner
 from .scheduler import LARGEST_CHUNK, MOST_TOGETHER, FairShare, chunk_size, room_for_others

@@ -59,9 +59,9 @@ def _serve(connection: Connection, inbox: Mailbox, spec: ModelSpec, options: Loa
     os.environ.setdefault("HF_HUB_VERBOSITY", "critical")
     if spec.folder is not None or not hub_has_address():
         os.environ["HF_HUB_OFFLINE"] = "1"
+    from .device_memory import device_budget, give_back_memory
     from .engine import Engine
     from .loading import ModelLoadError, load_model
-    from .memory import device_budget, give_back_memory
 
     try:
         runner, loaded = load_model(spec, options, lambda done, message: connection.send(LoadProgress(done, message)))

@@ -17,8 +17,8 @@ from pydantic import TypeAdapter
 
 from .. import __version__
 from ..errors import WIRE_ERRORS, RequestError
-from .document import examples
 from .messages import METHODS, Method
+from .readme import examples
 
 _REF = "#/components/schemas/{model}"
 

@@ -30,8 +30,8 @@ from ..protocol.openrpc import openrpc_document
 from .access import Access, field, is_loopback
 from .connection import Connection
 from .docs import docs_page, docs_style
-from .door import Door
-from .forwarded import Proxies, Visitor
+from .forwarded import Peer, Proxies
+from .gate import RequestGate
 from .memory import usable_memory
 from .metrics import Metrics
 from .models import Models
@@ -105,7 +105,7 @@ class Server:
                 "/docs.css": (docs_style(), "text/css; charset=utf-8"),
             },
         )
-        self._door = Door(settings, self._access, site)
+        self._gate = RequestGate(settings, self._access, site)
         self.metrics.observe(lambda: len(self.sessions), lambda: len(self._connections))
 
     async def run(self, on_ready: Callable[[str], None]) -> None:
@@ -186,17 +186,17 @@ class Server:
 
     # -------------------------------------------------------------------------------- requests
 
-    def visitor(self, connection: ServerConnection) -> Visitor:
+    def peer(self, connection: ServerConnection) -> Peer:
         """Whom a connection is from, once its request has been read."""
         peer = connection.remote_address
         assert connection.request is not None
         address = str(peer[0]) if peer else ""
-        return self._proxies.visitor(address, self._certificate is not None, connection.request.headers)
+        return self._proxies.peer(address, self._certificate is not None, connection.request.headers)
 
     async def _process_request(self, connection: ServerConnection, request: Request) -> Response | None:
         try:
-            visitor = self.visitor(connection)
-            answer = await self._door.answer(request, visitor) or self._overload(visitor.address)
+            peer = self.peer(connection)
+            answer = await self._gate.answer(request, peer) or self._overload(peer.address)
             if answer is None and "Upgrade" not in request.headers:  # a page asks why it is not let in
                 return respond(426, b"This is a websocket.\n", extra={"Upgrade": "websocket"})
             return answer
@@ -221,13 +221,13 @@ class Server:
 
     def _process_response(self, connection: ServerConnection, request: Request, response: Response) -> None:
         """Comes for each, ours and the library's own."""
-        self._door.stamp(request, response.headers)
+        self._gate.stamp(request, response.headers)
         status = response.status_code
         if status != http.HTTPStatus.SWITCHING_PROTOCOLS:
             self.metrics.answered(status)
             # The path without its query, where a token may be.
             facts = about(
-                address=self.visitor(connection).address,
+                address=self.peer(connection).address,
                 status=status,
                 path=request.path.partition("?")[0],
                 host=field(request, "Host"),
@@ -240,9 +240,9 @@ class Server:
 
     async def _serve_socket(self, socket: ServerConnection) -> None:
         assert isinstance(socket, Socket)
-        visitor = self.visitor(socket)
+        peer = self.peer(socket)
         connection = Connection(
-            socket, visitor, self.settings, self.models, self.sessions, self.metrics, lambda: self.draining
+            socket, peer, self.settings, self.models, self.sessions, self.metrics, lambda: self.draining
         )
         self._connections.add(connection)
         try:

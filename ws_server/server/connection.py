@@ -25,15 +25,15 @@ from ..protocol import codec
 from ..protocol.codec import Fault, Frame, Message, Notification, Request
 from ..protocol.messages import PROTOCOL_VERSION, ActivationEncoding, InitializeParams
 from ..session import initialize_result
-from .allowance import BYTES_A_MESSAGE, Allowance
-from .forwarded import Visitor
-from .host import Host, ProgressReporter
+from .effect_runner import EffectRunner, ProgressReporter
+from .forwarded import Peer
 from .metrics import Metrics
 from .models import Models
 from .outbox import Outbox
-from .patience import Patience, Verdict
+from .rate_limiter import BYTES_A_MESSAGE, RateLimiter
 from .sessions import Sessions
 from .socket import Socket
+from .timeouts import Timeouts, Verdict
 
 _log = logging.getLogger(__name__)
 
@@ -54,22 +54,22 @@ class Connection:
     """A client's connection from its first frame to its last.
 
     Args:
-        visitor: who has connected.
+        peer: who has connected.
         draining: whether the server takes on nothing new.
     """
 
     def __init__(
         self,
         socket: Socket,
-        visitor: Visitor,
+        peer: Peer,
         settings: Settings,
         models: Models,
         sessions: Sessions,
         metrics: Metrics,
         draining: Callable[[], bool],
     ) -> None:
-        self.host: Host | None = None
-        self.address = visitor.address
+        self.runner: EffectRunner | None = None
+        self.address = peer.address
         self.outbox = Outbox(socket, self._hold_back, self._go_on)
         self._socket = socket
         self._settings = settings
@@ -77,13 +77,13 @@ class Connection:
         self._sessions = sessions
         self._metrics = metrics
         self._draining = draining
-        self._allowance = Allowance(settings.limits.messages_per_second)
+        self._rate_limiter = RateLimiter(settings.limits.messages_per_second)
         self._spoke = asyncio.get_running_loop().time()
         self._acting = False
         self._begun = time.monotonic()
         self._messages = 0
         self._number = next(_numbers)  # tells its lines in the log apart from others'
-        self._opened = about(connection=self._number, address=visitor.address, secure=visitor.secure)
+        self._opened = about(connection=self._number, address=peer.address, secure=peer.secure)
 
     async def run(self) -> None:
         """Serves the connection until it is closed."""
@@ -110,7 +110,7 @@ class Connection:
         self._metrics.closed(code)
         facts = about(
             connection=self._number,
-            session=self.host.session.id[:6] if self.host is not None else None,
+            session=self.runner.session.id[:6] if self.runner is not None else None,
             code=code,
             reason=ours.reason or None if ours is not None else None,  # the client's may say anything
             seconds=time.monotonic() - self._begun,
@@ -127,7 +127,7 @@ class Connection:
             asked = time.monotonic()
             text = await self._socket.recv()
             if time.monotonic() - asked > _PAUSE:
-                self._allowance.paused()
+                self._rate_limiter.paused()
             if self._draining():
                 await self._socket.wait_closed()
                 return
@@ -142,7 +142,7 @@ class Connection:
                 return
 
     async def _watch(self) -> None:
-        verdict = await Patience.of(self._settings).runs_out(self._socket, self._last_spoke)
+        verdict = await Timeouts.of(self._settings).runs_out(self._socket, self._last_spoke)
         self._metrics.gave_up(verdict.value)
         if verdict in _LAST_WORDS:
             await self._socket.close(*_LAST_WORDS[verdict])
@@ -151,16 +151,16 @@ class Connection:
 
     def _last_spoke(self) -> float:
         """When the client last had something to say, or was still to be answered."""
-        if self._acting or (self.host is not None and self.host.busy):
+        if self._acting or (self.runner is not None and self.runner.busy):
             self._spoke = asyncio.get_running_loop().time()
         return self._spoke
 
     async def _within_rate(self, messages: int) -> bool:
         """Waits, without reading, until the client is within its rate; False if it never is."""
-        delay = self._allowance.take(time.monotonic(), messages)
+        delay = self._rate_limiter.take(time.monotonic(), messages)
         if delay:
             await asyncio.sleep(delay)
-        return self._allowance.exceeded_for < self._settings.flood_seconds
+        return self._rate_limiter.exceeded_for < self._settings.flood_seconds
 
     async def _take(self, frame: Frame) -> bool:
         """Acts on each message as fast as its client may ask; False if the client never keeps to that."""
@@ -176,8 +176,8 @@ class Connection:
             # what the newest of them makes of the text, when there is room for it.
             if not frame.batch and not isinstance(message, Notification):
                 await self.outbox.room()
-            if self.host is not None:
-                await self.host.room()
+            if self.runner is not None:
+                await self.runner.room()
             await self._dispatch(message)
         return True
 
@@ -185,8 +185,8 @@ class Connection:
         self._messages += 1
         if not isinstance(message, Fault):
             self._metrics.received(message.method)
-        if self.host is not None:
-            self.host.receive(message)
+        if self.runner is not None:
+            self.runner.receive(message)
         elif isinstance(message, Request) and isinstance(message.params, InitializeParams):
             await self._initialize(message, message.params)
         else:
@@ -205,27 +205,27 @@ class Connection:
 
     async def _initialize(self, request: Request, params: InitializeParams) -> None:
         try:
-            self.host, resumed = await self._begin(params)
+            self.runner, resumed = await self._begin(params)
         except RequestError as error:
             self.outbox.respond(codec.error_response(request.id, error))
             return
         facts = about(
             connection=self._number,
-            session=self.host.session.id[:6],
+            session=self.runner.session.id[:6],
             client=params.client.name,
             client_version=params.client.version,
         )
         _log.info("session resumed" if resumed else "session begun", extra=facts)
         result = initialize_result(
-            self.host.session,
+            self.runner.session,
             resumed=resumed,
             server={"name": "Neuroscope", "version": __version__},
             models=self._models.summaries(),
         )
         self.outbox.respond(codec.response(request.id, result))
-        self.host.outbox = self.outbox
+        self.runner.outbox = self.outbox
 
-    async def _begin(self, params: InitializeParams) -> tuple[Host, bool]:
+    async def _begin(self, params: InitializeParams) -> tuple[EffectRunner, bool]:
         if params.protocol_version != PROTOCOL_VERSION:
             raise InvalidParams(
                 f"This server speaks protocol version {PROTOCOL_VERSION}, not {params.protocol_version}.",
@@ -234,24 +234,24 @@ class Connection:
             )
         positions = choose_encoding(params.position_encodings)
         activations = _choose_activation_encoding(params.activation_encodings)
-        host = self._sessions.resume(params.resume, self) if params.resume is not None else None
-        resumed = host is not None
-        if host is None:
+        runner = self._sessions.resume(params.resume, self) if params.resume is not None else None
+        resumed = runner is not None
+        if runner is None:
             model = self._models.default
             reporter = ProgressReporter(self.outbox, params.work_done_token, f"Loading {model.spec.title}")
             served = await self._models.load(model.spec.id, reporter.report)
             reporter.end("Ready")
-            host = self._sessions.begin(served, self)
-        host.session.attach(positions, activations)
-        return host, resumed
+            runner = self._sessions.begin(served, self)
+        runner.session.attach(positions, activations)
+        return runner, resumed
 
     def _hold_back(self) -> None:
-        if self.host is not None:
-            self.host.perform(self.host.session.hold_back())
+        if self.runner is not None:
+            self.runner.perform(self.runner.session.hold_back())
 
     def _go_on(self) -> None:
-        if self.host is not None:
-            self.host.perform(self.host.session.go_on())
+        if self.runner is not None:
+            self.runner.perform(self.runner.session.go_on())
 
 
 def _choose_activation_encoding(offered: list[str]) -> ActivationEncoding:

@@ -9,8 +9,8 @@ from typing import Any
 
 from markdown_it import MarkdownIt
 
-from ..protocol.document import reader_document
 from ..protocol.openrpc import openrpc_document
+from ..protocol.readme import reader_document
 
 
 def docs_page() -> bytes:

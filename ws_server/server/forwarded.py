@@ -16,7 +16,7 @@ _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 @dataclass(frozen=True, slots=True)
-class Visitor:
+class Peer:
     """Where a request comes from: the address, and whether it was encrypted all the way that we know of."""
 
     address: str
@@ -39,22 +39,22 @@ class Proxies:
     def __bool__(self) -> bool:
         return bool(self._networks)
 
-    def visitor(self, peer: str, secure: bool, headers: Headers) -> Visitor:
+    def peer(self, connected: str, secure: bool, headers: Headers) -> Peer:
         """Whom a request is from.
 
         Args:
-            peer: the address that the connection comes from.
+            connected: the address that the connection comes from.
             secure: whether that connection is encrypted.
             headers: what the request says of itself.
         """
-        address = _address(peer)
+        address = _address(connected)
         if address is None or not self._trusts(address):
-            return Visitor(str(address) if address is not None else peer, secure)
+            return Peer(str(address) if address is not None else connected, secure)
         chain = [name.strip() for header in headers.get_all("X-Forwarded-For") for name in header.split(",")]
         while chain and self._trusts(address) and (before := _address(chain.pop())) is not None:
             address = before
         protocol = ",".join(headers.get_all("X-Forwarded-Proto")).rpartition(",")[2].strip().lower()
-        return Visitor(str(address), protocol in ("https", "wss") if protocol else secure)
+        return Peer(str(address), protocol in ("https", "wss") if protocol else secure)
 
     def _trusts(self, address: _Address) -> bool:
         return any(address in network for network in self._networks)

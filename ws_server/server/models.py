@@ -25,7 +25,7 @@ from ..logs import about
 from ..model import ServedModel
 from ..protocol.messages import ModelSummary
 from .metrics import Metrics
-from .worker import Worker
+from .worker_process import WorkerProcess
 
 _log = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ class Model:
         self._on_lost = on_lost
         self._on_replaced = on_replaced
         self._metrics = metrics
-        self._worker: Worker | None = None
+        self._worker: WorkerProcess | None = None
         self._loading: asyncio.Future[ServedModel] | None = None
         self._progress = LoadProgress(0, "Starting")
         self._listeners: list[OnProgress] = []
@@ -155,7 +155,7 @@ class Model:
         self._loading_since = time.monotonic()
         _log.info("model loading", extra=about(model=self.spec.id))
         try:
-            worker = Worker(self.spec, self._options, self._receive, lambda: self._ended(worker))
+            worker = WorkerProcess(self.spec, self._options, self._receive, lambda: self._ended(worker))
         except OSError as error:
             self._settle(ModelLoadFailed(f"No process could be started for {self.spec.title}: {error.strerror}."))
         else:
@@ -206,7 +206,7 @@ class Model:
             self._replacing = False
             self._on_replaced(self.spec.id)
 
-    def _ended(self, worker: Worker) -> None:
+    def _ended(self, worker: WorkerProcess) -> None:
         if worker is not self._worker:
             return  # ended by us
         self._worker = None

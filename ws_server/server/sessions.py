@@ -17,7 +17,7 @@ from ..logs import about
 from ..model import ServedModel
 from ..protocol.messages import Resume
 from ..session import Session
-from .host import Host
+from .effect_runner import EffectRunner
 from .metrics import Metrics
 from .models import Models
 from .tokenizing import Tokenizing
@@ -31,7 +31,7 @@ _MOST_DEATHS = 3
 class Holder(Protocol):
     """A connection, as far as it holds a session."""
 
-    host: Host | None
+    runner: EffectRunner | None
     """The session that it speaks for."""
     address: str
     """Whom it is from."""
@@ -49,14 +49,14 @@ class Sessions:
         self._models = models
         self._tokenizing = tokenizing
         self._metrics = metrics
-        self._hosts: dict[str, Host] = {}
+        self._runners: dict[str, EffectRunner] = {}
         self._holders: dict[str, Holder] = {}
         self._addresses: dict[str, str] = {}
         self._expiry: dict[str, asyncio.TimerHandle] = {}
         self._farewells: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
-        return len(self._hosts)
+        return len(self._runners)
 
     @property
     def full(self) -> bool:
@@ -68,7 +68,7 @@ class Sessions:
         held = sum(self._addresses[session_id] == address for session_id in self._holders)
         return held >= self._settings.limits.sessions_per_address
 
-    def begin(self, model: ServedModel, connection: Holder) -> Host:
+    def begin(self, model: ServedModel, connection: Holder) -> EffectRunner:
         """A new session; one that waits to be resumed longest makes place if need be.
 
         Raises:
@@ -86,84 +86,84 @@ class Sessions:
                 limit="sessionsPerAddress",
                 maximum=maximum,
             )
-        while len(self._hosts) >= limits.sessions:
+        while len(self._runners) >= limits.sessions:
             self._end(next(iter(self._expiry)))
         while sum(other == address for other in self._addresses.values()) >= limits.sessions_per_address:
             self._end(next(session_id for session_id in self._expiry if self._addresses[session_id] == address))
         session = Session(model, limits, lambda: self._models().summaries())
-        host = Host(session, self._models(), self._tokenizing, self._metrics)
-        self._hosts[session.id] = host
+        runner = EffectRunner(session, self._models(), self._tokenizing, self._metrics)
+        self._runners[session.id] = runner
         self._holders[session.id] = connection
         self._addresses[session.id] = address
-        return host
+        return runner
 
-    def resume(self, resume: Resume, connection: Holder) -> Host | None:
+    def resume(self, resume: Resume, connection: Holder) -> EffectRunner | None:
         """The session of a dropped connection; None where it is gone or the token is not its own.
 
         A connection that still holds it is taken to be half open and is closed: who has the token is the client.
         """
-        host = self._hosts.get(resume.session)
-        if host is None or not hmac.compare_digest(
-            resume.resume_token.encode("utf-8", "surrogatepass"), host.session.resume_token.encode()
+        runner = self._runners.get(resume.session)
+        if runner is None or not hmac.compare_digest(
+            resume.resume_token.encode("utf-8", "surrogatepass"), runner.session.resume_token.encode()
         ):
             return None
         former = self._holders.pop(resume.session, None)
         if former is not None:
-            self._part(host, former, CloseCode.NORMAL_CLOSURE, "resumed by another connection")
+            self._part(runner, former, CloseCode.NORMAL_CLOSURE, "resumed by another connection")
         if (timer := self._expiry.pop(resume.session, None)) is not None:
             timer.cancel()
         self._holders[resume.session] = connection
         self._addresses[resume.session] = connection.address
-        return host
+        return runner
 
     def release(self, connection: Holder) -> None:
         """A connection has ended; its session is kept for a while."""
-        host, connection.host = connection.host, None
-        if host is None:
+        runner, connection.runner = connection.runner, None
+        if runner is None:
             return
-        session_id = host.session.id
-        host.outbox = None
-        host.perform(host.session.detach())
+        session_id = runner.session.id
+        runner.outbox = None
+        runner.perform(runner.session.detach())
         self._holders.pop(session_id, None)
         timer = asyncio.get_running_loop().call_later(self._settings.resume_seconds, self._end, session_id)
         self._expiry[session_id] = timer
 
     def computed(self, result: Result) -> None:
         """An engine's result, to the session that it is for."""
-        host = self._hosts.get(result.key[0])
-        if host is not None:
-            host.perform(host.session.computed(result))
+        runner = self._runners.get(result.key[0])
+        if runner is not None:
+            runner.perform(runner.session.computed(result))
 
     def models_in_use(self) -> set[str]:
         """The ids of the models that sessions hold."""
-        return {host.session.model.id for host in self._hosts.values()}
+        return {runner.session.model.id for runner in self._runners.values()}
 
     @property
     def quiet(self) -> bool:
         """Whether everything that clients have asked for has been answered and sent."""
-        return not any(host.busy for host in self._hosts.values() if host.outbox is not None)
+        return not any(runner.busy for runner in self._runners.values() if runner.outbox is not None)
 
     def engine_lost(self, model_id: str, at_work: Collection[Key]) -> None:
         """The worker of a model has died, in the midst of a pass for the documents `at_work`."""
-        for host in list(self._hosts.values()):
-            session = host.session
+        for runner in list(self._runners.values()):
+            session = runner.session
             if session.model.id != model_id:
                 continue
-            host.perform(session.engine_lost([uri for session_id, uri in at_work if session_id == session.id]))
+            runner.perform(session.engine_lost([uri for session_id, uri in at_work if session_id == session.id]))
             if session.deaths >= _MOST_DEATHS:
                 self._expel(session.id)
 
     def engine_replaced(self, model_id: str) -> None:
         """There is a worker again, with nothing computed."""
-        for host in self._hosts.values():
-            if host.session.model.id == model_id:
-                host.perform(host.session.engine_replaced())
+        for runner in self._runners.values():
+            if runner.session.model.id == model_id:
+                runner.perform(runner.session.engine_replaced())
 
-    def _part(self, host: Host, connection: Holder, code: int, reason: str) -> None:
+    def _part(self, runner: EffectRunner, connection: Holder, code: int, reason: str) -> None:
         """Takes a session from a connection, and closes that."""
-        connection.host = None
-        host.perform(host.session.detach())
-        host.outbox = None
+        connection.runner = None
+        runner.perform(runner.session.detach())
+        runner.outbox = None
         farewell = asyncio.ensure_future(connection.close(code, reason))
         self._farewells.add(farewell)
         farewell.add_done_callback(self._farewells.discard)
@@ -173,12 +173,12 @@ class Sessions:
         _log.error("session ended because workers die of its documents", extra=about(session=session_id[:6]))
         if (connection := self._holders.pop(session_id, None)) is not None:
             reason = "the model's workers die of these documents"
-            self._part(self._hosts[session_id], connection, CloseCode.INTERNAL_ERROR, reason)
+            self._part(self._runners[session_id], connection, CloseCode.INTERNAL_ERROR, reason)
         self._end(session_id)
 
     def _end(self, session_id: str) -> None:
         del self._addresses[session_id]
         if (timer := self._expiry.pop(session_id, None)) is not None:
             timer.cancel()
-        self._hosts.pop(session_id).end()
+        self._runners.pop(session_id).end()
         _log.info("session ended", extra=about(session=session_id[:6]))

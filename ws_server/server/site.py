@@ -93,7 +93,7 @@ def respond(
     content_type: str = "text/plain; charset=utf-8",
     extra: dict[str, str] | None = None,
 ) -> Response:
-    """A complete response, but for the headers that `Door` gives to all."""
+    """A complete response, but for the headers that `RequestGate` gives to all."""
     headers = Headers(
         {
             "Date": email.utils.formatdate(usegmt=True),

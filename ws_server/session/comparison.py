@@ -11,7 +11,7 @@ import numpy as np
 
 from ..document.tokens import IntArray, TokenList, splice_between
 from ..engine.commands import ContextPair
-from ..engine.contexts import common_prefix
+from ..engine.context_matching import common_prefix
 
 _NOWHERE = -1
 _SPECIAL = 2

@@ -57,7 +57,7 @@ from ..protocol.codec import Fault, Message, Notification, Request, encode_value
 from ..protocol.messages import ActivationEncoding, RequestId
 from ..protocol.openrpc import openrpc_document
 from .comparison import comparable
-from .document import Document, Tokenizing, splice_message
+from .documents import Document, Tokenizing, splice_message
 from .effects import Compute, Effects, GiveUpLoading, LoadModel, Notify, Refuse, Reply, Tokenize
 
 _MOST_QUESTIONS = 64

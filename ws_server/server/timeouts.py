@@ -27,7 +27,7 @@ class Verdict(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class Timeouts:
     """Seconds; None where there is no end to it."""
 
     slow: float | None
@@ -35,7 +35,7 @@ class Patience:
     idle: float | None
 
     @classmethod
-    def of(cls, settings: Settings) -> Patience:
+    def of(cls, settings: Settings) -> Timeouts:
         return cls(
             settings.slow_client_seconds or None,
             2 * settings.keepalive_seconds,

@@ -13,7 +13,7 @@ from websockets.http11 import Request, Response
 
 from ..config import Settings
 from .access import Access, Refusal, field, without_token
-from .forwarded import Visitor
+from .forwarded import Peer
 from .site import PAGE, Site, respond
 
 _OPEN_TO_ALL = {"/healthz", "/readyz"}
@@ -34,7 +34,7 @@ _FIXED_HEADERS = {
 }
 
 
-class Door:
+class RequestGate:
     """Lets requests in.
 
     Args:
@@ -49,12 +49,12 @@ class Door:
         self._site = site
         self._embedders = settings.embedders
 
-    async def answer(self, request: Request, visitor: Visitor) -> Response | None:
+    async def answer(self, request: Request, peer: Peer) -> Response | None:
         """The response to a request; None where it is one for a websocket, and may open it."""
         path = self._below(request.path.partition("?")[0])
         opens_socket = path == "/ws"
         try:
-            self._access.check_source(request, opens_socket=opens_socket, secure=visitor.secure)
+            self._access.check_source(request, opens_socket=opens_socket, secure=peer.secure)
             if path is None:
                 return self._site.nothing()
             is_open = path in _OPEN_TO_ALL or self._site.is_part_of_the_client(path)
@@ -67,7 +67,7 @@ class Door:
             return respond(308, b"", extra={"Location": _into(request.path)})
         if in_address and path in PAGE and not self._is_embedded(request):
             # The secret leaves the address, and with it the browser's history and what people copy from it.
-            cookie = self._access.cookie(f"{self._base}/", secure=visitor.secure)
+            cookie = self._access.cookie(f"{self._base}/", secure=peer.secure)
             extra = {"Location": without_token(request.path), "Set-Cookie": cookie, "Cache-Control": "no-store"}
             return respond(303, b"", extra=extra)
         return await self._site.answer(path, field(request, "If-None-Match"))

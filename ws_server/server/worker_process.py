@@ -19,7 +19,7 @@ _MOST_UNREAD = 16
 """Messages of a worker that the event loop has not come to; with more, its pipe is not read, and it has to wait."""
 
 
-class Worker:
+class WorkerProcess:
     """A running worker process.
 
     Args:

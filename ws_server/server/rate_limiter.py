@@ -6,7 +6,7 @@ BYTES_A_MESSAGE = 4 * 1024
 """A frame counts as one message for each so many bytes begun."""
 
 
-class Allowance:
+class RateLimiter:
     """A second's messages at once, then as many a second."""
 
     def __init__(self, per_second: int) -> None:

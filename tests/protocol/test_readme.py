@@ -8,9 +8,9 @@ from pathlib import Path
 
 from ws_server.config import Limits
 from ws_server.errors import WIRE_ERRORS, InvalidParams, LimitExceeded, NotInitialized
-from ws_server.protocol.document import frames
 from ws_server.protocol.messages import METHODS
 from ws_server.protocol.openrpc import openrpc_document
+from ws_server.protocol.readme import frames
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = (ROOT / "ws_server" / "protocol" / "README.md").read_text(encoding="utf-8")

@@ -37,7 +37,7 @@ _MOST_WAITING = 8
 """Texts of one session that wait to be tokenized; with more its connection is not read."""
 
 
-class Host:
+class EffectRunner:
     """Carries out what a session wants done. All methods run on the event loop."""
 
     def __init__(self, session: Session, models: Models, tokenizing: Tokenizing, metrics: Metrics) -> None:

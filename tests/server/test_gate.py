@@ -20,7 +20,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
 
 from tests.support import models
-from tests.support.client import PATIENCE, Client
+from tests.support.client import TIME_LIMIT, Client
 from tests.support.proxy import ReverseProxy
 from tests.support.reference import Reference
 from tests.support.server import ServerProcess, run_commands
@@ -72,7 +72,7 @@ class House:
     def shown(self) -> int:
         """The serial number of the certificate that a new connection sees."""
         with (
-            socket.create_connection(("127.0.0.1", self.server.port), timeout=PATIENCE) as plain,
+            socket.create_connection(("127.0.0.1", self.server.port), timeout=TIME_LIMIT) as plain,
             self.trust.wrap_socket(plain, server_hostname="127.0.0.1") as encrypted,
         ):
             certificate = encrypted.getpeercert()
@@ -82,7 +82,7 @@ class House:
     async def handshake(self, name: str = "lab.example", port: int | None = None, **options: Any) -> ClientConnection:
         """A websocket to the server, or to what listens on `port`, asked for by `name`."""
         at = port or self.server.port
-        options = {"host": "127.0.0.1", "port": at, "ssl": self.trust, "open_timeout": PATIENCE, **options}
+        options = {"host": "127.0.0.1", "port": at, "ssl": self.trust, "open_timeout": TIME_LIMIT, **options}
         address = f"wss://{name}:{at}{BASE}/ws?token={TOKEN}"
         return await connect(address, **options)
 
@@ -111,7 +111,7 @@ def reference(house: House) -> Reference:
 async def typed(client: Client, reference: Reference) -> None:
     """A short conversation, held against a plain computation."""
     async with client:
-        await client.initialize(client={"name": "door", "version": "7"})
+        await client.initialize(client={"name": "gate", "version": "7"})
         await client.subscribe("L2N1")
         await client.open_document("one", SECRET_TEXT)
         await client.change("one", (4, 10, "abbot"))
@@ -127,7 +127,7 @@ def test_the_link(house: House) -> None:
 async def test_encrypted_from_end_to_end(house: House, reference: Reference) -> None:
     address = f"{house.server.url}ws?token={TOKEN}"
     await typed(await Client.dial_address(address, ssl=house.trust), reference)
-    with socket.create_connection(("127.0.0.1", house.server.port), timeout=PATIENCE) as plain:
+    with socket.create_connection(("127.0.0.1", house.server.port), timeout=TIME_LIMIT) as plain:
         plain.sendall(f"GET {BASE}/healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
         with contextlib.suppress(ConnectionResetError):
             assert b"HTTP" not in plain.recv(65536)
@@ -149,7 +149,7 @@ def test_a_renewed_certificate_is_shown_after_sighup(house: House) -> None:
 
 def _until(condition: Callable[[], bool]) -> None:
     """Each look at the condition asks the server or the disk, which is what this waits with."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIME_LIMIT
     while not condition():
         assert time.monotonic() < deadline, "it does not come"
 
@@ -181,7 +181,7 @@ def test_the_cookie_is_for_encrypted_connections_to_this_path(house: House) -> N
 def _get(house: House, path: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
     """Of a path from the server's root, without following."""
     with (
-        socket.create_connection(("127.0.0.1", house.server.port), timeout=PATIENCE) as plain,
+        socket.create_connection(("127.0.0.1", house.server.port), timeout=TIME_LIMIT) as plain,
         house.trust.wrap_socket(plain, server_hostname="127.0.0.1") as encrypted,
     ):
         given = {"Host": "127.0.0.1", **headers}
@@ -294,7 +294,7 @@ async def test_a_proxy_that_ends_tls_and_cuts_the_path(tmp_path: Path) -> None:
 async def _asked(port: int, trust: ssl.SSLContext, path: str) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=trust)
     writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
-    answer = await asyncio.wait_for(reader.read(), PATIENCE)
+    answer = await asyncio.wait_for(reader.read(), TIME_LIMIT)
     writer.transport.abort()
     return answer
 
@@ -316,9 +316,9 @@ async def test_a_line_a_connection_event(house: House, reference: Reference) -> 
     assert [e["event"] for e in events()] == ["connection opened", "session begun", "connection closed"]
     (refused,) = (e for e in house.server.events()[known:] if e["event"] == "request refused")
     assert (opened["address"], opened["secure"]) == ("127.0.0.1", True)
-    assert (begun["client"], begun["client_version"]) == ("door", "7")
+    assert (begun["client"], begun["client_version"]) == ("gate", "7")
     assert (closed["session"], closed["code"], closed["messages"]) == (begun["session"], 1000, 4)
-    assert 0 < closed["seconds"] < PATIENCE
+    assert 0 < closed["seconds"] < TIME_LIMIT
     assert (refused["status"], refused["origin"]) == (403, "https://evil.example")
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", event["time"]) for event in events())
     assert {event["level"] for event in [*events(), refused]} == {"info"}
