@@ -20,7 +20,7 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import client as asynchronous
-from . import document as asynchronous_document
+from . import open_document as asynchronous_document
 from .state import Done, Token
 from .table import FloatMatrix
 from .text import Change
