@@ -14,6 +14,7 @@ import numpy as np
 from tokenizers import Encoding
 from tokenizers import Tokenizer as BackendTokenizer
 
+from .alignment import Alignment
 from .contexts import break_points
 from .text import Offsets, PositionEncoding, replace_lone_surrogates
 from .tokens import EMPTY, IntArray, TokenList
@@ -46,6 +47,7 @@ class Tokenizer:
         # The post-processor would add special tokens, and that of some models trims spaces off the spans.
         backend.post_processor = None
         self._backend = backend
+        self._alignment = None if backend.normalizer is None else Alignment(backend.normalizer.normalize_str)
         self._rule = rule
         self._metaspace = "▁" in tokenizer_json and '"ByteLevel"' not in tokenizer_json
         self._texts: dict[int, str] = {}
@@ -72,7 +74,10 @@ class Tokenizer:
             raise TooManyTokens
         ids = np.array(encoded.ids, dtype=np.int64)  # [tokens]
         spans = np.array(encoded.offsets, dtype=np.int64).reshape(-1, 2)
-        starts, stops = _cover(spans[:, 0].copy(), spans[:, 1].copy(), len(text))
+        starts, stops = spans[:, 0].copy(), spans[:, 1].copy()
+        if self._alignment is not None:
+            starts, stops = self._alignment.widen(readable, starts, stops)
+        starts, stops = _cover(starts, stops, len(text))
         bos = self._rule.bos
         breaks = break_points(text, starts, stops, max(1, self._rule.tokens - (bos is not None)))
         offsets = Offsets(text, encoding)
@@ -120,13 +125,17 @@ class Tokenizer:
 
 
 def _cover(starts: IntArray, stops: IntArray, length: int) -> tuple[IntArray, IntArray]:
-    """Spans that leave no character between two tokens out: a gap belongs to the token after it.
+    """Spans that leave no character between two tokens out: a gap belongs to the token after it, and to those that
+    share this token's first character.
 
-    Gaps come from normalisers and pre-tokenisers that drop characters, such as the space before a word.
+    Gaps come from normalizers and pre-tokenizers that drop characters, such as the space before a word.
     """
     if not len(starts):
         return starts, stops
     previous = np.concatenate(([0], np.maximum.accumulate(stops)[:-1]))
-    starts = np.where(starts > previous, previous, starts)
+    covering = np.minimum(starts, previous)
+    shares = np.concatenate(([False], (starts[1:] == starts[:-1]) & (stops[:-1] > starts[1:])))
+    # Each token begins where the first of those that share its first character does.
+    covering = covering[np.maximum.accumulate(np.where(shares, 0, np.arange(len(starts))))]
     stops[-1] = max(stops[-1], length)
-    return starts, stops
+    return covering, stops
