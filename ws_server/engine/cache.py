@@ -103,14 +103,10 @@ class ContextCache:
 
     def rewind(self, length: int) -> None:
         """Nothing from token `length` on is valid any more. Costs no copy."""
-        self.rewind_kv(length)
-        for rows in self.rows.values():
-            rows.length = min(rows.length, length)
-
-    def rewind_kv(self, length: int) -> None:
-        """A pass will write keys and values from token `length` on; captured rows stay."""
         for layer in self.kv_layers:
             layer.length = min(layer.length, length)
+        for rows in self.rows.values():
+            rows.length = min(rows.length, length)
 
     def fork(self, length: int, hooks: Iterable[str]) -> ContextCache:
         """A cache of its own, of at most the first `length` tokens and of these hook points."""

@@ -310,11 +310,8 @@ class Engine:
     def _piece(self, document: _Document) -> Piece:
         """The next piece of an evaluation: of the first context that lacks something, a chunk."""
         context = next(context for context in document.contexts if context.lacks_passes)
-        hooks = context.hooks()
-        stop = len(context.target.ids)
-        if self._runner.reuses_prefix:
-            stop = min(stop, context.cache.captured(hooks) + chunk_size(document.chunks))
-        return Piece(context.cache, stop, hooks)
+        count = len(context.target.ids)
+        return self._runner.next_piece(context.cache, context.hooks(), count, chunk_size(document.chunks))
 
     def _tell(self, key: Key, document: _Document) -> list[Result]:
         """What is wanted of a document and is computed; with the last of it, that it is finished."""
@@ -419,8 +416,7 @@ class Engine:
             return False
         begun = time.monotonic()
         hooks = frozenset(map(neuron_hook, layers))
-        stop = min(count, cache.captured(hooks) + LARGEST_CHUNK) if self._runner.reuses_prefix else count
-        computed = self._runner.extend([Piece(cache, stop, hooks)])
+        computed = self._runner.extend([self._runner.next_piece(cache, hooks, count, LARGEST_CHUNK)])
         self._last_pass = PassReport(1, sum(computed), time.monotonic() - begun)
         return True
 

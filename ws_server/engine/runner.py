@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -18,6 +18,7 @@ from transformers import PreTrainedModel
 
 from .cache import ContextCache
 from .commands import IntArray, hook_layer, neuron_hook
+from .kv import BufferLayer
 from .packed import Segment
 from .trunk import BridgeTrunk, PlainTrunk, Trunk, Unmappable
 
@@ -78,12 +79,26 @@ class Runner:
     def new_cache(self) -> ContextCache:
         return ContextCache(self.layers, self.context_tokens)
 
+    def next_piece(self, cache: ContextCache, hooks: frozenset[str], count: int, most: int) -> Piece:
+        """The next pass towards the rows of `hooks` at the first `count` tokens, some of which are missing.
+
+        It takes at most `most` tokens where a prefix can be reused. Hook points that lag behind the others catch up
+        first, by themselves: blocks behind them need not run again over tokens that they have seen.
+        """
+        captured = {hook: cache.captured([hook]) for hook in hooks}
+        if not self.reuses_prefix:
+            return Piece(cache, count, frozenset(hook for hook in hooks if captured[hook] < count))
+        least = min(captured.values())
+        piece = Piece(cache, count, frozenset(hook for hook in hooks if captured[hook] == least))
+        reached = [length for length in captured.values() if length > least]
+        return replace(piece, stop=min([count, self.start(piece) + most, *reached]))
+
     def start(self, piece: Piece) -> int:
         """The token that a pass begins at for `piece`."""
         if not self.reuses_prefix:
             return 0
         cache = piece.cache
-        return min([cache.captured(piece.hooks), *(layer.length for layer in cache.kv_layers[: _depth(piece.hooks)])])
+        return min([cache.captured(piece.hooks), *(layer.length for layer in _kv_layers(piece))])
 
     def can_share(self, piece: Piece) -> bool:
         """Whether a pass for `piece` can be a pass for others too."""
@@ -99,16 +114,20 @@ class Runner:
             DeviceLost: no later pass can succeed either.
         """
         starts = [self.start(piece) for piece in pieces]
+        lengths = [[layer.length for layer in _kv_layers(piece)] for piece in pieces]
         try:
             segments = [self._segment(piece, start) for piece, start in zip(pieces, starts, strict=True)]
             self._trunk(pieces[0]).run(segments)
         except BaseException:
-            # Some layers hold the new tokens and some do not; what was valid before the pass still is.
+            # Some layers hold the new tokens and some do not; what the pass did not write to is still valid.
             for piece, start in zip(pieces, starts, strict=True):
-                piece.cache.rewind_kv(start)
+                _rewind_kv(piece, start)
             self._check_device()
             raise
-        for piece in pieces:
+        for piece, before in zip(pieces, lengths, strict=True):
+            # What a layer held beyond the pass has not been touched: the tokens are the same.
+            for layer, length in zip(_kv_layers(piece), before, strict=True):
+                layer.length = max(layer.length, length)
             for hook in piece.hooks:
                 rows = piece.cache.rows_of(hook)
                 rows.length = max(rows.length, piece.stop)
@@ -116,7 +135,7 @@ class Runner:
 
     def _segment(self, piece: Piece, start: int) -> Segment:
         cache = piece.cache
-        cache.rewind_kv(start)
+        _rewind_kv(piece, start)
         return Segment(
             tokens=self.tensor(cache.ids[start : piece.stop]),
             start=start,
@@ -223,6 +242,17 @@ class Runner:
         one, other = (torch.where(finite, tensor, 0.0) for tensor in (one, other))
         scale = max(1.0, float(other.abs().max()))
         return float((one - other).abs().max()) <= (2e-5 if self._exact else 0.03) * scale
+
+
+def _kv_layers(piece: Piece) -> list[BufferLayer]:
+    """The layers whose keys and values a pass for `piece` reads and writes."""
+    return piece.cache.kv_layers[: _depth(piece.hooks)]
+
+
+def _rewind_kv(piece: Piece, start: int) -> None:
+    """A pass will write keys and values from token `start` on."""
+    for layer in _kv_layers(piece):
+        layer.length = min(layer.length, start)
 
 
 def _depth(hooks: Collection[str]) -> int:

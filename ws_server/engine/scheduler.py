@@ -25,7 +25,7 @@ def chunk_size(chunks_done: int) -> int:
 
 def room_for_others(tokens: int) -> int:
     """How many tokens of other documents may come along in a pass of `tokens`, without making it slow."""
-    return max(FIRST_CHUNK, tokens)
+    return min(max(FIRST_CHUNK, tokens), LARGEST_CHUNK - tokens)
 
 
 class FairShare:
