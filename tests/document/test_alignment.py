@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 from hypothesis import example, given
@@ -58,7 +59,7 @@ def by_prefixes(text: str, normalize: Callable[[str], str]) -> list[Span]:
     whole = normalize(text)
     cuts = [cut for cut in range(len(text) + 1) if normalize(text[:cut]) + normalize(text[cut:]) == whole]
     pieces: list[tuple[int, int, str]] = []
-    for start, stop in zip(cuts, cuts[1:], strict=False):
+    for start, stop in pairwise(cuts):
         given = whole[len(normalize(text[:start])) : len(normalize(text[:stop]))]
         if not given and pieces:
             pieces[-1] = (pieces[-1][0], stop, pieces[-1][2])

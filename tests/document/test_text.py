@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from timeit import repeat
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -60,6 +62,50 @@ def test_changes_equal_splicing_a_list_of_units(
         expected = expected.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
     assert document.text == expected
     assert document.length == len(units(expected, encoding))
+
+
+halves = st.text(alphabet=st.sampled_from("a\n中😀\ud83d\ude00"), max_size=8)
+
+
+@given(halves, encodings, st.lists(st.tuples(st.integers(0, 40), st.integers(0, 3), halves), max_size=8))
+def test_a_text_that_was_edited_is_the_same_as_one_that_was_opened(
+    start: str, encoding: PositionEncoding, edits: list[tuple[int, int, str]]
+) -> None:
+    document = Text(0, start, encoding)
+    for version, (at, length, insert) in enumerate(edits, start=1):
+        length_before = document.length
+        first, last = min(at, length_before), min(at + length, length_before)
+        whole, oracle = document.text, units(document.text, encoding)
+        oracle[first:last] = units(insert, encoding)
+        try:
+            document.change(version, [(first, first, insert), (first, last, "")], MANY)
+        except ImpossibleChange:
+            assert encoding == "utf-16"
+            assert whole == document.text
+            document.version = version
+            continue
+        fresh = Text(0, "".join(oracle), encoding)
+        assert document.text == fresh.text
+        assert document.length == fresh.length == len(oracle)
+        points = np.arange(len(fresh.text) + 1)
+        assert document.offsets.to_wire(points).tolist() == fresh.offsets.to_wire(points).tolist()
+        assert [document.offsets.from_wire(offset) for offset in range(len(oracle) + 2)] == [
+            fresh.offsets.from_wire(offset) for offset in range(len(oracle) + 2)
+        ]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+@pytest.mark.parametrize("filling", ["the café ", "the 😀 "])
+def test_an_edit_does_not_look_at_the_whole_text(filling: str, encoding: PositionEncoding) -> None:
+    text = (filling * (MANY // len(filling)))[: MANY - 100]
+    document = Text(0, text, encoding)
+    assert document.length >= len(text)  # what is counted once, when it is opened
+
+    def edit() -> None:
+        document.change(document.version + 1, [(0, 0, "x"), (document.length, document.length, "é")], MANY)
+
+    # Copying it is fast, looking at each character is not; both depend on the machine in the same way.
+    assert min(repeat(edit, number=1, repeat=20)) < min(repeat(lambda: max(text), number=1, repeat=3)) / 4
 
 
 @given(any_text, encodings)

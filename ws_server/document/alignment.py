@@ -10,6 +10,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 
@@ -47,7 +48,7 @@ class Alignment:
         clusters = np.flatnonzero(np.diff(edges) > 1)
         for begin, end in zip(edges[clusters].tolist(), edges[clusters + 1].tolist(), strict=True):
             pieces = self._pieces(text[begin:end])
-            for start, stop in zip(pieces, pieces[1:], strict=False):
+            for start, stop in pairwise(pieces):
                 if stop - start > 1:
                     first[begin + start : begin + stop] = begin + start
                     last[begin + start : begin + stop] = begin + stop

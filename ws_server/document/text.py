@@ -20,28 +20,37 @@ IntArray = np.ndarray[Any, np.dtype[np.int64]]
 
 _SURROGATE_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
-_ASTRAL = re.compile("[\U00010000-\U0010ffff]")
+_NONE: IntArray = np.zeros(0, dtype=np.int64)
 
 
 class Offsets:
     """Converts offsets into one text between code points and a client's unit.
 
     A character outside the Basic Multilingual Plane ("astral") is one code point but two UTF-16 code units, so
-    the positions of these characters tell everything; most texts have none.
+    the positions of these characters are all that is needed; most texts have none.
     """
 
     def __init__(self, text: str, encoding: PositionEncoding) -> None:
         self._length = len(text)
-        # max() is a fast scan in C; only a text that needs it pays for the search.
-        astral = text and encoding == "utf-16" and max(text) > "\uffff"
-        found = (match.start() for match in _ASTRAL.finditer(text)) if astral else ()
-        self._astral: IntArray = np.fromiter(found, dtype=np.int64)  # [astral characters], in code points
-        self._astral_units = self._astral + np.arange(len(self._astral))  # the same, in UTF-16 code units
+        # [astral characters], in code points
+        self._astral = _astral_positions(text) if encoding == "utf-16" else _NONE
+
+    @classmethod
+    def of_positions(cls, length: int, astral: IntArray) -> Offsets:
+        """Of a text of `length` code points whose astral characters are at `astral`, ascending."""
+        offsets = cls("", "utf-16")
+        offsets._length, offsets._astral = length, astral
+        return offsets
 
     @property
     def length(self) -> int:
         """The text's length in the client's unit."""
         return self._length + len(self._astral)
+
+    def astral_between(self, start: int, stop: int) -> IntArray:
+        """Positions of the astral characters in `[start, stop)`, all in code points."""
+        first, last = np.searchsorted(self._astral, (start, stop))
+        return self._astral[first:last]
 
     def to_wire(self, points: IntArray) -> IntArray:
         """Code points to the client's unit, for a whole array."""
@@ -53,24 +62,46 @@ class Offsets:
         """The client's unit to code points; None inside a surrogate pair or past the end."""
         if not 0 <= offset <= self.length:
             return None
-        if not len(self._astral):
-            return offset
-        before = int(np.searchsorted(self._astral_units, offset, side="left"))
-        if before and self._astral_units[before - 1] == offset - 1:
+        # The number of astral characters that begin before `offset`: the one at `index` begins at
+        # `_astral[index] + index`, in UTF-16 code units.
+        low, high = 0, len(self._astral)
+        while low < high:
+            middle = (low + high) // 2
+            if self._astral[middle] + middle < offset:
+                low = middle + 1
+            else:
+                high = middle
+        if low and self._astral[low - 1] + low - 1 == offset - 1:
             return None
-        return offset - before
+        return offset - low
+
+
+def _astral_positions(text: str) -> IntArray:
+    if text.isascii():
+        return _NONE
+    points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+    return np.flatnonzero(points > 0xFFFF)
 
 
 def join_surrogates(text: str) -> str:
     """Joins surrogate halves that have become neighbours into the character that they encode."""
-    if not text or not _LONE_SURROGATE.search(text):
+    if not _has_lone_surrogates(text):
         return text
     return _SURROGATE_PAIR.sub(lambda pair: pair[0].encode("utf-16", "surrogatepass").decode("utf-16"), text)
 
 
 def replace_lone_surrogates(text: str) -> str:
     """What a tokenizer can read: each lone surrogate becomes U+FFFD, of the same length in either unit."""
-    return _LONE_SURROGATE.sub("\ufffd", text)
+    return _LONE_SURROGATE.sub("\ufffd", text) if _has_lone_surrogates(text) else text
+
+
+def _has_lone_surrogates(text: str) -> bool:
+    """Encoding finds out ten times as fast as a regular expression, and no thread can run during either."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 class ImpossibleChange(Exception):
@@ -83,7 +114,7 @@ class TextTooLong(Exception):
 
 @dataclass(slots=True)
 class Text:
-    """The text of one document as the client last told it."""
+    """The text of one document, as the client has it."""
 
     version: int
     text: str
@@ -108,6 +139,8 @@ class Text:
     def change(self, version: int, changes: Iterable[tuple[int, int, str]], maximum: int) -> None:
         """Replaces each `(from, to, insert)`; all offsets refer to the text as it was before the call.
 
+        The text is copied, which is fast; only what is inserted is looked at.
+
         Raises:
             ImpossibleChange: an offset out of range or inside a surrogate pair, overlapping ranges, or a version
                 that does not grow. The text is then as it was.
@@ -117,20 +150,19 @@ class Text:
             raise ImpossibleChange(f"version {version} does not follow version {self.version}")
         spans = [(self._span(start, stop), insert) for start, stop, insert in changes]
         spans.sort(key=lambda change: change[0])  # stable: insertions at one place keep the order they came in
-        pieces: list[str] = []
+        new = _Joined() if self.encoding == "utf-16" else _Pieces()
         position = 0
         for (start, stop), insert in spans:
             if start < position:
                 raise ImpossibleChange("two changes overlap")
-            pieces += self.text[position:start], insert
+            new.keep(self.text[position:start], self.offsets, position)
+            new.insert(insert)
             position = stop
-        pieces.append(self.text[position:])
-        text = "".join(pieces)
-        if len(text) > maximum:
+        new.keep(self.text[position:], self.offsets, position)
+        if new.length > maximum:
             raise TextTooLong
-        self.text = join_surrogates(text) if self.encoding == "utf-16" else text
+        self.text, self._offsets = new.result()
         self.version = version
-        self._offsets = None
 
     def _span(self, start: int, stop: int) -> tuple[int, int]:
         if start > stop:
@@ -141,6 +173,64 @@ class Text:
             where = "past the end" if offset > self.length else "inside a surrogate pair"
             raise ImpossibleChange(f"offset {offset} is {where} of a text of length {self.length}")
         return first, last
+
+
+class _Pieces:
+    """The pieces of a new text, from its beginning to its end."""
+
+    def __init__(self) -> None:
+        self.length = 0
+        """Code points so far."""
+        self._pieces: list[str] = []
+
+    def keep(self, piece: str, offsets: Offsets, position: int) -> None:
+        """Adds what stood at `position` of the text that `offsets` are of."""
+        self.insert(piece)
+
+    def insert(self, piece: str) -> None:
+        self.length += len(piece)
+        self._pieces.append(piece)
+
+    def result(self) -> tuple[str, Offsets | None]:
+        return "".join(self._pieces), None
+
+
+class _Joined(_Pieces):
+    """The same, where surrogate halves that meet become one character; knows where the astral characters are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._astral: list[IntArray] = []
+
+    def keep(self, piece: str, offsets: Offsets, position: int) -> None:
+        rest = self._join_ends(piece)
+        position += len(piece) - len(rest)
+        self._add(rest, offsets.astral_between(position, position + len(rest)) - position)
+
+    def insert(self, piece: str) -> None:
+        rest = self._join_ends(join_surrogates(piece))
+        self._add(rest, _astral_positions(rest))
+
+    def result(self) -> tuple[str, Offsets]:
+        return "".join(self._pieces), Offsets.of_positions(self.length, np.concatenate([_NONE, *self._astral]))
+
+    def _join_ends(self, piece: str) -> str:
+        """Where the text so far ends with the first half of a character and `piece` begins with the second, puts the
+        character there. Returns the rest of `piece`."""
+        if not (self._pieces and "\ud800" <= self._pieces[-1][-1] <= "\udbff" and "\udc00" <= piece[:1] <= "\udfff"):
+            return piece
+        before = self._pieces.pop()
+        self.length -= 1
+        if len(before) > 1:
+            self._pieces.append(before[:-1])
+        self._add(join_surrogates(before[-1] + piece[0]), np.zeros(1, dtype=np.int64))
+        return piece[1:]
+
+    def _add(self, piece: str, astral: IntArray) -> None:
+        if piece:
+            self._pieces.append(piece)
+            self._astral.append(astral + self.length)
+            self.length += len(piece)
 
 
 def choose_encoding(offered: Iterable[str]) -> PositionEncoding:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,7 +77,7 @@ class SharedText:
         if revision != self.revision:
             return []
         before = self._text
-        self._text = Text(before.version, before.text, "utf-16")
+        self._text = copy(before)
         try:
             taken = [self._take(author, wire) for wire in updates]
         except ValueError:
