@@ -8,12 +8,14 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from . import __version__, logs
 from .config import Limits, Settings
 from .engine.catalog import EMBEDDED_ID, LoadOptions, resolve_models
 from .errors import StartupError
+from .streams import open_missing_streams
 
 _DEFAULTS = Settings()
 _DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -22,6 +24,7 @@ _DTYPES = ("float32", "float16", "bfloat16")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit code: 0, or 2 where it could not be done as asked."""
+    open_missing_streams()
     options = _parser().parse_args(arguments)
     logs.set_up(options.log_level, options.log_format)
     try:
@@ -62,9 +65,14 @@ def _serve(options: argparse.Namespace) -> int:
         limits=_limits(options),
     )
     # Not before: what is wrong with the command is told at once.
-    from .server.app import run
+    from .server.launcher import Launcher
 
-    run(settings, specs)
+    with Launcher(settings.log_format) as launcher:
+        with suppress(OSError):  # the first model's start tells
+            launcher.prepare()
+        from .server.app import run
+
+        run(settings, specs, launcher)
     return 0
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -42,7 +41,7 @@ from ws_server.engine.packed import Segment
 from ws_server.engine.runner import DeviceLost, Piece
 from ws_server.engine.scheduler import FIRST_CHUNK
 from ws_server.engine.trunk import PlainTrunk
-from ws_server.engine.worker import run_worker
+from ws_server.server.launcher import Launcher
 
 TOLERANCE = 1e-4
 FOUR = ("gpt2", "llama", "gpt-neox", "gpt-neo")
@@ -677,17 +676,17 @@ def test_on_a_gpu(tmp_path: Path, random: np.random.Generator) -> None:
 def test_a_worker_ends_with_its_gpu(tmp_path: Path) -> None:
     """An id without an embedding is a failed assertion on the device, and CUDA refuses everything after it."""
     spec = ModelSpec("gpu", "gpu", str(make("gpt2", tmp_path)))
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    worker = context.Process(target=run_worker, args=(theirs, spec, LoadOptions(device="cuda")), daemon=True)
-    worker.start()
-    theirs.close()
-    while not isinstance(news := ours.recv(), LoadedModel):
-        assert isinstance(news, LoadProgress)
-    target = ContextTarget(np.array([news.vocabulary]), (Need(0, ((neuron_hook(0), 0),)),))
-    ours.send(Evaluate(("session", "document"), 1, (target,), time.monotonic()))
-    worker.join(60)
-    assert worker.exitcode == 1
+    with Launcher() as launcher:
+        worker, _ = launcher.launch()
+        worker.send((spec, LoadOptions(device="cuda")))
+        while not isinstance(news := worker.recv(), LoadedModel):
+            assert isinstance(news, LoadProgress)
+        target = ContextTarget(np.array([news.vocabulary]), (Need(0, ((neuron_hook(0), 0),)),))
+        worker.send(Evaluate(("session", "document"), 1, (target,), time.monotonic()))
+        with suppress(EOFError):  # the end of its pipe is the end of the process
+            while worker.poll(60):
+                worker.recv()
+            pytest.fail("the worker did not end")
 
 
 def test_little_memory_makes_nobody_compute_everything_again_and_again(

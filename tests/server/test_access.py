@@ -21,6 +21,7 @@ from ws_server.server.access import Access, Refusal, is_loopback, without_token
 from ws_server.server.app import Server
 from ws_server.server.forwarded import Proxies
 from ws_server.server.gate import RequestGate
+from ws_server.server.launcher import Launcher
 from ws_server.server.site import Site
 
 TOKEN = "a-long-enough-secret"
@@ -185,7 +186,7 @@ async def test_secrets_are_compared_in_constant_time(monkeypatch: pytest.MonkeyP
     ):
         with pytest.raises(Refusal):
             access.check_token(wrong)
-    sessions = Server(Settings(), resolve_models(())).sessions
+    sessions = Server(Settings(), resolve_models(()), Launcher()).sessions
     sessions._hosts["s"] = SimpleNamespace(session=SimpleNamespace(resume_token="the resume token"))  # type: ignore
     assert sessions.resume(Resume(session="s", resume_token="4"), SimpleNamespace()) is None  # type: ignore[arg-type]
     assert (b"4", b"the resume token") in compared
@@ -262,13 +263,13 @@ def test_forwarded_protocols() -> None:
 
 async def test_where_others_can_connect_a_token_is_made() -> None:
     specs = resolve_models(())
-    assert Server(Settings(), specs).token is None
-    made = Server(Settings(host="0.0.0.0"), specs).token
+    assert Server(Settings(), specs, Launcher()).token is None
+    made = Server(Settings(host="0.0.0.0"), specs, Launcher()).token
     assert made is not None
     assert len(made) >= 30
-    assert Server(Settings(host="0.0.0.0", token=TOKEN), specs).token == TOKEN
-    assert Server(Settings(host="0.0.0.0"), specs).token != made
-    assert Server(Settings(trusted_proxies=("127.0.0.1",)), specs).token is not None
+    assert Server(Settings(host="0.0.0.0", token=TOKEN), specs, Launcher()).token == TOKEN
+    assert Server(Settings(host="0.0.0.0"), specs, Launcher()).token != made
+    assert Server(Settings(trusted_proxies=("127.0.0.1",)), specs, Launcher()).token is not None
     assert [is_loopback(host) for host in ("localhost", "::1", "127.0.0.9", "0.0.0.0", "lab")] == [True] * 3 + [
         False
     ] * 2

@@ -118,9 +118,14 @@ class ServerProcess:
         """What it has logged, for a server with `--log-format json`."""
         return [json.loads(line) for line in self.log.read_text().splitlines()]
 
+    def fork_server(self) -> int | None:
+        """Process id of the process that the workers are forked from (Linux)."""
+        return next((pid for pid in _children(self.pid) if b"fork-server" in _command_line(pid)), None)
+
     def workers(self) -> list[int]:
         """Process ids of the model workers (Linux)."""
-        return [pid for pid in _children(self.pid) if b"spawn_main" in _command_line(pid)]
+        fork_server = self.fork_server()
+        return [] if fork_server is None else _children(fork_server)
 
     def interrupt(self, sign: signal.Signals = signal.SIGINT) -> float:
         """Ctrl-C, or another signal; the seconds until it has ended."""

@@ -46,7 +46,6 @@ class LoadOptions:
     """Longer contexts are not formed, even where a model has them."""
     cache_bytes: int = 1024**3
     """Budget of KV and capture buffers."""
-    log_format: str = "text"
 
 
 def embedded_model() -> ModelSpec:

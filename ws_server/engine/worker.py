@@ -7,40 +7,32 @@ and takes a model's memory with it when it goes. It holds nothing that cannot be
 from __future__ import annotations
 
 import os
-import signal
 import socket
-import sys
 import threading
 import time
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from urllib.parse import urlsplit
 
-from .. import logs
 from .catalog import LoadOptions, ModelSpec
 from .commands import AtWork, LoadFailed, LoadProgress, Ping, Pong
+from .libraries import import_libraries
 from .mailbox import Mailbox
 
 _GIVE_BACK_EVERY = 10.0
 """Seconds after which freed memory is given back to the system."""
 
-_KERNELS_KEPT = "128"
-"""oneDNN makes a kernel for each number of rows, in a millisecond, and keeps it: half a megabyte each, and there are as
-many as a context has tokens, for each shape of weights. By itself it keeps 1024."""
 
+def run_worker(connection: Connection) -> None:
+    """Runs a worker to its end, which comes with that of the pipe.
 
-def run_worker(connection: Connection, spec: ModelSpec, options: LoadOptions) -> None:
-    """Entry point of the process. Sends `LoadingNews`, then a `StepReport` a step; ends when the pipe does."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the server ends its workers
-    # Threads that wait by spinning take the processor from those they wait for, as soon as others need it too.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    for cache in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
-        os.environ.setdefault(cache, _KERNELS_KEPT)
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # standard output belongs to the server's one line
-    logs.set_up("error", options.log_format, knows_texts=False)
-    inbox = Mailbox()
-    threading.Thread(target=_receive, args=(connection, inbox), daemon=True).start()
-    with suppress(BrokenPipeError, ConnectionResetError):  # the server is gone
+    Receives the model to load, a `ModelSpec`, and the `LoadOptions`, as a pair; then commands. Sends `LoadingNews`,
+    then a `StepReport` for each step.
+    """
+    with suppress(EOFError, BrokenPipeError, ConnectionResetError):  # the server has gone
+        spec, options = connection.recv()
+        inbox = Mailbox()
+        threading.Thread(target=_receive, args=(connection, inbox), daemon=True).start()
         _serve(connection, inbox, spec, options)
 
 
@@ -53,16 +45,17 @@ def _receive(connection: Connection, inbox: Mailbox) -> None:
 
 
 def _serve(connection: Connection, inbox: Mailbox, spec: ModelSpec, options: LoadOptions) -> None:
-    connection.send(LoadProgress(5, "Starting PyTorch and TransformerLens"))
-    # Read when the libraries are imported. A folder answers for itself; and where the Hub has no address, asking it
-    # anyway takes half a minute of retries before the local cache is looked at.
-    os.environ.setdefault("HF_HUB_VERBOSITY", "critical")
-    if spec.folder is not None or not hub_has_address():
-        os.environ["HF_HUB_OFFLINE"] = "1"
+    import_libraries()
+    from huggingface_hub import constants
+
     from .device_memory import device_budget, give_back_memory
     from .engine import Engine
     from .loading import ModelLoadError, load_model
 
+    # A folder answers for itself; and where the Hub has no address, asking it anyway takes half a minute of retries
+    # before the local cache is looked at.
+    if spec.folder is not None or not hub_has_address():
+        constants.HF_HUB_OFFLINE = True
     try:
         runner, loaded = load_model(spec, options, lambda done, message: connection.send(LoadProgress(done, message)))
     except ModelLoadError as error:

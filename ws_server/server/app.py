@@ -32,6 +32,7 @@ from .connection import Connection
 from .docs import docs_page, docs_style
 from .forwarded import Peer, Proxies
 from .gate import RequestGate
+from .launcher import Launcher
 from .memory import usable_memory
 from .metrics import Metrics
 from .models import Models
@@ -56,9 +57,10 @@ class Server:
     Args:
         settings: how it runs.
         specs: the models it offers; the first is the default.
+        launcher: starts the workers; its owner ends it.
     """
 
-    def __init__(self, settings: Settings, specs: Sequence[ModelSpec]) -> None:
+    def __init__(self, settings: Settings, specs: Sequence[ModelSpec], launcher: Launcher) -> None:
         cache_bytes = settings.limits.cache_bytes or usable_memory() // 4
         self.settings = settings = replace(settings, limits=replace(settings.limits, cache_bytes=cache_bytes))
         self.draining = False
@@ -79,12 +81,11 @@ class Server:
         self._failure: StartupError | None = None
         self._drain: asyncio.Task[None] | None = None
         self._connections: set[Connection] = set()
-        options = LoadOptions(
-            settings.device, settings.dtype, settings.context_tokens, cache_bytes, settings.log_format
-        )
+        options = LoadOptions(settings.device, settings.dtype, settings.context_tokens, cache_bytes)
         self.models = Models(
             specs,
             options,
+            launcher,
             self.sessions.computed,
             self.sessions.engine_lost,
             self.sessions.engine_replaced,
@@ -309,26 +310,30 @@ class Server:
             _log.info("certificate renewed")
 
 
-def run(settings: Settings, specs: Sequence[ModelSpec]) -> None:
+def run(settings: Settings, specs: Sequence[ModelSpec], launcher: Launcher | None = None) -> None:
     """Serves in the foreground. Prints one line on standard output: where the page is.
+
+    Args:
+        launcher: one that was started earlier, so that the workers' libraries are imported meanwhile.
 
     Raises:
         StartupError: the server cannot run as asked.
     """
-
-    async def main() -> None:
-        server = Server(settings, specs)
-
-        def announce(address: str) -> None:
-            print(f"Neuroscope ready at {address}{_query(server.token)}", flush=True)
-            if settings.open_browser:
-                link = address + _query(server.ticket())
-                asyncio.get_running_loop().run_in_executor(None, webbrowser.open, link)
-
-        await server.run(announce)
-
-    asyncio.run(main())
+    with launcher or Launcher(settings.log_format) as launcher:
+        asyncio.run(_serve(settings, specs, launcher))
     abandon_tokenizing()
+
+
+async def _serve(settings: Settings, specs: Sequence[ModelSpec], launcher: Launcher) -> None:
+    server = Server(settings, specs, launcher)
+
+    def announce(address: str) -> None:
+        print(f"Neuroscope ready at {address}{_query(server.token)}", flush=True)
+        if settings.open_browser:
+            link = address + _query(server.ticket())
+            asyncio.get_running_loop().run_in_executor(None, webbrowser.open, link)
+
+    await server.run(announce)
 
 
 def _log_failure(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -24,6 +24,7 @@ from ..errors import LimitExceeded, ModelLoadFailed
 from ..logs import about
 from ..model import ServedModel
 from ..protocol.messages import ModelSummary
+from .launcher import Launcher
 from .metrics import Metrics
 from .worker_process import WorkerProcess
 
@@ -33,6 +34,7 @@ OnProgress = Callable[[LoadProgress], None]
 OnLost = Callable[[str, Collection[Key]], None]
 """Called with a model whose worker has died, and with the documents that it was computing."""
 
+_STARTING = LoadProgress(0, "Starting PyTorch and TransformerLens")
 _SHORT_LIFE = 60.0
 """Seconds; a worker that dies sooner after it was ready counts as a failed start."""
 _LONGEST_PAUSE = 30.0
@@ -46,12 +48,14 @@ class Model:
         self,
         spec: ModelSpec,
         options: LoadOptions,
+        launcher: Launcher,
         on_result: Callable[[Result], None],
         on_lost: OnLost,
         on_replaced: Callable[[str], None],
         metrics: Metrics,
     ) -> None:
         self.spec = spec
+        self._launcher = launcher
         self.served: ServedModel | None = None
         self._options = options
         self._on_result = on_result
@@ -60,7 +64,7 @@ class Model:
         self._metrics = metrics
         self._worker: WorkerProcess | None = None
         self._loading: asyncio.Future[ServedModel] | None = None
-        self._progress = LoadProgress(0, "Starting")
+        self._progress = _STARTING
         self._listeners: list[OnProgress] = []
         self._pong: asyncio.Future[None] | None = None
         self._restart: asyncio.TimerHandle | None = None
@@ -148,14 +152,14 @@ class Model:
 
     def _start(self) -> asyncio.Future[ServedModel]:
         self._restart = None
-        self._progress = LoadProgress(0, "Starting")
+        self._progress = _STARTING
         loading: asyncio.Future[ServedModel] = asyncio.get_running_loop().create_future()
         loading.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may be waiting
         self._loading = loading
         self._loading_since = time.monotonic()
         _log.info("model loading", extra=about(model=self.spec.id))
         try:
-            worker = WorkerProcess(self.spec, self._options, self._receive, lambda: self._ended(worker))
+            worker = WorkerProcess(self._launcher, self.spec, self._options, self._receive, lambda: self._ended(worker))
         except OSError as error:
             self._settle(ModelLoadFailed(f"No process could be started for {self.spec.title}: {error.strerror}."))
         else:
@@ -240,6 +244,7 @@ class Models:
         self,
         specs: Sequence[ModelSpec],
         options: LoadOptions,
+        launcher: Launcher,
         on_result: Callable[[Result], None],
         on_lost: OnLost,
         on_replaced: Callable[[str], None],
@@ -249,7 +254,9 @@ class Models:
     ) -> None:
         self._most_loaded = most_loaded
         self._in_use = in_use
-        self._models = {spec.id: Model(spec, options, on_result, on_lost, on_replaced, metrics) for spec in specs}
+        self._models = {
+            spec.id: Model(spec, options, launcher, on_result, on_lost, on_replaced, metrics) for spec in specs
+        }
         self.default = self._models[specs[0].id]
 
     def __getitem__(self, model_id: str) -> Model:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,7 +12,7 @@ from typing import Any
 from ..engine.catalog import LoadOptions, ModelSpec
 from ..engine.commands import AtWork, Command, Key, Ping
 from ..engine.mailbox import Mailbox
-from ..engine.worker import run_worker
+from .launcher import Launcher
 
 _MOST_UNREAD = 16
 """Messages of a worker that the event loop has not come to; with more, its pipe is not read, and it has to wait."""
@@ -23,6 +22,7 @@ class WorkerProcess:
     """A running worker process.
 
     Args:
+        launcher: starts the process.
         on_message: called on the event loop with everything that the worker sends.
         on_end: called on the event loop, once, when the process has gone, however it went.
 
@@ -32,29 +32,20 @@ class WorkerProcess:
 
     def __init__(
         self,
+        launcher: Launcher,
         spec: ModelSpec,
         options: LoadOptions,
         on_message: Callable[[Any], None],
         on_end: Callable[[], None],
     ) -> None:
         self._loop = asyncio.get_running_loop()
-        # "spawn" everywhere: a forked child would inherit the server's sockets and threads' locks.
-        context = multiprocessing.get_context("spawn")
-        self._connection, theirs = context.Pipe()
-        self._process = context.Process(
-            target=run_worker, args=(theirs, spec, options), name=f"model {spec.id}", daemon=True
-        )
-        self._process.start()
-        theirs.close()
+        self._connection, self._process = launcher.launch()
+        self._connection.send((spec, options))
         self.at_work: tuple[Key, ...] = ()
         self._unread = threading.BoundedSemaphore(_MOST_UNREAD)
         self._outbox = Mailbox()
         threading.Thread(target=self._receive, args=(self._connection, on_message, on_end), daemon=True).start()
         threading.Thread(target=self._send, daemon=True).start()
-
-    @property
-    def pid(self) -> int | None:
-        return self._process.pid
 
     def submit(self, command: Command | Ping) -> None:
         """Sends a command; one to a worker that has gone is lost, and `on_end` tells of that."""
@@ -76,7 +67,7 @@ class WorkerProcess:
                 self._call(self._hand_over, on_message, message)
         except (EOFError, OSError):
             pass
-        self._process.join()  # and no close(): at the interpreter's end multiprocessing may be joining it, too
+        self._process.kill()  # it has gone, or is about to
         self._outbox.close()
         connection.close()
         self._call(on_end)
