@@ -13,20 +13,22 @@ MAY_IMPORT = {
     "errors": set(),
     "config": set(),
     "logs": set(),
+    "streams": set(),
+    "import_path": set(),
     "protocol": {"errors"},
     "client": {"errors"},
     "conformance": {"errors", "client"},
     "tui": {"errors", "client"},
     "notebook": {"errors", "client", "document"},
     "document": {"errors"},
-    "engine": {"errors", "logs"},
+    "engine": {"errors", "logs", "streams"},
     "model": {"errors", "protocol", "document", "engine"},
     "session": {"errors", "config", "protocol", "document", "engine", "model"},
-    "server": {"errors", "config", "logs", "protocol", "document", "engine", "model", "session"},
+    "server": {"errors", "config", "logs", "import_path", "protocol", "document", "engine", "model", "session"},
     "demo_model": {"errors", "document", "engine"},
     "bench": {"errors", "config", "protocol", "engine", "model", "session"},
-    "cli": {"errors", "config", "logs", "engine", "server", "bench", "conformance", "tui"},
-    "__main__": {"cli"},
+    "cli": {"errors", "config", "logs", "streams", "engine", "server", "bench", "conformance", "tui"},
+    "__main__": {"cli", "import_path"},
 }
 """Room to rooms. A room is a module or a folder directly below the package."""
 
@@ -37,6 +39,8 @@ SERVER_PROCESS = {
     "notebook",
     "config",
     "logs",
+    "streams",
+    "import_path",
     "protocol",
     "document",
     "model",
@@ -45,7 +49,7 @@ SERVER_PROCESS = {
     "cli",
     "__main__",
 }
-WITHOUT_TORCH = {"commands", "catalog", "context_matching", "statistics", "scheduler", "worker", "__init__"}
+WITHOUT_TORCH = {"commands", "catalog", "context_matching", "statistics", "scheduler", "__init__"}
 """Modules of the engine that the server process imports."""
 
 
