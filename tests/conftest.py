@@ -39,6 +39,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(left_out)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Which browsers were used, if any were."""
+    reports = [report for reports in terminalreporter.stats.values() for report in reports]
+    if any("browser" in getattr(report, "keywords", ()) for report in reports):
+        from tests.browser import chromium
+
+        for line in chromium.names():
+            terminalreporter.write_line(line)
+
+
 @pytest.fixture(scope="session")
 def loaded(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Loaded]:
     """Loads the tiny model of an architecture of `tests/support/models.py`, each once."""

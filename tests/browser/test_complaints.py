@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import BrowserContext
 
 from tests.browser.conftest import Complaints
+from tests.support.site import OtherSite
 
 POLICY = "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; script-src 'unsafe-inline'\">"
 
@@ -37,3 +38,21 @@ def test_warnings_and_allowed_complaints_pass(context: BrowserContext) -> None:
     page.set_content("<script>console.warn('spoken'); console.error('expected'); console.error('other')</script>")
     [other] = complaints.found
     assert other.startswith("other")
+
+
+def test_a_request_that_ends_with_its_page_passes(context: BrowserContext, elsewhere: OtherSite) -> None:
+    """And one that the server cuts short does not."""
+    complaints = Complaints()
+    page = context.new_page()
+    complaints.watch(page)
+    address = elsewhere.add("/empty", "<!doctype html><title>empty</title>")
+    page.goto(address)
+    page.route("**/held", lambda route: None)
+    page.route("**/cut", lambda route: route.abort("connectionreset"))
+    with page.expect_request("**/held"):
+        page.evaluate("void fetch('held')")
+    page.goto(address)
+    assert complaints.found == []
+    page.evaluate("fetch('cut').catch(() => null)")
+    assert "cut: net::ERR_CONNECTION_RESET" in " ".join(complaints.found)
+    page.close()

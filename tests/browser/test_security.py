@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import ssl
-import threading
 from collections.abc import Callable, Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -19,6 +16,7 @@ from tests.browser.neuroscope_page import NeuroscopePage
 from tests.browser.reference import Reference
 from tests.support import models
 from tests.support.server import ServerProcess
+from tests.support.site import OtherSite
 
 RUN = "<img src=x onerror=window.harm=1>"
 """Markup that runs when it is read as markup, without a character that JSON or a file name would escape."""
@@ -183,20 +181,10 @@ def test_a_server_that_came_back_with_another_token(
 
 
 @pytest.fixture
-def other_site(tmp_path: Path) -> Iterator[tuple[str, Path]]:
-    """Another site, as far as a browser is concerned: its address, and the folder that it serves."""
-
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, *arguments: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(tmp_path)))
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://localhost:{server.server_port}", tmp_path
-    server.shutdown()
-    thread.join()
-    server.server_close()
+def other_site() -> Iterator[OtherSite]:
+    """A site that the server has not been told of."""
+    with OtherSite() as site:
+        yield site
 
 
 CONNECT = """(url) => new Promise((resolve) => {
@@ -207,16 +195,14 @@ CONNECT = """(url) => new Promise((resolve) => {
 
 
 def test_pages_of_another_site(
-    page: Page, server: ServerProcess, other_site: tuple[str, Path], complaints: Complaints
+    page: Page, server: ServerProcess, other_site: OtherSite, complaints: Complaints
 ) -> None:
     """They can neither talk to the server, nor read what it says, nor show its page."""
-    address, folder = other_site
-    (folder / "index.html").write_text(f"<!doctype html><title>other</title><iframe src='{server.url}'></iframe>")
+    other_site.add("/", f"<!doctype html><title>other</title><iframe src='{server.url}'></iframe>")
     complaints.allow(
         "frame-ancestors|X-Frame-Options|ERR_BLOCKED_BY_RESPONSE|CORS policy|WebSocket connection|ERR_FAILED"
     )
-    complaints.allow("favicon")
-    page.goto(f"{address}/index.html")
+    page.goto(other_site.localhost)
     assert page.evaluate(CONNECT, server.url.replace("http", "ws") + "ws") == "refused"
     for name in ("opening.json", "metrics", "openrpc.json"):
         with pytest.raises(Exception, match="Failed to fetch"):
@@ -226,18 +212,12 @@ def test_pages_of_another_site(
         page.reload()
 
 
-def test_a_site_that_may_embed_the_page(
-    start: Start, page: Page, other_site: tuple[str, Path], complaints: Complaints
-) -> None:
+def test_a_site_that_may_embed_the_page(start: Start, page: Page, other_site: OtherSite) -> None:
     """In its frame the page works, token and all, though the browser gives it no cookies there."""
-    address, folder = other_site
-    server = start("a-token-of-the-environment", "--allow-embed", address)
+    server = start("a-token-of-the-environment", "--allow-embed", other_site.localhost)
     link = server.url + server.query
-    (folder / "index.html").write_text(
-        f"<!doctype html><title>other</title><iframe src='{link}' width=1000 height=700></iframe>"
-    )
-    complaints.allow("favicon")
-    page.goto(f"{address}/index.html")
+    other_site.add("/", f"<!doctype html><title>other</title><iframe src='{link}' width=1000 height=700></iframe>")
+    page.goto(other_site.localhost)
     frame = page.frame_locator("iframe")
     expect(frame.get_by_test_id("connection")).to_have_attribute("data-state", "ready")
     expect(frame.get_by_test_id("settled")).to_have_text("settled")

@@ -1,22 +1,24 @@
 """The main views look as they did when somebody last looked at them and found them right.
 
-Fonts differ from machine to machine, and with them all that stands beside text. So the page is shown in a font of
-boxes, and pictures are compared at a quarter of their size, with a tolerance for how edges are smoothed. What changed
-on purpose is taken for right by `pytest tests/browser/test_snapshots.py --update-snapshots`; look at the pictures then.
+Browsers draw differently from build to build: some round the width of a letter to whole pixels. So the pictures are
+made in one browser only, the one from npm, whichever the other tests use. Fonts differ from machine to machine, so the
+page is shown in a font of boxes. Pictures are compared at a quarter of their size, with a tolerance for smoothed edges.
+After a change on purpose, run `pytest tests/browser/test_snapshots.py --update-snapshots`, and look at the pictures.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, Route
+from playwright.sync_api import Browser, Page, Playwright, Route
 
-from tests.browser.conftest import FAILURES
+from tests.browser import chromium
+from tests.browser.conftest import FAILURES, launch
 from tests.browser.neuroscope_page import NeuroscopePage
 from tests.browser.reference import Reference
 from tests.support.boxes import FAMILY, boxes
@@ -41,6 +43,16 @@ async () => {
 Look = Callable[[str], None]
 
 
+@pytest.fixture(scope="module")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    found = chromium.from_npm()
+    if found is None or chromium.version(found) is None:
+        pytest.skip("the browser from npm, in which the pictures were made, is not there or does not start")
+    browser = launch(playwright, found)
+    yield browser
+    browser.close()
+
+
 @pytest.fixture
 def boxed(page: Page, server: ServerProcess, reference: Reference) -> NeuroscopePage:
     """The page in the font of boxes, with nothing on it that is another each time."""
@@ -48,7 +60,10 @@ def boxed(page: Page, server: ServerProcess, reference: Reference) -> Neuroscope
     def in_boxes(route: Route) -> None:
         css = route.fetch().text()
         face = f'@font-face {{ font-family: "{FAMILY}"; src: url("boxes.ttf"); }}'
-        route.fulfill(body=f"{css}\n{face}\n:root {{ --sans: {FAMILY}; --mono: {FAMILY}; }}", content_type="text/css")
+        route.fulfill(
+            body=f"{css}\n{face}\n:root {{ --sans: {FAMILY}; --mono: {FAMILY}; }}",
+            content_type="text/css",
+        )
 
     page.route("**/page.css", in_boxes)
     page.route("**/boxes.ttf", lambda route: route.fulfill(body=boxes(), content_type="font/ttf"))

@@ -1,4 +1,4 @@
-"""Somebody else's web site: pages on another origin than the server's."""
+"""Another web site: pages on another origin than the server's."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ class OtherSite:
     """Serves `pages`, by path, on loopback in a thread of its own."""
 
     def __init__(self) -> None:
-        self.pages: dict[str, tuple[dict[str, str], bytes]] = {}
+        # Some builds of Chromium ask each site for its icon, others do not. Without one the page would get an error.
+        self.pages: dict[str, tuple[dict[str, str], bytes]] = {"/favicon.ico": ({"Content-Type": "image/x-icon"}, b"")}
         """Headers and body, by path."""
         pages = self.pages
 
@@ -31,10 +32,14 @@ class OtherSite:
         self._thread = threading.Thread(target=self._server.serve_forever, name="other site")
         self.port: int = self._server.server_address[1]
         self.origin = f"http://127.0.0.1:{self.port}"
+        self.localhost = f"http://localhost:{self.port}"
+        """The same under another host name, so that to a browser it is not even the same site as the server."""
 
-    def add(self, path: str, html: str, policy: str) -> str:
-        """Serve a page under a content policy; its address."""
-        headers = {"Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": policy}
+    def add(self, path: str, html: str, policy: str | None = None) -> str:
+        """Serve a page, under a content policy if one is given; its address."""
+        headers = {"Content-Type": "text/html; charset=utf-8"}
+        if policy is not None:
+            headers["Content-Security-Policy"] = policy
         self.pages[path] = headers, html.encode()
         return self.origin + path
 
