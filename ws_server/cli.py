@@ -6,7 +6,6 @@ import argparse
 import ipaddress
 import os
 import re
-import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -15,7 +14,7 @@ from . import __version__, logs
 from .config import Limits, Settings
 from .engine.catalog import EMBEDDED_ID, LoadOptions, resolve_models
 from .errors import StartupError
-from .streams import open_missing_streams
+from .streams import flush_streams, open_missing_streams, print_line
 
 _DEFAULTS = Settings()
 _DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -30,10 +29,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code: int = options.run(options)
     except StartupError as error:
-        print(f"neuroscope: {error}", file=sys.stderr)
+        print_line(f"neuroscope: {error}", error=True)
         return 2
     except KeyboardInterrupt:
         return 0
+    finally:
+        flush_streams()
     return code
 
 

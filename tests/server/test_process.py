@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -19,7 +20,7 @@ import ws_server
 from tests.server.conftest import THOROUGH
 from tests.support import models
 from tests.support.client import LOADING, TIME_LIMIT, Client, RequestFailed
-from tests.support.server import ServerProcess, alive, loads_torch, run_command, run_commands
+from tests.support.server import ROOT, Ends, ServerProcess, alive, loads_torch, run_command, run_commands
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc, which only Linux has")
 
@@ -67,7 +68,11 @@ async def test_from_start_to_end(server: ServerProcess) -> None:
     assert early.progress[-1]["value"]["kind"] == "end"
     assert server.get("/readyz")[0] == 200
     assert not loads_torch(server.pid)
-    assert any(loads_torch(pid) for pid in server.workers())
+    fork_server = server.fork_server()
+    assert all(loads_torch(pid) for pid in (fork_server, *server.workers()))
+    # What a fork must not find: threads, which would be gone, and a GPU's driver, which does not survive it.
+    assert len(list(Path(f"/proc/{fork_server}/task").iterdir())) == 1
+    assert "libcuda.so" not in Path(f"/proc/{fork_server}/maps").read_text()
 
     # Ctrl-C with connections in all states, a pass at work, and a text that takes many seconds to tokenize.
     busy, idle, silent = await Client.open(server.url), await Client.open(server.url), await Client.dial(server.url)
@@ -85,9 +90,7 @@ async def test_from_start_to_end(server: ServerProcess) -> None:
     await asyncio.wait_for(reading, TIME_LIMIT)
     assert not foreign.connected
     assert server.process.returncode == 0
-    for pid in workers:  # killed by then; the kernel may still be taking their memory back
-        while alive(pid):
-            os.sched_yield()
+    assert not [pid for pid in (fork_server, *workers) if alive(pid)]
 
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
@@ -109,14 +112,102 @@ def _handshaken(port: int) -> socket.socket:
     return connection
 
 
-def test_workers_end_with_a_server_that_is_killed(folder: Path, tmp_path: Path) -> None:
+@linux
+async def test_no_process_outlives_a_server_that_is_killed(folder: Path, tmp_path: Path) -> None:
+    """Neither while the libraries are being imported, nor later."""
     server = ServerProcess(tmp_path / "stderr", [folder])
-    while not (workers := server.workers()):
-        pass
-    server.kill()
-    for pid in workers:
-        while alive(pid):  # its end is told by a pipe that closes
-            os.sched_yield()
+    with Ends(server.fork_server()) as ends:
+        server.kill()
+        ends.wait()
+    server = ServerProcess(tmp_path / "stderr", [folder])
+    async with await Client.open(server.url):
+        with Ends(server.fork_server(), *server.workers()) as ends:
+            server.kill()
+            ends.wait()
+
+
+@linux
+async def test_a_fork_server_that_ends_is_replaced(server: ServerProcess) -> None:
+    """Its workers go on without it; one that dies later comes from the next."""
+    async with await Client.open(server.url) as client:
+        (worker,) = server.workers()
+        fork_server = server.fork_server()
+        with Ends(fork_server) as ends:
+            os.kill(fork_server, signal.SIGKILL)
+            ends.wait()
+        await client.subscribe("L2N0")
+        await client.open_document("a", "The waves and the gulls.")
+        await client.settled()
+        with Ends(worker) as ends:
+            os.kill(worker, signal.SIGKILL)
+            ends.wait()
+        await client.change("a", (0, 0, "More of "))
+        await client.settled()
+        assert server.fork_server() != fork_server
+
+
+# ------------------------------------------------------------------------------------ surroundings
+
+
+def command_line(tmp_path: Path, port: int) -> list[str]:
+    """The command as an installed package has it: a script that is in no folder to import from."""
+    script = tmp_path / "bin" / "neuroscope"
+    script.parent.mkdir(exist_ok=True)
+    script.write_text("import sys\nfrom ws_server.cli import main\nsys.exit(main())\n")
+    return [sys.executable, str(script), "--log-level", "info", "serve", "--no-open", "--port", str(port)]
+
+
+@linux
+@pytest.mark.parametrize("place", ["closed stderr, foreign modules", "full stdout, deleted folder", "nobody reads"])
+async def test_wherever_it_is_started(folder: Path, tmp_path: Path, place: str) -> None:
+    """Without standard streams, or such as cannot be written to; in a folder that is gone, or full of modules with
+    the names of Python's own, none of which is ever imported."""
+    current = tmp_path / "current"
+    current.mkdir()
+    imported = tmp_path / "imported"
+    for name in ("types", "signal", "json", "socket", "torch", "numpy", "orjson", "ws_server", "usercustomize"):
+        (current / f"{name}.py").write_text(f"open({str(imported)!r}, 'a').write({name!r})")
+    redirected = {"closed stderr, foreign modules": "2>&-", "full stdout, deleted folder": "> /dev/full"}
+    shell = f'exec "$@" {redirected.get(place, ">&-")}'
+    if "deleted" in place:
+        shell = f'rm -r "$PWD"; {shell}'
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = subprocess.Popen(
+        ["sh", "-c", shell, "sh", *command_line(tmp_path, port), "--model", str(folder)],
+        cwd=current,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    with process, process.stdout, process.stderr:
+        announced = process.stdout if "stderr" in place else process.stderr
+        while not re.search(r"ready at|server started", line := announced.readline()):
+            assert line, "it has ended"
+        if place == "nobody reads":
+            process.stderr.close()
+        async with await Client.open(f"http://127.0.0.1:{port}/") as client:
+            await client.subscribe("L2N0")
+            await client.open_document("a", "The waves and the gulls.")
+            await client.settled()
+        process.send_signal(signal.SIGINT)
+        await asyncio.to_thread(process.wait, 60)
+        assert process.returncode == 0
+    assert not imported.exists()
+
+
+def test_the_module_looks_for_others_elsewhere_than_in_the_current_folder(tmp_path: Path) -> None:
+    """`python -m ws_server`, which Python itself starts with the current folder in its import path."""
+    for name in ("argparse", "json", "orjson", "socket", "subprocess"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('imported')")
+    command = [sys.executable, "-m", "ws_server", "models"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, encoding="utf-8", timeout=60)
+    assert (result.returncode, result.stderr) == (0, "")
 
 
 # ------------------------------------------------------------------------------------ refusals

@@ -118,14 +118,13 @@ class ServerProcess:
         """What it has logged, for a server with `--log-format json`."""
         return [json.loads(line) for line in self.log.read_text().splitlines()]
 
-    def fork_server(self) -> int | None:
+    def fork_server(self) -> int:
         """Process id of the process that the workers are forked from (Linux)."""
-        return next((pid for pid in _children(self.pid) if b"fork-server" in _command_line(pid)), None)
+        return next(pid for pid in _children(self.pid) if b"fork-server" in _command_line(pid))
 
     def workers(self) -> list[int]:
         """Process ids of the model workers (Linux)."""
-        fork_server = self.fork_server()
-        return [] if fork_server is None else _children(fork_server)
+        return _children(self.fork_server())
 
     def interrupt(self, sign: signal.Signals = signal.SIGINT) -> float:
         """Ctrl-C, or another signal; the seconds until it has ended."""
@@ -157,6 +156,29 @@ class ServerProcess:
         self.process.wait()
         assert self.process.stdout is not None
         self.process.stdout.close()
+
+
+class Ends:
+    """The ends of processes that need not be this one's children (Linux).
+
+    Made while they live: by then their numbers cannot have been given to others.
+    """
+
+    def __init__(self, *pids: int) -> None:
+        self._descriptors = [os.pidfd_open(pid) for pid in pids]
+
+    def __enter__(self) -> Ends:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for descriptor in self._descriptors:
+            os.close(descriptor)
+
+    def wait(self, seconds: float = 60) -> None:
+        """Returns as soon as all have ended."""
+        for descriptor in self._descriptors:
+            ended, _, _ = select.select([descriptor], [], [], seconds)
+            assert ended, "a process has not ended"
 
 
 def alive(pid: int) -> bool:

@@ -1,33 +1,80 @@
-"""Imports the libraries that compute, which takes seconds, without what of them is never used here."""
+"""Imports the libraries that compute, which takes seconds, without those of theirs that nothing here ever uses."""
 
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
+from importlib.machinery import ModuleSpec
+from types import ModuleType
 
 _MODULES = (
     "torch",
-    "transformers",
     "transformers.modeling_utils",
     "transformer_lens",
     "ws_server.engine.loading",
     "ws_server.engine.engine",
 )
+_UNUSED = ("datasets", "datasets.arrow_dataset", "datasets.iterable_dataset", "datasets.load", "pandas")
+"""What TransformerLens imports for its evaluations and tables: a fifth of the whole time, and a thread that runs on."""
 
 
 def import_libraries(give_up: Callable[[], bool] = lambda: False) -> None:
-    """Imports everything that loading a model and computing with it need; nothing is left to do the second time.
+    """Imports everything that loading a model and computing with it need; a second call has nothing left to do.
 
     Args:
-        give_up: asked before each of the large imports whether to go on.
+        give_up: asked before each of the large imports.
     """
-    gc.disable()  # importing makes millions of objects and hardly any garbage: looking for it takes a tenth of the time
+    if _MODULES[-1] in sys.modules:
+        return
+    gc.disable()  # imports make millions of objects and hardly any garbage; looking for it takes a tenth of the time
     try:
         for name in _MODULES:
             if give_up():
                 return
-            import_module(name)
-        gc.freeze()  # nor is any looked for in them later, which would copy the memory that forks share
+            if name == "transformer_lens":
+                _import_transformer_lens()
+            else:
+                import_module(name)
+        gc.freeze()  # nor is garbage looked for among them later, which would copy memory that forks share
     finally:
         gc.enable()
+
+
+def _import_transformer_lens() -> None:
+    try:
+        with _stand_ins():
+            import_module("transformer_lens.model_bridge")
+    except (ImportError, AttributeError):  # another release, which needs more of them
+        for name in [name for name in sys.modules if name.split(".")[0] == "transformer_lens"]:
+            del sys.modules[name]
+        import_module("transformer_lens.model_bridge")
+
+
+@contextmanager
+def _stand_ins() -> Iterator[None]:
+    """Names taken from the modules of `_UNUSED` are empty classes meanwhile; later imports get the real modules."""
+    absent = [name for name in (*_UNUSED, "pytest") if name not in sys.modules]
+    for name in absent:
+        sys.modules[name] = _StandIn(name)
+    if "pytest" in absent:
+        sys.modules["pytest"] = None  # type: ignore[assignment]  # TransformerLens does without it
+    try:
+        yield
+    finally:
+        for name in absent:
+            del sys.modules[name]
+
+
+class _StandIn(ModuleType):
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.__spec__ = ModuleSpec(name, None)  # Transformers asks for it to find out whether there is such a module
+        self.__path__: list[str] = []
+
+    def __getattr__(self, name: str) -> type:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return type(name, (), {})

@@ -27,6 +27,7 @@ from ..engine.catalog import LoadOptions, ModelSpec
 from ..errors import ModelLoadFailed, StartupError
 from ..logs import about
 from ..protocol.openrpc import openrpc_document
+from ..streams import print_line
 from .access import Access, field, is_loopback
 from .connection import Connection
 from .docs import docs_page, docs_style
@@ -328,7 +329,7 @@ async def _serve(settings: Settings, specs: Sequence[ModelSpec], launcher: Launc
     server = Server(settings, specs, launcher)
 
     def announce(address: str) -> None:
-        print(f"Neuroscope ready at {address}{_query(server.token)}", flush=True)
+        print_line(f"Neuroscope ready at {address}{_query(server.token)}")
         if settings.open_browser:
             link = address + _query(server.ticket())
             asyncio.get_running_loop().run_in_executor(None, webbrowser.open, link)

@@ -182,6 +182,10 @@ def _start(kind: str, log_format: str, handle: int) -> subprocess.Popen[bytes]:
     command = [sys.executable, *options, "-c", _BOOT, kind, log_format, str(handle), HOME, *path]
     environment = {**_ENVIRONMENT, **os.environ}
     inherit: dict[str, Any] = {}
+    try:
+        os.getcwd()
+    except OSError:  # the current folder has been deleted; MKL does not start there
+        inherit["cwd"] = HOME
     if sys.platform == "win32":
         os.set_handle_inheritable(handle, True)
         inherit["startupinfo"] = subprocess.STARTUPINFO(lpAttributeList={"handle_list": [handle]})
