@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -163,6 +166,33 @@ def test_a_broken_connection_is_taken_up_again(page: Page, reference: Reference,
     page.keyboard.type(" And")
     neuroscope.shows(TEXT + " And", neurons=before.neurons)
     assert len(connections) == 2
+
+
+def test_a_server_that_stops_answering_is_noticed_and_taken_up_again(
+    page: Page, reference: Reference, complaints: Complaints, mortal: ServerProcess
+) -> None:
+    """Its connections stay open, and the machine even accepts new ones: only its silence tells."""
+    neuroscope = NeuroscopePage(page, reference).open(mortal.url)
+    neuroscope.write(TEXT)
+    before = neuroscope.shows(TEXT)
+    complaints.allow(r"WebSocket connection to .* failed|/ws\b.*ERR_|ERR_.*/ws\b")
+    connection = page.get_by_test_id("connection")
+    os.kill(mortal.process.pid, signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        neuroscope.editor.press("ControlOrMeta+End")
+        page.keyboard.type(" Still?")
+        expect(page.get_by_test_id("connection-help")).to_contain_text("does not answer")
+        assert time.monotonic() - began < 9  # 5 s of silence; the machine may be busy
+        expect(connection).not_to_have_attribute("data-state", "ready")
+        page.keyboard.type(" Anybody?")
+        text = f"{TEXT} Still? Anybody?"
+        assert page.evaluate("window.neuroscope.text") == text
+    finally:
+        os.kill(mortal.process.pid, signal.SIGCONT)
+    neuroscope.shows(text, neurons=before.neurons)
+    expect(connection).to_have_attribute("data-state", "ready")
+    expect(page.get_by_test_id("connection-help")).to_have_count(0)
 
 
 def test_the_page_can_be_there_before_the_model(page: Page, reference: Reference, mortal: ServerProcess) -> None:

@@ -38,7 +38,6 @@ async function start(): Promise<void> {
   const address = new Address(memory, () => showing.describe(), () => {
     workbench.notices.notify("The browser has no room to keep this text for the next visit.");
   });
-  addEventListener("online", () => { client.retryNow(); });
   definePanels();
   customElements.define("neuro-page", Page);
   const page = new Page();

@@ -13,17 +13,20 @@ import { type Clock, systemClock, type Timer } from "./clock";
 import * as decode from "./decode";
 import { NeuroscopeDocument } from "./document";
 import { Emitter } from "./emitter";
-import { DisconnectedError, NeuroscopeError, RequestError, TooLargeError } from "./errors";
+import { DisconnectedError, NeuroscopeError, RequestError, TimeoutError, TooLargeError } from "./errors";
+import type { LivenessOptions } from "./liveness";
 import type { NeuronRef } from "./neuron";
+import { presence, type Presence } from "./presence";
 import { type RequestOptions, RpcConnection } from "./rpc";
 import { Subscriptions } from "./subscriptions";
 import type { CloseReason, Connector, Transport } from "./transport";
-import { until } from "./wait";
+import { limited, unless, until } from "./wait";
 
 export type ConnectionState =
   /** Not started, or closed for good. */
   | { readonly kind: "closed" }
-  | { readonly kind: "connecting"; readonly attempt: number }
+  /** `cause`: why there is no connection, or why the last attempt failed; null at the first. */
+  | { readonly kind: "connecting"; readonly attempt: number; readonly cause: Error | null }
   /** Connected; the server is still loading the model. */
   | { readonly kind: "initializing"; readonly progress: ProgressValue | null }
   | { readonly kind: "ready" }
@@ -38,6 +41,14 @@ export interface ClientOptions {
   /** In order of preference. */
   readonly activationEncodings?: ("base64" | "json")[];
   readonly backoff?: BackoffOptions;
+  /** Time limit of a request in ms, where the request does not have its own; Infinity for none. Default: 60 s. Loading a model has none. */
+  readonly requestTimeoutMs?: number;
+  /** Time limit of an attempt to connect, in ms. Default: 10 s. */
+  readonly connectTimeoutMs?: number;
+  /** When a silent server is asked for a sign of life, and how long it may take to give one. */
+  readonly liveness?: LivenessOptions;
+  /** Default: of the page that this runs in. */
+  readonly presence?: Presence;
   readonly clock?: Clock;
 }
 
@@ -46,7 +57,7 @@ export interface ClientEvents {
   /** The session has this model now. */
   model: ModelInfo | null;
   models: readonly ModelSummary[];
-  /** A fault that needs no answer: a message nobody understands, a `$/error` of the server. */
+  /** Something went wrong that no promise rejects with: a message that cannot be understood, a `$/error` of the server. */
   fault: Error;
 }
 
@@ -59,16 +70,25 @@ interface Session {
 /** The close code of a connection whose session is resumed by another one. */
 const RESUMED_ELSEWHERE = 1000;
 
+const REQUEST_TIMEOUT_MS = 60_000;
+const CONNECT_TIMEOUT_MS = 10_000;
+
 export class NeuroscopeClient extends Emitter<ClientEvents> {
-  readonly subscriptions = new Subscriptions();
+  readonly subscriptions: Subscriptions;
   readonly #documents = new Map<string, NeuroscopeDocument>();
   readonly #options: ClientOptions;
   readonly #clock: Clock;
   readonly #backoff: Backoff;
+  readonly #presence: Presence;
+  /** Started and not closed. */
+  #running = false;
   #state: ConnectionState = { kind: "closed" };
+  /** Number of the attempt to connect, from 1. */
   #attempt = 0;
+  /** The attempt under way. */
+  #connecting: AbortController | null = null;
   #retry: Timer | null = null;
-  #stop = new AbortController();
+  #stopWatching: () => void = () => undefined;
   #session: Session | null = null;
   #opening: RpcConnection | null = null;
   #resume: Resume | null = null;
@@ -84,6 +104,8 @@ export class NeuroscopeClient extends Emitter<ClientEvents> {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#backoff = new Backoff(this.#clock, options.backoff);
+    this.#presence = options.presence ?? presence;
+    this.subscriptions = new Subscriptions(this.#clock);
     this.subscriptions.on("change", () => { this.#alignRows(); });
   }
 
@@ -97,17 +119,21 @@ export class NeuroscopeClient extends Emitter<ClientEvents> {
 
   /** Connect, and stay connected until `close()`. */
   start(): void {
-    if (this.#state.kind !== "closed") return;
-    this.#stop = new AbortController();
-    void this.#connect();
+    if (this.#running) return;
+    this.#running = true;
+    this.#stopWatching = this.#presence.onReturn(() => { this.probe(); });
+    void this.#connect(null);
   }
 
-  /** Resolves when the session is there; rejects when the client is closed, or with the reason of an aborted `signal`. */
+  /**
+   * Resolves when the session is there; rejects when the client is closed, with the reason of an aborted `signal`, or with
+   * TimeoutError.
+   */
   connected(options: RequestOptions = {}): Promise<void> {
-    return until(() => {
+    return limited("connecting", this.#clock, options, (signal) => until(() => {
       this.#orThrow();
       return this.ready;
-    }, (again) => [this.on("state", again)], options);
+    }, (again) => [this.on("state", again)], signal));
   }
 
   /** Whether the server's values for all wanted neurons on the newest text of `document` are there. */
@@ -117,37 +143,52 @@ export class NeuroscopeClient extends Emitter<ClientEvents> {
 
   /**
    * Resolves when `isSettled(document)`. Rejects when the client is closed, with the document's `problem` where it has
-   * one, or with the reason of an aborted `signal`. A lost connection is waited for.
+   * one, with what kept the server from evaluating this version, with the reason of an aborted `signal`, or with
+   * TimeoutError. A lost connection is waited for.
    */
   settled(document: NeuroscopeDocument, options: RequestOptions = {}): Promise<void> {
-    return until(() => {
+    return limited("the values", this.#clock, options, (signal) => until(() => {
       this.#orThrow();
-      if (document.problem !== null) throw document.problem;
+      const problem = document.problem ?? document.failure;
+      if (problem !== null) throw problem;
       return this.isSettled(document);
     }, (again) => [
       this.on("state", again), this.subscriptions.on("change", again),
-      ...(["values", "done", "problem"] as const).map((event) => document.on(event, again)),
-    ], options);
+      ...(["values", "done", "failed", "problem"] as const).map((event) => document.on(event, again)),
+    ], signal));
   }
 
+  get #timeoutMs(): number { return this.#options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS; }
+
   #orThrow(): void {
-    if (this.#state.kind === "closed") throw new NeuroscopeError("The client is closed; start() opens it.");
+    if (!this.#running) throw new NeuroscopeError("The client is closed; start() opens it.");
   }
 
   /** Leave for good. Requests under way reject with DisconnectedError. */
   close(): void {
-    this.#stop.abort(new NeuroscopeError("The client was closed."));
+    if (!this.#running) return;
+    this.#running = false;
+    this.#stopWatching();
     this.#retry?.cancel();
-    this.#setState({ kind: "closed" });
+    this.#stopConnecting(new NeuroscopeError("The client was closed."));
     (this.#session?.rpc ?? this.#opening)?.close(1000, "the client leaves");
     this.#resume = null;
+    this.#setState({ kind: "closed" });
   }
 
   /** While waiting to reconnect: try now. */
   retryNow(): void {
-    if (this.#state.kind !== "waiting") return;
-    this.#retry?.cancel();
-    void this.#connect();
+    if (this.#state.kind === "waiting") this.#connectAnew(this.#state.cause);
+  }
+
+  /**
+   * The network or the person is back: try to connect at once where there is no connection, and find out whether the server
+   * is still there where there is one. Pages call this by themselves.
+   */
+  probe(): void {
+    const { state } = this;
+    if (state.kind === "waiting" || state.kind === "connecting") this.#connectAnew(state.cause);
+    else (this.#session?.rpc ?? this.#opening)?.probe();
   }
 
   /** Open a document; its text goes to the server as soon as there is a connection. */
@@ -173,16 +214,19 @@ export class NeuroscopeClient extends Emitter<ClientEvents> {
   async closeDocument(document: NeuroscopeDocument): Promise<void> {
     if (!this.#documents.delete(document.uri)) return;
     document.detach();
-    if (this.#session !== null) await this.#request("document/close", { uri: document.uri });
+    if (this.#session !== null) await this.#request("document/close", { uri: document.uri }, {});
   }
 
   /** Give the session another model. Cancelled by `signal` while it loads; the session then keeps the one it has. */
   async loadModel(id: string, options: RequestOptions & { onProgress?: (progress: ProgressValue) => void } = {}): Promise<ModelInfo> {
     const token = this.#progressToken(options.onProgress ?? (() => undefined));
     try {
-      const model = decode.results["model/load"](await this.#request("model/load", { model: id, workDoneToken: token }, options), "");
-      this.#setModel(model);
-      this.subscriptions.modelChanged();
+      const model = await this.#request("model/load", { model: id, workDoneToken: token }, {
+        ...options, timeoutMs: options.timeoutMs ?? Infinity,
+      }, (loaded) => {
+        this.#setModel(loaded); // before the next frame is read, which may be of the new model already
+        this.subscriptions.modelChanged();
+      });
       await this.refreshModels();
       return model;
     } finally {
@@ -192,53 +236,96 @@ export class NeuroscopeClient extends Emitter<ClientEvents> {
 
   /** Ask which models there are. */
   async refreshModels(options: RequestOptions = {}): Promise<readonly ModelSummary[]> {
-    this.#models = decode.results["models/list"](await this.#request("models/list", {}, options), "").models;
+    this.#models = (await this.#request("models/list", {}, options)).models;
     this.emit("models", this.#models);
     return this.#models;
   }
 
   /** The neurons that are highest at one token. */
-  async top(params: NeuronsTopParams, options: RequestOptions = {}): Promise<NeuronsTopResult> {
-    return decode.results["neurons/top"](await this.#request("neurons/top", params, options), "");
+  top(params: NeuronsTopParams, options: RequestOptions = {}): Promise<NeuronsTopResult> {
+    return this.#request("neurons/top", params, options);
   }
 
   /** The neurons whose values moved most between the document's newest tokens and those of an earlier version. */
-  async changed(params: NeuronsChangedParams, options: RequestOptions = {}): Promise<NeuronsChangedResult> {
-    return decode.results["neurons/changed"](await this.#request("neurons/changed", params, options), "");
+  changed(params: NeuronsChangedParams, options: RequestOptions = {}): Promise<NeuronsChangedResult> {
+    return this.#request("neurons/changed", params, options);
   }
 
-  #request<M extends keyof Requests>(method: M, params: Requests[M]["params"], options: RequestOptions = {}): Promise<unknown> {
-    if (this.#session === null) return Promise.reject(new DisconnectedError(1006, "not connected"));
-    return this.#session.rpc.request(method, params, options);
+  /**
+   * Waits for the connection where there is none; the time limit covers both. `accept` is called with the answer before any
+   * later frame is read.
+   */
+  async #request<M extends keyof typeof decode.results>(
+    method: M, params: Requests[M]["params"], options: RequestOptions, accept?: (result: Requests[M]["result"]) => void,
+  ): Promise<Requests[M]["result"]> {
+    if (!this.#running) throw new DisconnectedError(1000, "the client is closed");
+    const { timeoutMs = this.#timeoutMs } = options;
+    const begun = this.#clock.now();
+    if (this.#session === null) await this.connected({ ...options, timeoutMs });
+    if (this.#session === null) throw new DisconnectedError(1006, "not connected"); // lost again in the same moment
+    return this.#session.rpc.request(method, params, (result) => {
+      const read = decode.results[method](result, "") as Requests[M]["result"];
+      accept?.(read);
+      return read;
+    }, { ...options, timeoutMs: timeoutMs - (this.#clock.now() - begun) });
   }
 
-  async #connect(): Promise<void> {
+  #connectAnew(cause: Error | null): void {
+    this.#retry?.cancel();
+    this.#stopConnecting(new NeuroscopeError("Another attempt is made."));
+    void this.#connect(cause);
+  }
+
+  #stopConnecting(reason: Error): void {
+    const attempt = this.#connecting;
+    this.#connecting = null;
+    attempt?.abort(reason);
+  }
+
+  async #connect(cause: Error | null): Promise<void> {
+    const attempt = new AbortController();
+    const { signal } = attempt;
+    this.#connecting = attempt;
     this.#attempt += 1;
-    this.#setState({ kind: "connecting", attempt: this.#attempt });
-    const { signal } = this.#stop;
+    this.#setState({ kind: "connecting", attempt: this.#attempt, cause });
+    const timeoutMs = this.#options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS;
+    const limit = this.#clock.after(timeoutMs, () => { attempt.abort(new TimeoutError("connecting", timeoutMs)); });
     let transport: Transport;
     try {
-      transport = await this.#options.connect(signal);
+      const opening = this.#options.connect(signal);
+      transport = await unless(signal, opening, () => {
+        opening.then((late) => { late.close(1000); }, () => undefined);
+      });
     } catch (error) {
-      if (!signal.aborted) this.#wait(error instanceof Error ? error : new NeuroscopeError(String(error)));
+      if (this.#connecting === attempt) this.#wait(NeuroscopeError.of(error));
       return;
+    } finally {
+      limit.cancel();
     }
-    if (signal.aborted) {
+    if (this.#connecting !== attempt) {
       transport.close(1000);
       return;
     }
+    this.#connecting = null;
+    await this.#initialize(transport);
+  }
+
+  async #initialize(transport: Transport): Promise<void> {
     const rpc = new RpcConnection(transport, {
       notification: (method, params) => { this.#notification(method, params); },
       fault: (error) => { this.emit("fault", error); },
       closed: (reason) => { this.#closed(rpc, reason); },
-    });
+      waiting: () => this.documents.some(({ waiting }) => waiting),
+      visible: () => this.#presence.visible,
+    }, this.#clock, this.#options.liveness);
     this.#opening = rpc;
-    this.#setState({ kind: "initializing", progress: null });
     const token = this.#progressToken((progress) => {
       if (this.#opening === rpc) this.#setState({ kind: "initializing", progress });
     });
+    this.#setState({ kind: "initializing", progress: null });
     try {
-      const facts = decode.results.initialize(await rpc.request("initialize", this.#initializeParams(token)), "");
+      // However long the model loads: a server that is gone is noticed by its silence.
+      const facts = await rpc.request("initialize", this.#initializeParams(token), (result) => decode.results.initialize(result, ""));
       if (this.#opening !== rpc) return;
       if (facts.positionEncoding !== "utf-16") throw new NeuroscopeError("The server does not count in UTF-16 units, as this client must.");
       this.#begin({ rpc, facts });
@@ -246,7 +333,7 @@ export class NeuroscopeClient extends Emitter<ClientEvents> {
       if (error instanceof DisconnectedError || this.#opening !== rpc) return; // `closed` saw to it
       this.#opening = null;
       rpc.close(1000, "initialize failed");
-      this.#wait(error instanceof Error ? error : new NeuroscopeError(String(error)));
+      this.#wait(NeuroscopeError.of(error));
     } finally {
       this.#progress.delete(token);
     }
@@ -278,10 +365,13 @@ export class NeuroscopeClient extends Emitter<ClientEvents> {
     this.#setModel(facts.model);
     this.emit("models", this.#models);
     for (const document of this.#documents.values()) this.#attachDocument(document, session);
-    const ask = async (method: "neurons/subscribe" | "neurons/unsubscribe", neurons: NeuronRef[]): Promise<Neuron[]> =>
-      decode.results[method](await rpc.request(method, { neurons }), "").neurons;
+    const ask = (method: "neurons/subscribe" | "neurons/unsubscribe", neurons: NeuronRef[]): Promise<Neuron[]> =>
+      rpc.request(method, { neurons }, (result) => decode.results[method](result, "").neurons, { timeoutMs: this.#timeoutMs });
     this.subscriptions.attach({
-      subscribe: (neurons) => ask("neurons/subscribe", neurons),
+      subscribe: (neurons) => {
+        for (const document of this.#documents.values()) document.subscribing();
+        return ask("neurons/subscribe", neurons);
+      },
       unsubscribe: (neurons) => ask("neurons/unsubscribe", neurons),
     }, facts.subscriptions);
     this.#setState({ kind: "ready" });
@@ -297,7 +387,7 @@ export class NeuroscopeClient extends Emitter<ClientEvents> {
     document.attach({
       open: (params) => {
         const error = this.#tooLong(params.text) ?? this.#tooLarge(params);
-        return error === null ? rpc.request("document/open", params) : Promise.reject(error);
+        return error === null ? rpc.request("document/open", params, () => undefined, { timeoutMs: this.#timeoutMs }) : Promise.reject(error);
       },
       change: (params) => {
         const error = this.#tooLong(document.text) ?? this.#tooLarge(params);
@@ -345,12 +435,13 @@ export class NeuroscopeClient extends Emitter<ClientEvents> {
     if (reason.code === RESUMED_ELSEWHERE) this.#resume = null;
     this.subscriptions.detach();
     for (const document of this.#documents.values()) document.detach();
-    if (!this.#stop.signal.aborted) this.#wait(new DisconnectedError(reason.code, reason.reason));
+    if (this.#running) this.#wait(new DisconnectedError(reason.code, reason.reason));
   }
 
   #wait(cause: Error): void {
     const retryMs = this.#backoff.next();
-    this.#retry = this.#clock.after(retryMs, () => { void this.#connect(); });
+    this.#connecting = null;
+    this.#retry = this.#clock.after(retryMs, () => { void this.#connect(cause); });
     this.#setState({ kind: "waiting", retryMs, cause });
   }
 
@@ -400,7 +491,10 @@ export class NeuroscopeClient extends Emitter<ClientEvents> {
       }
       case "$/error": {
         const message = decode.serverNotifications[method](params, "");
-        this.emit("fault", new RequestError(message.method, message.code, message.message, message.data));
+        const error = new RequestError(message.method, message.code, message.message, message.data);
+        const { uri, version } = message.data ?? {};
+        if (typeof uri === "string" && typeof version === "number") this.#documents.get(uri)?.receiveError(version, error);
+        this.emit("fault", error);
         return;
       }
       default: // a newer server may tell more than this client knows

@@ -11,10 +11,13 @@ export interface Clock {
   random(): number;
 }
 
+/** The longest time that a timer of the system takes; a longer one would be over at once. */
+const LONGEST_MS = 2 ** 31 - 1;
+
 export const systemClock: Clock = {
   now: () => performance.now(),
   after: (milliseconds, call) => {
-    const id = setTimeout(call, milliseconds);
+    const id = setTimeout(call, Math.min(milliseconds, LONGEST_MS));
     return { cancel: () => { clearTimeout(id); } };
   },
   random: () => Math.random(),
@@ -42,10 +45,16 @@ export class ManualClock implements Clock {
     for (;;) {
       const [next] = this.#timers.filter((timer) => timer.due <= end).sort((a, b) => a.due - b.due);
       if (next === undefined) break;
-      this.#now = next.due;
+      this.#now = Math.max(this.#now, next.due);
       this.#timers = this.#timers.filter((timer) => timer !== next);
       next.call();
     }
     this.#now = end;
+  }
+
+  /** Let time pass as a computer does that sleeps: what falls due is called afterwards. */
+  sleep(milliseconds: number): void {
+    this.#now += milliseconds;
+    this.advance(0);
   }
 }

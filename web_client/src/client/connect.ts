@@ -30,16 +30,18 @@ export function serverAt(url: string | URL, { token, WebSocket }: ServerOptions 
 /**
  * A client that is connected to the server at `url`, and stays so until `close()`.
  *
- * Rejects when the first attempt fails: with the cause, or with the reason of `signal` when that is aborted before.
- * What breaks later is mended by itself.
+ * Rejects when the first attempt fails: with the cause, with the reason of `signal` when that is aborted before, or with
+ * TimeoutError. A connection that is lost later is made again.
  */
-export async function connect(url: string | URL, { token, WebSocket, signal, ...options }: ConnectOptions = {}): Promise<NeuroscopeClient> {
+export async function connect(
+  url: string | URL, { token, WebSocket, signal, timeoutMs, ...options }: ConnectOptions = {},
+): Promise<NeuroscopeClient> {
   const client = new NeuroscopeClient({ ...options, connect: serverAt(url, { token, WebSocket }) });
   const failed = new AbortController();
   const stop = client.on("state", (state) => { if (state.kind === "waiting") failed.abort(state.cause); });
   try {
     client.start();
-    await client.connected({ signal: signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal]) });
+    await client.connected({ timeoutMs, signal: signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal]) });
     return client;
   } catch (error) {
     client.close();

@@ -1,11 +1,12 @@
 /** Connection states in words. */
 import type { ConnectionState } from "./client";
 import { DisconnectedError, RefusedError } from "./errors";
+import { SILENT } from "./rpc";
 
 export function connectionText(state: ConnectionState): string {
   switch (state.kind) {
     case "closed": return "Closed";
-    case "connecting": return state.attempt <= 1 ? "Connecting" : "Reconnecting";
+    case "connecting": return state.cause === null ? "Connecting" : "Reconnecting";
     case "initializing": return "Model is loading";
     case "ready": return "Connected";
     case "waiting": return state.cause instanceof RefusedError ? state.cause.message : "No connection, trying again";
@@ -14,13 +15,14 @@ export function connectionText(state: ConnectionState): string {
 
 /** Why there is no connection and what a person can do, in a sentence or two; null where there is nothing to say. */
 export function connectionHelp(state: ConnectionState): string | null {
-  if (state.kind !== "waiting" || state.cause instanceof RefusedError) return null;
+  if ((state.kind !== "waiting" && state.kind !== "connecting") || state.cause === null || state.cause instanceof RefusedError) return null;
   const { cause } = state;
   if (!(cause instanceof DisconnectedError)) {
     return "The server does not answer. Is it running, on this address? What you type is kept and sent when it is back.";
   }
   const said = cause.reason === "" ? "" : ` (${cause.reason})`;
   switch (cause.code) {
+    case SILENT: return "The server does not answer any more. What you type is kept and sent when it does.";
     case 1001: return "The server was stopped. What you type is kept and sent when it is back.";
     case 1008: return `The server ended the connection${said}.`;
     case 1009: return "The server ended the connection: a message was too large. Shorten the text.";

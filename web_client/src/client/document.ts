@@ -12,7 +12,7 @@ import { ActivationTable } from "./activations";
 import { applyChanges, type ChangeSet, normalize } from "./changes";
 import { decodeValues } from "./encoding";
 import { Emitter } from "./emitter";
-import { DisconnectedError, NeuroscopeError } from "./errors";
+import { DisconnectedError, NeuroscopeError, type RequestError, TimeoutError } from "./errors";
 import type { Clock, Timer } from "./clock";
 import { TokenList } from "./tokens";
 
@@ -37,6 +37,8 @@ export interface DocumentEvents {
   /** Values came: these rows, these columns. */
   values: { readonly keys: readonly string[]; readonly start: number; readonly count: number };
   done: Done;
+  /** The server cannot evaluate the newest version: no further values of it come. See `failure`. */
+  failed: RequestError;
   /** The server cannot take this text (too large, ...), or takes it again (null). */
   problem: Error | null;
 }
@@ -65,6 +67,7 @@ export class NeuroscopeDocument extends Emitter<DocumentEvents> {
   #doneVersion = -1;
   #editedFrom = Infinity; // first token that a change in the log touches
   #problem: Error | null = null;
+  #failure: RequestError | null = null;
   #retry: Timer | null = null;
   #lastOpen = -Infinity;
 
@@ -97,8 +100,19 @@ export class NeuroscopeDocument extends Emitter<DocumentEvents> {
     return this.#doneVersion === this.#version;
   }
 
+  /** Whether an answer is still to come from the server. */
+  get waiting(): boolean {
+    return this.#opened && !this.done && this.#failure === null;
+  }
+
+  /** Why the server cannot take this text; null while it can. */
   get problem(): Error | null {
     return this.#problem;
+  }
+
+  /** What kept the server from evaluating the newest version; null until that happens, and again after the next edit or subscription. */
+  get failure(): Error | null {
+    return this.#failure;
   }
 
   /**
@@ -109,6 +123,7 @@ export class NeuroscopeDocument extends Emitter<DocumentEvents> {
     const normal = normalize(changes, this.#text.length);
     this.#text = applyChanges(this.#text, normal);
     this.#version += 1;
+    this.#failure = null;
     this.#log.push({ version: this.#version, changes: normal });
     this.#tokens = this.#touch(this.#tokens, normal);
     if (this.#link !== null) {
@@ -137,6 +152,7 @@ export class NeuroscopeDocument extends Emitter<DocumentEvents> {
   /** Another model: no value holds. Its tokens come as any other splice. */
   modelChanged(): void {
     this.#doneVersion = -1;
+    this.#failure = null;
     this.activations.reset();
     this.emit("tokens", { version: this.#tokensVersion });
   }
@@ -187,8 +203,21 @@ export class NeuroscopeDocument extends Emitter<DocumentEvents> {
     const sentAt = this.#sentAt.get(params.version);
     for (const version of this.#sentAt.keys()) if (version <= params.version) this.#sentAt.delete(version);
     this.#doneVersion = params.version;
+    this.#failure = null;
     this.activations.settle();
     this.emit("done", { ...params, roundTripMs: sentAt === undefined ? null : this.clock.now() - sentAt });
+  }
+
+  /** The server gave up on everything up to this version. */
+  receiveError(version: number, error: RequestError): void {
+    if (!this.#opened || version < Math.max(this.#firstVersion, this.#version)) return;
+    this.#failure = error;
+    this.emit("failed", error);
+  }
+
+  /** More neurons are asked for: the server evaluates the text again. */
+  subscribing(): void {
+    this.#failure = null;
   }
 
   /** Map tokens through a change that is not answered yet, and note which of them it touches. */
@@ -213,6 +242,7 @@ export class NeuroscopeDocument extends Emitter<DocumentEvents> {
     this.#retry?.cancel();
     this.#retry = null;
     this.#version += 1; // so that no answer to an earlier message can be taken for one to this
+    this.#failure = null;
     const version = this.#version;
     this.#firstVersion = version;
     this.#fullListExpected = true;
@@ -224,7 +254,9 @@ export class NeuroscopeDocument extends Emitter<DocumentEvents> {
       () => { if (this.#firstVersion === version) this.#setProblem(null); },
       (error: unknown) => {
         // A newer open answers for itself, and a lost connection is not the text's fault.
-        if (this.#firstVersion === version && !(error instanceof DisconnectedError)) this.#refused(error);
+        if (this.#firstVersion !== version || error instanceof DisconnectedError) return;
+        this.#refused(error);
+        if (error instanceof TimeoutError && this.#link === link) this.#openLater();
       },
     );
   }
@@ -237,7 +269,7 @@ export class NeuroscopeDocument extends Emitter<DocumentEvents> {
   #refused(error: unknown): void {
     this.#opened = false;
     this.activations.doubt();
-    this.#setProblem(error instanceof Error ? error : new NeuroscopeError(String(error)));
+    this.#setProblem(NeuroscopeError.of(error));
   }
 
   #setProblem(problem: Error | null): void {

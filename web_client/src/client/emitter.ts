@@ -23,10 +23,24 @@ export class Emitter<Events extends object> {
     return (this.#listeners.get(name)?.size ?? 0) > 0;
   }
 
-  /** Call every listener of `name`, in the order in which they came. */
+  /**
+   * Call every listener of `name`, in the order in which they were added. One that throws is reported as any uncaught error
+   * of an event listener is, and keeps neither the others nor the emitter from going on.
+   */
   protected emit<Name extends keyof Events>(name: Name, payload: Events[Name]): void {
     for (const listener of [...(this.#listeners.get(name) ?? [])]) {
-      (listener as (payload: Events[Name]) => void)(payload);
+      try {
+        (listener as (payload: Events[Name]) => void)(payload);
+      } catch (error) {
+        report(error);
+      }
     }
   }
+}
+
+/** Browsers have `reportError`; in Node, throwing later would end the process. */
+function report(error: unknown): void {
+  const { reportError } = globalThis as { reportError?: (error: unknown) => void };
+  if (reportError === undefined) console.error(error);
+  else reportError(error);
 }

@@ -2,14 +2,20 @@
  * Every error that the client library raises.
  *
  *     NeuroscopeError
- *     ├── RequestError      the server refused a request; carries its code
- *     ├── DisconnectedError the connection went before the answer came
- *     ├── RefusedError      the server let nobody connect, and said why
- *     ├── DecodeError       a message has not the shape that the protocol gives it
+ *     ├── RequestError      the server refused a request, or could not do it; carries its code
+ *     ├── DisconnectedError the connection was lost before the answer came
+ *     ├── TimeoutError      the time limit passed before the answer came
+ *     ├── RefusedError      the server did not let us connect, and said why
+ *     ├── DecodeError       a message does not have the shape that the protocol gives it
  *     └── TooLargeError     a text is larger than the server accepts, so it was not sent
  */
 export class NeuroscopeError extends Error {
   override name = "NeuroscopeError";
+
+  /** What was thrown, as an error: anything can be. */
+  static of(thrown: unknown): Error {
+    return thrown instanceof Error ? thrown : new NeuroscopeError(String(thrown));
+  }
 }
 
 /** Codes of the protocol, section 7. */
@@ -39,6 +45,13 @@ export class DisconnectedError extends NeuroscopeError {
   override name = "DisconnectedError";
   constructor(readonly code: number, readonly reason: string) {
     super(reason === "" ? `The connection is closed (${code}).` : `The connection is closed (${code}: ${reason}).`);
+  }
+}
+
+export class TimeoutError extends NeuroscopeError {
+  override name = "TimeoutError";
+  constructor(readonly what: string, readonly timeoutMs: number) {
+    super(`${what}: no answer within ${timeoutMs / 1000} s`);
   }
 }
 

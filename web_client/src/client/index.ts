@@ -18,6 +18,8 @@ export { connectionHelp, connectionText } from "./describe";
 export { type DocumentEvents, type DocumentLink, type Done, NeuroscopeDocument } from "./document";
 export * from "./errors";
 export { MOST_AT_ONCE, neuronKey, type NeuronName, neuronName, type NeuronRef, neuronRef, parseNeuron, parseNeurons, type TypedNeurons } from "./neuron";
+export type { LivenessOptions } from "./liveness";
+export { presence, type Presence } from "./presence";
 export { explained } from "./refusal";
 export type { RequestOptions } from "./rpc";
 export { type SubscribedNeuron, Subscriptions, type SubscriptionEvents } from "./subscriptions";

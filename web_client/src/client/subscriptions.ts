@@ -10,11 +10,12 @@
  * next model that has them.
  */
 import type { Neuron } from "../wire";
-import { DisconnectedError, ErrorCode, NeuroscopeError, RequestError } from "./errors";
+import { type Clock, systemClock } from "./clock";
+import { DisconnectedError, ErrorCode, NeuroscopeError, RequestError, TimeoutError } from "./errors";
 import { Emitter } from "./emitter";
 import { neuronKey, neuronName, type NeuronRef, neuronRef } from "./neuron";
 import type { RequestOptions } from "./rpc";
-import { unless } from "./wait";
+import { limited, unless } from "./wait";
 
 export interface SubscriptionLink {
   subscribe(neurons: NeuronRef[]): Promise<Neuron[]>;
@@ -64,6 +65,10 @@ export class Subscriptions extends Emitter<SubscriptionEvents> {
   /** Something may have to be done since the loop's last step began. */
   #asked = false;
 
+  constructor(private readonly clock: Clock = systemClock) {
+    super();
+  }
+
   /** Wanted rows that the model has, in order. */
   get rows(): readonly SubscribedNeuron[] {
     return this.present.map((key) => ({ key, neuron: this.#told.get(key) ?? null }));
@@ -110,18 +115,20 @@ export class Subscriptions extends Emitter<SubscriptionEvents> {
 
   /**
    * Add neurons before the wanted one `at` (default: at the end). Resolves when the server sends them, they were removed
-   * again or it turned out that the model lacks them; rejects when the server refuses one. An aborted `signal` takes those
-   * away again that this call added, and rejects with its reason.
+   * again or it turned out that the model lacks them; rejects when the server refuses one, which `refused` tells too. An
+   * aborted `signal`, and a time limit that is over, take those away again that this call added.
    */
-  add(refs: readonly NeuronRef[], at = this.#wanted.length, { signal }: RequestOptions = {}): Promise<void> {
-    if (signal?.aborted === true) return Promise.reject(signal.reason as Error);
+  add(refs: readonly NeuronRef[], at = this.#wanted.length, options: RequestOptions = {}): Promise<void> {
+    if (options.signal?.aborted === true) return Promise.reject(options.signal.reason as Error);
     const keys = [...new Set(refs.map(neuronKey))];
     const others = (set: ReadonlySet<string>): Set<string> => new Set([...set].filter((key) => !keys.includes(key)));
     this.#absent = others(this.#absent); // asked for anew
     this.#returning = others(this.#returning);
     const added = keys.filter((key) => !this.#wanted.includes(key));
-    const done = this.#want([...this.#wanted.slice(0, at), ...added, ...this.#wanted.slice(at)], keys);
-    return signal === undefined ? done : unless(signal, done, () => { this.remove(added); });
+    const served = this.#want([...this.#wanted.slice(0, at), ...added, ...this.#wanted.slice(at)], keys);
+    return mayBeIgnored(limited("the neurons", this.clock, options, (signal) => (
+      signal === undefined ? served : unless(signal, served, () => { this.remove(added); })
+    )));
   }
 
   remove(keys: readonly string[]): void {
@@ -142,7 +149,7 @@ export class Subscriptions extends Emitter<SubscriptionEvents> {
     const rows = this.#wanted.includes(next)
       ? this.#wanted.filter((row) => row !== key || row === next)
       : this.#wanted.map((row) => (row === key ? next : row));
-    return this.#want(rows, [next]);
+    return mayBeIgnored(this.#want(rows, [next]));
   }
 
   /** Give the rows another order; `keys` must be theirs. What the model lacks keeps its place. */
@@ -226,12 +233,20 @@ export class Subscriptions extends Emitter<SubscriptionEvents> {
       this.#setAside(new Set([...this.#absent, key]));
       return;
     }
-    const waiters = this.#waiters.get(key) ?? [];
-    this.#waiters.delete(key);
     const was = this.#wanted.length;
     this.#wanted = this.#wanted.filter((row) => row !== key);
-    for (const { reject } of waiters) reject(error);
+    this.#reject(key, error);
     if (this.#wanted.length < was) this.emit("refused", { key, error });
+  }
+
+  #reject(key: string, error: Error): void {
+    for (const { reject } of this.#waiters.get(key) ?? []) reject(error);
+    this.#waiters.delete(key);
+  }
+
+  /** The server does not have these. */
+  #forget(keys: readonly string[]): void {
+    for (const key of keys) this.#served.delete(key);
   }
 
   async #run(): Promise<void> {
@@ -251,50 +266,55 @@ export class Subscriptions extends Emitter<SubscriptionEvents> {
     this.emit("change", undefined);
   }
 
-  /** One request towards what is wanted; false when there is nothing to do. */
+  /** One request towards what is wanted; false when there is nothing to do. Never rejects, as nobody waits for it. */
   async #step(link: SubscriptionLink): Promise<boolean> {
     const present = this.present;
     const missing = present.filter((key) => !this.#served.has(key));
     const spare = [...this.#served].filter((key) => !present.includes(key));
     const surplus = spare.filter((key) => !this.#ahead.includes(key));
     const early = this.#ahead.filter((key) => !this.#served.has(key));
-    try {
-      if (missing.length > 0) this.#answered(link, await link.subscribe(missing.map(neuronRef)));
-      else if (surplus.length > 0) this.#answered(link, await link.unsubscribe(surplus.map(neuronRef)));
-      else if (early.length > 0) await this.#early(link, early);
-      else return false;
-    } catch (error) {
-      if (error instanceof DisconnectedError) return this.#link !== link;
-      if (error instanceof RequestError && error.code === ErrorCode.limitExceeded && spare.length > 0) {
-        this.#ahead = [];
-        this.#answered(link, await link.unsubscribe(spare.map(neuronRef)));
-      } else if (missing.length > 0) {
-        await this.#oneByOne(link, missing);
-      } else {
-        for (const key of surplus) this.#served.delete(key); // the server does not have them either
-      }
+    const [what, keys] = missing.length > 0 ? ["subscribe", missing] as const
+      : surplus.length > 0 ? ["unsubscribe", surplus] as const
+      : ["subscribe", early] as const;
+    if (keys.length === 0) return false;
+
+    const error = await this.#ask(link, what, keys);
+    if (error === null) return true;
+    if (error instanceof DisconnectedError) return this.#link !== link;
+    if (error instanceof RequestError && error.code === ErrorCode.limitExceeded && missing.length > 0 && spare.length > 0) {
+      this.#ahead = [];
+      const refusal = await this.#ask(link, "unsubscribe", spare);
+      if (refusal instanceof DisconnectedError) return this.#link !== link;
+      if (refusal !== null) this.#forget(spare);
+    } else if (error instanceof TimeoutError && (missing.length > 0 || surplus.length > 0)) {
+      for (const key of missing) this.#reject(key, error); // they stay wanted, and are asked for again
+    } else if (missing.length > 0) {
+      await this.#oneByOne(link, missing);
+    } else if (surplus.length > 0) {
+      this.#forget(surplus);
+    } else {
+      this.#ahead = this.#ahead.filter((key) => !early.includes(key));
     }
     return true;
   }
 
-  async #early(link: SubscriptionLink, keys: readonly string[]): Promise<void> {
+  /** Null, or why it could not be done. */
+  async #ask(link: SubscriptionLink, what: keyof SubscriptionLink, keys: readonly string[]): Promise<Error | null> {
     try {
-      this.#answered(link, await link.subscribe(keys.map(neuronRef)));
+      this.#answered(link, await link[what](keys.map(neuronRef)));
+      return null;
     } catch (error) {
-      if (error instanceof DisconnectedError) throw error;
-      this.#ahead = this.#ahead.filter((key) => !keys.includes(key));
+      return NeuroscopeError.of(error);
     }
   }
 
-  /** A subscription is all or nothing: find out whom the server does not take. */
+  /** A subscription is all or nothing: find out which neurons the server does not take. */
   async #oneByOne(link: SubscriptionLink, keys: readonly string[]): Promise<void> {
     for (const key of keys) {
-      try {
-        this.#answered(link, await link.subscribe([neuronRef(key)]));
-      } catch (error) {
-        if (error instanceof DisconnectedError) return;
-        this.#refuse(key, error instanceof Error ? error : new NeuroscopeError(String(error)));
-      }
+      const error = await this.#ask(link, "subscribe", [key]);
+      if (error instanceof DisconnectedError) return;
+      if (error instanceof TimeoutError) this.#reject(key, error);
+      else if (error !== null) this.#refuse(key, error);
     }
   }
 
@@ -307,4 +327,10 @@ export class Subscriptions extends Emitter<SubscriptionEvents> {
 function lacks(model: ModelShape, key: string): boolean {
   const name = neuronName(key);
   return (name !== null && (name.layer >= model.layers || name.neuron >= model.neuronsPerLayer)) || model.dropped?.includes(key) === true;
+}
+
+/** The same promise, whose rejection is no uncaught error where nobody waits for it. */
+function mayBeIgnored(promise: Promise<void>): Promise<void> {
+  promise.catch(() => undefined);
+  return promise;
 }

@@ -1,11 +1,13 @@
-/** Promises of what is told by events. */
+/** Promises of what events tell. */
+import type { Clock } from "./clock";
+import { TimeoutError } from "./errors";
 import type { RequestOptions } from "./rpc";
 
 /**
  * Resolves as soon as `look` returns true; rejects with what it throws, or with the reason of an aborted signal.
  * It is asked now and whenever something that `watch` subscribes to happens; `watch` returns what ends that.
  */
-export function until(look: () => boolean, watch: (again: () => void) => (() => void)[], { signal }: RequestOptions = {}): Promise<void> {
+export function until(look: () => boolean, watch: (again: () => void) => (() => void)[], signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     const stops: (() => void)[] = [];
     const settle = (then: () => void): void => {
@@ -35,13 +37,33 @@ export function until(look: () => boolean, watch: (again: () => void) => (() => 
 }
 
 /** As `done`, unless `signal` is aborted before: then `undo` is called, and its reason is what this rejects with. */
-export function unless(signal: AbortSignal, done: Promise<void>, undo: () => void): Promise<void> {
+export function unless<T>(signal: AbortSignal, done: Promise<T>, undo: () => void): Promise<T> {
   return new Promise((resolve, reject) => {
     const abort = (): void => {
       reject(signal.reason as Error); // first, for undoing may resolve it
       undo();
     };
-    signal.addEventListener("abort", abort, { once: true });
-    done.then(resolve, reject).finally(() => { signal.removeEventListener("abort", abort); });
+    if (signal.aborted) abort();
+    else signal.addEventListener("abort", abort, { once: true });
+    const end = (): void => { signal.removeEventListener("abort", abort); };
+    done.then(end, end);
+    done.then(resolve, reject);
   });
+}
+
+/**
+ * What `run` makes of a signal that is aborted with `options.signal`, and with TimeoutError when the time limit is over.
+ * `what` names what is waited for.
+ */
+export async function limited<T>(
+  what: string, clock: Clock, { signal, timeoutMs = Infinity }: RequestOptions, run: (signal: AbortSignal | undefined) => Promise<T>,
+): Promise<T> {
+  if (timeoutMs === Infinity) return run(signal);
+  const limit = new AbortController();
+  const timer = clock.after(timeoutMs, () => { limit.abort(new TimeoutError(what, timeoutMs)); });
+  try {
+    return await run(signal === undefined ? limit.signal : AbortSignal.any([signal, limit.signal]));
+  } finally {
+    timer.cancel();
+  }
 }

@@ -1,8 +1,24 @@
-import { describe, expect, it } from "vitest";
-import { DecodeError, DisconnectedError, NeuroscopeClient, RequestError } from "../../src/client";
+import { describe, expect, it, vi } from "vitest";
+import {
+  connectionHelp, connectionText, DecodeError, DisconnectedError, NeuroscopeClient, type Presence, RequestError, TimeoutError, type Transport,
+} from "../../src/client";
 import { FakeNetwork, ManualClock } from "../../src/client/testing";
 import type { ModelInfo } from "../../src/wire";
 import { model, ScriptedServer, settle } from "../scripted-server";
+
+class ManualPresence implements Presence {
+  visible = true;
+  readonly listeners = new Set<() => void>();
+
+  onReturn(listener: () => void): () => void {
+    this.listeners.add(listener);
+    return () => { this.listeners.delete(listener); };
+  }
+
+  comeBack(): void {
+    for (const listener of this.listeners) listener();
+  }
+}
 
 function prepared(prepare: (server: ScriptedServer) => void = () => undefined) {
   const network = new FakeNetwork();
@@ -19,7 +35,8 @@ function prepared(prepare: (server: ScriptedServer) => void = () => undefined) {
     prepare(server);
     servers.push(server);
   };
-  const client = new NeuroscopeClient({ connect: network.connector, clock, name: "test", version: "1" });
+  const presence = new ManualPresence();
+  const client = new NeuroscopeClient({ connect: network.connector, clock, presence, name: "test", version: "1" });
   const states: string[] = [];
   const faults: Error[] = [];
   client.on("state", ({ kind }) => states.push(kind));
@@ -28,6 +45,7 @@ function prepared(prepare: (server: ScriptedServer) => void = () => undefined) {
     network,
     clock,
     client,
+    presence,
     states,
     faults,
     initialized,
@@ -107,7 +125,7 @@ describe("a client", () => {
     server().peer.drop(1001, "restart");
     expect(client.state).toMatchObject({ kind: "waiting", cause: { code: 1001 } });
     document.change([{ from: 3, to: 3, insert: " two" }]);
-    clock.advance(60_000);
+    clock.advance(1000);
     await settle();
     expect(initialized[1]).toMatchObject({ resume: { session: "session-1", resumeToken: "secret" } });
     expect(server().document("a").text).toBe("one two");
@@ -120,7 +138,7 @@ describe("a client", () => {
     client.start();
     await settle();
     server().peer.drop(1000, "resumed by another connection");
-    clock.advance(60_000);
+    clock.advance(1000);
     await settle();
     expect(initialized).toHaveLength(2);
     expect(initialized[1]).not.toHaveProperty("resume");
@@ -135,7 +153,7 @@ describe("a client", () => {
     server().peer.refuse(server().held[0] as never, -32011, "The model could not be loaded.");
     await settle();
     expect(client.state).toMatchObject({ kind: "waiting", cause: { message: "The model could not be loaded." } });
-    clock.advance(60_000);
+    clock.advance(1000);
     await settle();
     server().peer.answer(server().held[0] as never, { protocolVersion: 2 });
     await settle();
@@ -154,7 +172,7 @@ describe("a client", () => {
       client.close();
       network.down = false;
       await settle();
-      clock.advance(60_000);
+      clock.advance(1000);
       await settle();
       expect(client.state).toEqual({ kind: "closed" });
       expect(servers.every(({ peer }) => peer.closed?.code === 1000)).toBe(true);
@@ -303,7 +321,7 @@ describe("a client", () => {
     expect(client.model?.id).toBe("other");
     await expect(loading).rejects.toMatchObject({ code: -32601 }); // this server has no models/list
     server().peer.drop();
-    clock.advance(60_000);
+    clock.advance(1000);
     await settle();
     expect(server().held[0]?.params).toMatchObject({ model: "other" });
   });
@@ -322,5 +340,184 @@ describe("a client", () => {
     expect(document.tokens.length).toBe(0);
     expect(() => client.open("a", "")).not.toThrow();
     expect(() => client.open("a", "")).toThrow("open already");
+  });
+
+  it("says that the server is silent, and tries again and again", async () => {
+    const { clock, server, network: { connector } } = prepared();
+    // The machine still accepts connections, but nobody answers them.
+    const pending: AbortSignal[] = [];
+    const frozen = new NeuroscopeClient({
+      clock,
+      connect: (signal) => (pending.push(signal) === 1 ? connector(signal) : new Promise<Transport>(() => undefined)),
+    });
+    const heard: string[] = [];
+    frozen.on("state", (state) => { heard.push(`${connectionText(state)} ${connectionHelp(state) ?? ""}`); });
+    frozen.start();
+    await settle();
+    server().peer.onMessage = () => undefined;
+    void frozen.loadModel("other").catch(() => undefined);
+    clock.advance(4900);
+    expect(frozen.ready).toBe(true);
+    clock.advance(600);
+    await settle();
+    expect(server().peer.closed).toMatchObject({ code: 4000 });
+    clock.advance(10_000);
+    await settle();
+    clock.advance(500);
+    const help = "The server does not answer any more. What you type is kept and sent when it does.";
+    expect(heard).toEqual([
+      "Connecting ", "Model is loading ", "Connected ",
+      `No connection, trying again ${help}`, `Reconnecting ${help}`,
+      "No connection, trying again The server does not answer. Is it running, on this address? What you type is kept and sent when it is back.",
+      "Reconnecting The server does not answer. Is it running, on this address? What you type is kept and sent when it is back.",
+    ]);
+    expect(pending.map(({ aborted }) => aborted)).toEqual([false, true, false]);
+    frozen.close();
+    expect(pending[2]?.aborted).toBe(true);
+  });
+
+  it("resumes what it had after a silence, with the text as it is", async () => {
+    const { client, clock, server, initialized } = prepared();
+    const document = client.open("a", "one");
+    client.start();
+    await settle();
+    server().answer("a");
+    server().peer.onMessage = () => undefined;
+    document.change([{ from: 3, to: 3, insert: " two" }]);
+    clock.advance(6000);
+    document.change([{ from: 0, to: 0, insert: "zero " }]);
+    await settle();
+    expect(initialized[1]).toMatchObject({ resume: { session: "session-1" } });
+    expect(server().document("a").text).toBe("zero one two");
+    server().answer("a");
+    expect(client.isSettled(document)).toBe(true);
+  });
+
+  it("tries at once when the network or the person is back, and finds out whether the server is there", async () => {
+    const { client, clock, network, presence, server, states } = prepared();
+    network.down = true;
+    client.start();
+    await settle();
+    for (let i = 0; i < 8; i++) {
+      clock.advance(10_000);
+      await settle();
+    }
+    expect(states.at(-1)).toBe("waiting");
+    network.down = false;
+    presence.comeBack();
+    await settle();
+    expect(client.ready).toBe(true);
+    const pings: unknown[] = [];
+    server().peer.onMessage = ({ method }) => { pings.push(method); };
+    presence.comeBack();
+    expect(pings).toEqual(["ping"]);
+    clock.advance(4000);
+    await settle();
+    expect(server().peer.closed).toBeNull(); // another connection
+    expect(network.peers).toHaveLength(2);
+    client.close();
+    expect(presence.listeners.size).toBe(0);
+  });
+
+  it("waits for the connection with what is asked meanwhile, within the time limit", async () => {
+    const { client, clock, network, server } = prepared((one) => { one.hold.add("neurons/top"); });
+    network.down = true;
+    client.start();
+    const top = client.top({ uri: "a", token: 0, k: 1 });
+    const impatient = client.top({ uri: "a", token: 0, k: 1 }, { timeoutMs: 100 });
+    const fate = impatient.catch((error: unknown) => error);
+    await settle();
+    clock.advance(100);
+    expect(await fate).toBeInstanceOf(TimeoutError);
+    network.down = false;
+    clock.advance(1000);
+    await settle();
+    expect(server().held).toHaveLength(1);
+    server().peer.answer(server().held[0] as never, { version: 1, token: 0, neurons: [] });
+    expect((await top).token).toBe(0);
+    // A server that answers pings, but not this.
+    const unanswered = client.top({ uri: "a", token: 0, k: 1 }).catch((error: unknown) => error);
+    clock.advance(60_000);
+    await settle();
+    expect(await unanswered).toMatchObject({ name: "TimeoutError", timeoutMs: 60_000 });
+    expect(client.ready).toBe(true);
+    const settled = client.settled(client.open("b", "text"), { timeoutMs: 2000 }).catch((error: unknown) => error);
+    const connected = client.connected({ timeoutMs: 2000 });
+    clock.advance(2000);
+    expect(await settled).toMatchObject({ message: "the values: no answer within 2 s" });
+    await connected;
+  });
+
+  it("ends the wait for a version that the server could not evaluate", async () => {
+    const { client, server, faults } = prepared();
+    const document = client.open("a", "one");
+    client.start();
+    await client.subscriptions.add(["L0N1"]);
+    await settle();
+    server().tokenize("a");
+    const failed = (version: number): void => {
+      server().peer.notify("$/error", { method: "document/change", code: -32603, message: "The pass failed.", data: { uri: "a", version } });
+    };
+    const first = client.settled(document).catch((error: unknown) => error);
+    failed(document.version - 1); // of an older text
+    expect(document.failure).toBeNull();
+    failed(document.version);
+    expect(await first).toBeInstanceOf(RequestError);
+    await expect(client.settled(document)).rejects.toThrow("The pass failed.");
+    expect([document.waiting, faults.length]).toEqual([false, 2]);
+    // A later version starts afresh, and so does a subscription.
+    document.change([{ from: 3, to: 3, insert: " two" }]);
+    const second = client.settled(document);
+    server().answer("a");
+    await second;
+    failed(document.version);
+    expect(document.failure).not.toBeNull();
+    await client.subscriptions.add(["L0N2"]);
+    const third = client.settled(document);
+    server().compute("a");
+    await third;
+  });
+
+  it("does not care about listeners that throw", async () => {
+    const { client, server, states } = prepared();
+    const document = client.open("a", "one");
+    const spoiled = (): never => { throw new Error("a listener's own fault"); };
+    const reported = vi.spyOn(console, "error").mockImplementation(() => undefined);
+    client.on("state", spoiled);
+    client.on("model", spoiled);
+    client.subscriptions.on("change", spoiled);
+    for (const event of ["change", "tokens", "values", "done"] as const) document.on(event, spoiled);
+    const after: string[] = [];
+    document.on("done", () => after.push("done"));
+    client.start();
+    await client.subscriptions.add(["L0N1"]);
+    document.change([{ from: 3, to: 3, insert: " two" }]);
+    server().answer("a");
+    await client.settled(document);
+    expect([states, after]).toEqual([["connecting", "initializing", "ready"], ["done"]]);
+    server().peer.drop();
+    client.retryNow();
+    await settle();
+    expect(client.ready).toBe(true);
+    expect(reported.mock.calls.length).toBeGreaterThan(8);
+    expect(reported.mock.calls.every(([error]) => (error as Error).message === "a listener's own fault")).toBe(true);
+    reported.mockRestore();
+  });
+
+  it("has another model before it reads what comes behind the answer", async () => {
+    const { client, server } = prepared();
+    const document = client.open("a", "one two");
+    client.start();
+    await client.subscriptions.add(["L0N1"]);
+    server().answer("a");
+    server().hold.add("model/load").add("models/list");
+    void client.loadModel("other").catch(() => undefined);
+    server().peer.answer(server().held[0] as never, { ...model, id: "other" });
+    server().document("a").known.clear();
+    server().answer("a"); // in the same moment
+    expect(client.model?.id).toBe("other");
+    expect(document.activations.complete(["L0N1"])).toBe(true);
+    await settle();
+    expect(document.activations.complete(["L0N1"])).toBe(true);
   });
 });

@@ -1,18 +1,26 @@
 import { describe, expect, it } from "vitest";
-import { DisconnectedError, RequestError } from "../../src/client";
-import { FakePeer } from "../../src/client/testing";
-import { type RpcListener, RpcConnection } from "../../src/client/rpc";
+import { DisconnectedError, RequestError, TimeoutError } from "../../src/client";
+import { FakePeer, ManualClock, type Message } from "../../src/client/testing";
+import { type RequestOptions, type RpcListener, RpcConnection } from "../../src/client/rpc";
+import type { Requests } from "../../src/wire";
 
 function connection(heard: Partial<RpcListener> = {}) {
   const peer = new FakePeer();
+  const clock = new ManualClock();
   const faults: Error[] = [];
-  const rpc = new RpcConnection(peer.transport, {
+  const connected = new RpcConnection(peer.transport, {
     notification: () => undefined,
     fault: (error) => faults.push(error),
     closed: () => undefined,
+    waiting: () => false,
+    visible: () => true,
     ...heard,
-  });
-  return { peer, rpc, faults };
+  }, clock);
+  const rpc = {
+    request: <M extends keyof Requests>(method: M, params: Requests[M]["params"], options?: RequestOptions) =>
+      connected.request(method, params, (result) => result, options),
+  };
+  return { peer, rpc, connected, clock, faults };
 }
 
 describe("a JSON-RPC connection", () => {
@@ -122,5 +130,112 @@ describe("a JSON-RPC connection", () => {
     const request = rpc.request("models/list", {});
     peer.sendText(JSON.stringify({ jsonrpc: "2.0", id: peer.take("models/list").id, error: "bad" }));
     await expect(request).rejects.toMatchObject({ code: -32603 });
+  });
+
+  it("rejects what the answer's reader throws", async () => {
+    const { peer, connected } = connection();
+    const request = connected.request("models/list", {}, () => { throw new TypeError("not a list"); });
+    peer.answer(peer.take("models/list"), 7);
+    await expect(request).rejects.toThrow("not a list");
+  });
+
+  it("ends a request whose time limit is over, asks the server to cancel it, and ignores a late answer", async () => {
+    const { peer, rpc, clock, faults } = connection();
+    const late = rpc.request("models/list", {}, { timeoutMs: 500 });
+    const asked = peer.take("models/list");
+    const patient = rpc.request("models/list", {}, { timeoutMs: 501 });
+    clock.advance(500);
+    await expect(late).rejects.toBeInstanceOf(TimeoutError);
+    await expect(late).rejects.toMatchObject({ message: "models/list: no answer within 0.5 s", timeoutMs: 500 });
+    expect(peer.take("$/cancelRequest").params).toEqual({ id: asked.id });
+    peer.answer(asked, { models: [] });
+    peer.answer(peer.take("models/list"), { models: ["in time"] });
+    expect(await patient).toEqual({ models: ["in time"] });
+    clock.advance(1000);
+    expect([faults, peer.received]).toEqual([[], []]);
+  });
+});
+
+describe("a server's silence", () => {
+  /** Times at which pings came, and at which the connection ended, in ms; none is answered unless the test does it. */
+  function watched({ waiting = () => false, visible = () => true }: { waiting?: () => boolean; visible?: () => boolean } = {}) {
+    const closed: { at: number; code: number; reason: string }[] = [];
+    const pings: { at: number; message: Message }[] = [];
+    const made = connection({ waiting, visible, closed: (reason) => { closed.push({ at: made.clock.now(), ...reason }); } });
+    made.peer.onMessage = (message) => { if (message.method === "ping") pings.push({ at: made.clock.now(), message }); };
+    return { ...made, closed, pings, times: () => pings.map(({ at }) => at) };
+  }
+
+  it("is noticed a few seconds after a request: a ping, and the end of the connection when it is not answered", async () => {
+    const { rpc, clock, closed, pings, times } = watched();
+    clock.advance(10_000);
+    const request = rpc.request("models/list", {});
+    clock.advance(60_000);
+    expect(times()).toEqual([12_000]);
+    expect(pings[0]?.message).toMatchObject({ method: "ping", params: {} });
+    expect(closed).toHaveLength(1);
+    expect(closed[0]).toMatchObject({ code: 4000, reason: "no sign of life for 15 s" });
+    expect(closed[0]?.at).toBeGreaterThanOrEqual(15_000);
+    expect(closed[0]?.at).toBeLessThan(15_200);
+    await expect(request).rejects.toMatchObject({ code: 4000 });
+  });
+
+  it("is none where anything comes, whatever it is", () => {
+    const { peer, rpc, clock, closed, pings, times } = watched();
+    void rpc.request("models/list", {});
+    clock.advance(2000);
+    expect(times()).toEqual([2000]);
+    peer.refuse(pings[0]?.message ?? {}, -32601, "unknown method"); // an older server
+    clock.advance(1500);
+    peer.notify("$/progress", {});
+    clock.advance(1999);
+    expect(times()).toEqual([2000]);
+    clock.advance(1); // the request still waits
+    expect(times()).toEqual([2000, 5500]);
+    clock.advance(2900);
+    peer.sendText("not even JSON");
+    clock.advance(1900);
+    expect(closed).toEqual([]);
+  });
+
+  it("is looked for now and then while nothing waits, if somebody may be looking, and as soon as one is back", () => {
+    let visible = true;
+    const { peer, connected, clock, closed, pings, times } = watched({ visible: () => visible });
+    clock.advance(29_999);
+    expect(times()).toEqual([]);
+    clock.advance(1);
+    peer.answer(pings[0]?.message ?? {}, {});
+    visible = false;
+    clock.advance(100_000);
+    expect(times()).toEqual([30_000]);
+    visible = true;
+    connected.probe();
+    connected.probe(); // one is under way
+    expect(times()).toEqual([30_000, 130_000]);
+    clock.advance(4000);
+    expect(closed).toMatchObject([{ code: 4000 }]);
+    connected.probe();
+    expect(times()).toHaveLength(2);
+  });
+
+  it("lasts longer where much was sent, which a slow line takes time for", () => {
+    const { rpc, clock, closed } = watched();
+    const opened = rpc.request("document/open", { uri: "a", version: 1, text: "x".repeat(20_000) });
+    opened.catch(() => undefined);
+    clock.advance(14_900);
+    expect(closed).toEqual([]);
+    clock.advance(300);
+    expect(closed).toHaveLength(1);
+  });
+
+  it("does not count the time in which this process was asleep", () => {
+    const { rpc, clock, closed, times } = watched();
+    rpc.request("models/list", {}).catch(() => undefined);
+    clock.advance(2000);
+    clock.sleep(60_000);
+    clock.advance(2900);
+    expect([times(), closed]).toEqual([[2000, 62_000], []]);
+    clock.advance(500);
+    expect(closed).toHaveLength(1);
   });
 });

@@ -132,7 +132,7 @@ describe("subscriptions", () => {
     server().peer.drop();
     const later = subscriptions.add(["L0N2"]);
     expect(subscriptions.settled).toBe(false);
-    clock.advance(60_000);
+    clock.advance(1000);
     await later;
     expect(server().subscribed).toEqual(["L0N1", "L0N2"]);
     expect(client.ready).toBe(true);
@@ -146,7 +146,7 @@ describe("subscriptions", () => {
     expect(server().subscribed).toEqual([]);
     await subscriptions.add(["L1N2"]);
     server().peer.drop();
-    clock.advance(60_000);
+    clock.advance(1000);
     await settle();
     expect(server().subscribed).toEqual(["L1N2"]);
     expect(keys()).toEqual(["L1N2"]);
@@ -231,5 +231,46 @@ describe("subscriptions", () => {
     await expect(subscriptions.add(["L1N3"])).rejects.toThrow("Too many");
     await settle();
     expect([[...server().subscribed].sort(), refused]).toEqual([["L0N1", "L1N1", "L1N2"], 1]);
+  });
+
+  it("never reject behind everybody's back, whatever the server refuses and whenever the connection goes", async () => {
+    // Each of these once ended a Node process: an error inside the treatment of an error.
+    for (const answer of ["drop", "refuse"] as const) {
+      const { client, clock, subscriptions, server, keys } = await connected((one) => { one.maximumSubscriptions = 2; });
+      await subscriptions.add(["L0N1", "L0N2"]);
+      server().hold.add("neurons/unsubscribe");
+      const replaced = subscriptions.replace("L0N2", "L0N3"); // the limit: first one has to go
+      await settle();
+      if (answer === "drop") server().peer.drop();
+      else server().peer.refuse(server().held[0] as never, -32603, "A fault.");
+      server().hold.clear();
+      await settle();
+      clock.advance(1000);
+      await settle();
+      if (answer === "refuse") await expect(replaced).rejects.toMatchObject({ code: -32013 });
+      else await replaced;
+      expect(keys()).toEqual(answer === "drop" ? ["L0N1", "L0N3"] : ["L0N1"]);
+      expect(client.ready).toBe(true);
+      void subscriptions.add(["L9N9"]); // refused, and nobody waits
+      await settle();
+    }
+  });
+
+  it("stay wanted when the server takes too long to answer, and are asked for again", async () => {
+    const { clock, subscriptions, server, keys } = await connected();
+    server().hold.add("neurons/subscribe");
+    const added = subscriptions.add(["L0N1"]);
+    const impatient = subscriptions.add(["L0N2"], 1, { timeoutMs: 1000 }).catch((error: unknown) => error);
+    await settle();
+    clock.advance(1000);
+    await settle();
+    expect(await impatient).toMatchObject({ name: "TimeoutError" });
+    expect(keys()).toEqual(["L0N1"]);
+    clock.advance(59_000);
+    await expect(added).rejects.toMatchObject({ name: "TimeoutError", timeoutMs: 60_000 });
+    server().hold.clear();
+    server().handle(server().held.at(-1) as never);
+    await settle();
+    expect([keys(), subscriptions.settled]).toEqual([["L0N1"], true]);
   });
 });
