@@ -387,13 +387,13 @@ def test_limits_at_and_past(loaded: Load) -> None:
 
     effects = driver.change(2, (0, 0, "123456"), uri="a")
     assert [effect.method for effect in effects] == ["$/error", "document/resync"]
-    assert effects[0].params["data"] == {"limit": "documentCharacters", "maximum": 10}
+    assert effects[0].params["data"] == {"limit": "documentCharacters", "maximum": 10, "uri": "a", "version": 2}
 
     driver.change(2, (0, 0, "#!?%&"), uri="b")
     before = len(driver.sent)
     driver.settle()
     assert [effect.method for effect in driver.sent[before:]] == ["$/error", "document/resync"]
-    assert driver.sent[before].params["data"] == {"limit": "documentTokens", "maximum": 6}
+    assert driver.sent[before].params["data"] == {"limit": "documentTokens", "maximum": 6, "uri": "b", "version": 2}
     too_many = driver.open("#!?%&()", uri="b")
     assert [work.unsure for work in driver.work] == [True]
     driver.settle()
@@ -524,8 +524,8 @@ def test_changes_are_not_told_of_a_text_that_has_moved_on(driver: Driver) -> Non
 
 
 def test_few_versions_of_a_long_document_are_remembered(monkeypatch: pytest.MonkeyPatch, driver: Driver) -> None:
-    monkeypatch.setattr("ws_server.session.document._REMEMBERED_TOKENS", 20)
-    monkeypatch.setattr("ws_server.session.document._REMEMBERED_VERSIONS", 5)
+    monkeypatch.setattr("ws_server.session.documents._REMEMBERED_TOKENS", 20)
+    monkeypatch.setattr("ws_server.session.documents._REMEMBERED_VERSIONS", 5)
     driver.open("waves")
     for version in range(2, 12):
         driver.settle()
@@ -647,7 +647,7 @@ def test_what_workers_die_of_is_computed_alone_and_then_not_again(driver: Driver
     assert asked() == []
     assert driver.methods()[-1] == "$/error"
     assert driver.sent[-1].params["method"] == "document/change"
-    assert driver.sent[-1].params["data"] == {"uri": "a"}
+    assert driver.sent[-1].params["data"] == {"uri": "a", "version": 2}
     assert driver.session.deaths == 1
     # It is tried once more for each edit; and what was computed is nobody's fault any more.
     driver.change(3, (0, 1, "!"))

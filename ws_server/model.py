@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 from .document.tokenizer import ContextRule, Tokenizer
 from .engine.commands import LoadedModel, Unit, hook_layer, neuron_hook
 from .errors import InvalidParams
+from .protocol.codec import shortest
 from .protocol.messages import HookIndex, LayerNeuron, ModelInfo, Neuron, NeuronStatistics
 
 _NEURON_KEY = re.compile(r"L([0-9]{1,9})N([0-9]{1,9})")
@@ -92,7 +94,7 @@ class ServedModel:
             "layer": layer,
             "neuron": index,
             "hook": hook,
-            "statistics": cast("NeuronStatistics", statistics.of(layer, index)) if statistics is not None else None,
+            "statistics": _shown(statistics.of(layer, index)) if statistics is not None else None,
         }
 
     def _why_not(self, unit: Unit) -> str:
@@ -104,3 +106,14 @@ class ServedModel:
         if match:
             return f"{self.key(unit)} does not exist: {self.id} has layers 0 to {self.loaded.layers - 1}."
         return f"{self.id} has no hook point {hook!r} that can be subscribed to; see `hooks` of its ModelInfo."
+
+
+def _shown(statistics: Mapping[str, Any]) -> NeuronStatistics:
+    """Statistics with every number as the wire shows a float32."""
+    return cast(
+        "NeuronStatistics",
+        {
+            name: {level: shortest(one) for level, one in value.items()} if name == "quantiles" else shortest(value)
+            for name, value in statistics.items()
+        },
+    )

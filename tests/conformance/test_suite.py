@@ -135,6 +135,14 @@ FLAWS: dict[str, dict[str, Any]] = {
     "1.5": {"incoming": when(told("document/open", lambda p: "alsoNew" in p), lambda m: m.update(method="refused"))},
     "1.6": {"outgoing": when(called("activations/update"), params(lambda p: p.update(first_token=p["start"])))},
     "1.7": {"outgoing": when(told("activations/update", lambda p: isinstance(p["values"], list)), params(lengthened))},
+    "1.8": {
+        "incoming": when(lambda m: "params" in m and m["params"] in (None, []), lambda m: m.update(method="refused"))
+    },
+    "1.9": {
+        "outgoing": when(
+            told("document/tokens", lambda p: p["tokenCount"] > 2000), params(lambda p: p.update(note="." * 2**20))
+        )
+    },
     "2.1": {
         "outgoing": when(
             lambda m: result_with("positionEncoding")(m) and m["result"]["positionEncoding"] == "utf-16",
@@ -173,6 +181,7 @@ FLAWS: dict[str, dict[str, Any]] = {
     "3.7": {"incoming": when(called("$/cancelRequest"), lambda m: m.update(method="refused"))},
     "3.8": {"outgoing": when(result_with("dropped"), result(lambda r: r["dropped"].clear()))},
     "3.9": {"incoming": when(called("initialize"), params(lambda p: p.update(protocolVersion=1)))},
+    "3.10": {"incoming": when(called("ping"), lambda m: m.update(method="pong"))},
     "4.1": {"outgoing": when(result_with("tokenCount"), result(lambda r: r.update(tokenCount=r["tokenCount"] + 1)))},
     "4.2": {
         "outgoing": when(
@@ -227,6 +236,7 @@ FLAWS: dict[str, dict[str, Any]] = {
     "5.10": {"incoming": when(called("neurons/top"), params(lambda p: p.pop("layers", None)))},
     "5.11": {"outgoing": when(called("activations/done"), params(lambda p: p["timing"].pop("forwardMs") and None))},
     "5.12": {"incoming": when(called("neurons/top"), params(lambda p: p.pop("by", None)))},
+    "5.13": {"outgoing": when(called("activations/done"), params(lambda p: p.pop("model")))},
     "6.1": {"outgoing": when(called("document/tokens"), params(lambda p: unmarked(p, "segment")))},
     "6.2": {"incoming": when(told("document/open", lambda p: f"{p.get('text')}".startswith("line 0")), params(joined))},
     "7.1": code(-32700, -32600),

@@ -29,6 +29,9 @@ from websockets.exceptions import ConnectionClosed
 TIME_LIMIT = 30.0
 """Seconds until a test gives up waiting for what must come; the machine may be busy."""
 
+MOST_IN_FRAME = 1024 * 1024
+"""Bytes of a frame of the server."""
+
 LOADING = 300.0
 """The same for a model: its process has to import PyTorch first."""
 
@@ -124,6 +127,9 @@ class Document:
     """Opens not answered yet; until then what comes may belong to the document before."""
     tokens_version: int | None = None
     tokens: list[dict[str, Any]] = field(default_factory=list)
+    more: bool = False
+    """Whether further tokens of `tokens_version` are to come, at `next_start`."""
+    next_start: int = 0
     rows: dict[str, Row] = field(default_factory=dict)
     done: dict[str, Any] | None = None
     """The last `activations/done`, as long as it stands for all that was asked."""
@@ -392,6 +398,7 @@ class Client:
 
     def _take_frame(self, frame: str | bytes) -> None:
         require(isinstance(frame, str), "a frame that is not text")
+        require(len(frame) <= MOST_IN_FRAME and len(frame.encode()) <= MOST_IN_FRAME, "a frame that is too large")
         value = json.loads(frame, parse_constant=_refuse_constant)
         if isinstance(value, list):
             require(value, "an empty batch")
@@ -513,6 +520,7 @@ class Client:
         """The document that a notification speaks of; None where it can be about one that is no more."""
         document = self.documents.get(params["uri"])
         require(document is not None or self._is_closing(params["uri"]), "about a document that is not open", params)
+        require(params["model"] == self.model["id"], "of another model", params["model"], self.model["id"])
         return None if document is None or document.opening else document
 
     def _is_closing(self, uri: str) -> bool:
@@ -524,9 +532,15 @@ class Client:
             return
         version, start, delete = params["version"], params["start"], params["deleteCount"]
         tokens, shift = params["tokens"], params["shift"]
-        first = document.tokens_version is None
-        require(version in document.texts, "tokens of a version that was never sent, or again", version)
-        require(not first or (start == 0 and delete == 0), "the first tokens after an open replace nothing", params)
+        require(params.get("more", True) is True, "more", params["more"])
+        if document.more:
+            place = (document.tokens_version, document.next_start, 0, 0)
+            require((version, start, delete, shift) == place, "not the next part of a splice", params, place)
+        else:
+            first = document.tokens_version is None
+            require(version in document.texts, "tokens of a version that was never sent, or again", version)
+            require(not first or (start == 0 and delete == 0), "the first tokens after an open replace nothing", params)
+            document.token_messages += 1
         require(start >= 0 and delete >= 0 and start + delete <= len(document.tokens), "splice out of range", params)
         for token in document.tokens[start + delete :]:
             token["from"] += shift
@@ -539,9 +553,10 @@ class Client:
         document.tokens_version = version
         document.texts = {v: text for v, text in document.texts.items() if v >= version}
         document.done = None
-        document.token_messages += 1
         document.update_ranges = []
-        check_tokens(document.tokens, document.texts[version], self.model)
+        document.more, document.next_start = "more" in params, start + len(tokens)
+        if not document.more:
+            check_tokens(document.tokens, document.texts[version], self.model)
         for key in self.subscribed:
             document.rows.setdefault(key, Row.empty(0)).splice(start, delete, len(tokens))
         # What follows the splice in its last context depends on it; contexts that begin behind it do not.
@@ -559,6 +574,7 @@ class Client:
         if document is None:
             return
         start, count, keys = params["start"], params["count"], params["neurons"]
+        require(not document.more, "values before the last part of the tokens", params)
         require(params["version"] == document.tokens_version, "an update of another version", params["version"])
         require(start >= 0 and count > 0 and start + count <= len(document.tokens), "update range", start, count)
         require(keys and len(set(keys)) == len(keys), "neurons of an update", keys)
@@ -591,6 +607,7 @@ class Client:
         document = self._document(params)
         if document is None:
             return
+        require(not document.more, "done before the last part of the tokens", params)
         require(params["version"] == document.tokens_version, "done of another version", params["version"])
         members = {"computedTokens", "reusedTokens", "forwardPasses", "timing"}
         require(members <= params.keys(), "activations/done lacks", members - params.keys())
@@ -616,6 +633,8 @@ class Client:
     def _take_error(self, params: dict[str, Any]) -> None:
         require({"method", "code", "message"} <= params.keys(), "$/error", params)
         require(isinstance(params["code"], int) and params["message"].endswith("."), "$/error", params)
+        if "version" in (data := params.get("data", {})):
+            require("uri" in data, "a version of no document", params)
         self.errors.append(params)
 
     _HANDLERS: dict[str, Callable[[Client, dict[str, Any]], None]] = {  # noqa: RUF012

@@ -13,6 +13,10 @@ export interface ActivationsDone {
    */
   version: number;
   /**
+   * `ModelInfo.id` of the model that it was made with.
+   */
+  model?: string;
+  /**
    * Tokens that went through the model.
    */
   computedTokens: number;
@@ -63,6 +67,10 @@ export interface ActivationsUpdate {
    * Of the last `document/tokens`.
    */
   version: number;
+  /**
+   * `ModelInfo.id` of the model that it was made with.
+   */
+  model?: string;
   /**
    * Index of the first token.
    */
@@ -235,6 +243,8 @@ export interface DocumentResync {
 }
 /**
  * A splice: remove `deleteCount` tokens at `start`, insert `tokens`, add `shift` to all spans after them.
+ *
+ * A long one is sent as several of the same version, each of which applies by itself.
  */
 export interface DocumentTokens {
   /**
@@ -245,6 +255,10 @@ export interface DocumentTokens {
    * Of the text that these tokens are of.
    */
   version: number;
+  /**
+   * `ModelInfo.id` of the model that it was made with.
+   */
+  model?: string;
   /**
    * Index of the first token that is replaced.
    */
@@ -265,6 +279,10 @@ export interface DocumentTokens {
    * Length of the list that results.
    */
   tokenCount: number;
+  /**
+   * More tokens of this version follow in the next message.
+   */
+  more?: true;
 }
 export interface Token {
   /**
@@ -294,11 +312,11 @@ export interface Token {
 }
 export interface EmptyResult {}
 /**
- * A notification of the client's could not be acted on.
+ * A notification could not be acted on, or the newest version of a document could not be evaluated.
  */
 export interface ErrorNotification {
   /**
-   * Of the notification.
+   * Of the notification or, for a document, of what was to be evaluated.
    */
   method: string;
   /**
@@ -310,7 +328,7 @@ export interface ErrorNotification {
    */
   message: string;
   /**
-   * Further members, such as the one at fault.
+   * Further members, such as the one at fault; `uri` where it is about a document, and `version`, the newest one that it answers.
    */
   data?: {
     [k: string]: unknown;
@@ -878,6 +896,7 @@ export interface ServerInfo1 {
 /** Requests of the client. */
 export interface Requests {
   "initialize": { params: InitializeParams; result: InitializeResult };
+  "ping": { params: NoParams; result: EmptyResult };
   "models/list": { params: NoParams; result: ModelsListResult };
   "model/load": { params: ModelLoadParams; result: ModelInfo };
   "document/open": { params: DocumentOpenParams; result: DocumentOpenResult };

@@ -194,6 +194,27 @@ async def shortest_numbers(target: Target) -> None:
             require(written is None or written == Decimal(str(np.float32(written))), f"{written} could be shorter")
 
 
+@clause("1.8")
+async def no_params(target: Target) -> None:
+    peer = await target.open()
+    for number, params in ((1001, None), (1002, [])):
+        await peer.send({"jsonrpc": "2.0", "id": number, "method": "models/list", "params": params})
+        answer = await peer.answer(number, "models/list")
+        require("result" in answer, f"params {json.dumps(params)} is refused: {answer.get('error')}")
+
+
+@clause("1.9")
+async def large_answers(target: Target) -> None:
+    peer = await target.open()
+    limits = peer.facts["limits"]
+    most = min(limits["documentTokens"], limits["documentCharacters"], limits["frameBytes"] - 1000)
+    text = "a\n" * min(20_000, most // 5 * 2)
+    document = await peer.show("a", text)
+    check_cover(document, len(text))
+    largest = max(len(frame.encode()) for frame in peer.frames)
+    require(largest <= 1024 * 1024, f"a frame has {largest} bytes")
+
+
 # ------------------------------------------------------------------------------------ positions
 
 
@@ -391,6 +412,14 @@ async def initializing_wrongly(target: Target) -> None:
     await peer.initialize()
     await peer.refused("initialize", -32600, protocolVersion=1, **hello)
     await peer.echo()
+
+
+@clause("3.10")
+async def alive(target: Target) -> None:
+    peer = await target.dial()
+    require(await peer.request("ping") == {}, "ping is not answered by {}")
+    await peer.initialize()
+    require(await peer.request("ping") == {}, "ping is not answered by {}")
 
 
 # ------------------------------------------------------------------------------------ documents
@@ -706,6 +735,16 @@ async def top_by_ratio(target: Target) -> None:
         require(near, f"the ratio of {row['key']} is {row['ratio']}, not {expected}")
 
 
+@clause("5.13")
+async def named_models(target: Target) -> None:
+    peer = await target.open()
+    await peer.request("neurons/subscribe", neurons=neurons(peer, 1))
+    await peer.show("a", TEXT)
+    names = {"document/tokens", "activations/update", "activations/done"}
+    told = {m["method"]: m["params"].get("model") for m in peer.notifications if m["method"] in names}
+    require(told == dict.fromkeys(names, peer.facts["model"]["id"]), f"the models named are {told}")
+
+
 # ------------------------------------------------------------------------------------ contexts
 
 
@@ -848,6 +887,7 @@ async def discovery(target: Target) -> None:
     names = {method["name"] for method in told.get("methods", [])}
     lacking = {
         "initialize",
+        "ping",
         "models/list",
         "model/load",
         "document/open",

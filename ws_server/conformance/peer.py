@@ -41,9 +41,12 @@ class Mirror:
     updates: list[dict[str, Any]] = field(default_factory=list)
     done: int = -1
     expects_all: bool = True
+    expects_more: bool = False
     _known: dict[str, set[int]] = field(default_factory=dict)
 
     def receive(self, method: str, params: Mapping[str, Any], keys: Sequence[str]) -> None:
+        if self.expects_more:
+            require(method == "document/tokens", f"{method} comes between the parts of a splice")
         if method == "document/tokens":
             self._splice(params)
         elif method == "activations/update":
@@ -56,11 +59,14 @@ class Mirror:
             self.done = params["version"]
 
     def opened(self) -> None:
-        self.tokens, self.values, self.expects_all = [], {}, True
+        self.tokens, self.values, self.expects_all, self.expects_more = [], {}, True, False
         self._known = {}
 
     def _splice(self, params: Mapping[str, Any]) -> None:
         start, delete, tokens = params["start"], params["deleteCount"], params["tokens"]
+        if self.expects_more:
+            require((delete, params["shift"]) == (0, 0), "a later part of a splice removes or shifts")
+            require(params["version"] == self.version, "a later part of a splice has another version")
         if self.expects_all:
             require((start, delete) == (0, 0), f"after an open the splice is at {start} and removes {delete}")
             self.expects_all = False
@@ -76,6 +82,7 @@ class Mirror:
             key: [*row[:start], *([None] * len(tokens)), *row[start + delete :]] for key, row in self.values.items()
         }
         self.version = params["version"]
+        self.expects_more = params.get("more", False)
         self.splices.append(dict(params))
 
     def _update(self, params: Mapping[str, Any]) -> None:

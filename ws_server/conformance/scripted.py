@@ -33,6 +33,8 @@ from websockets.typing import Subprotocol
 Rewrite = Callable[[Any], Any]
 
 LAYERS, NEURONS, CONTEXT = 2, 16, 64
+TOKENS_IN_FRAME, VALUES_IN_FRAME = 1000, 24_000
+"""So that no frame has more than 1 MiB."""
 BOS = {"id": 0, "text": "<bos>", "special": True}
 HOOKS = [f"blocks.{layer}.{name}" for layer in range(LAYERS) for name in ("mlp.hook_post", "hook_resid_post")]
 LIMITS = {
@@ -40,7 +42,7 @@ LIMITS = {
     "frameBytes": 256 * 1024,
     "documents": 8,
     "documentCharacters": 100_000,
-    "documentTokens": 20_000,
+    "documentTokens": 5000,
     "subscriptions": 24,
     "messagesPerSecond": 1000,
 }
@@ -63,6 +65,7 @@ MODELS = {"scripted": MODEL, "shallow": {**MODEL, "id": "shallow", "layers": 1, 
 SUMMARIES = [{"id": name, "title": name.title(), "loaded": True, "default": name == "scripted"} for name in MODELS]
 METHODS = [
     "initialize",
+    "ping",
     "models/list",
     "model/load",
     "document/open",
@@ -240,7 +243,7 @@ class _Conversation:
         ):
             number = message.get("id") if isinstance(message, dict) else None
             return _error(number, Refusal(-32600, "That is no JSON-RPC 2.0 request."))
-        method, params = message["method"], message.get("params", {})
+        method, params = message["method"], message.get("params") or {}
         try:
             result = self._call(method, params)
         except Refusal as refusal:
@@ -260,6 +263,8 @@ class _Conversation:
             if self._session is not None:
                 raise Refusal(-32600, "This connection is initialized.")
             return self._initialize(params)
+        if method == "ping":
+            return {}
         if self._session is None:
             raise Refusal(-32002, "initialize comes first.")
         match method:
@@ -407,36 +412,36 @@ class _Conversation:
         start = 0
         while keep and start < min(len(told), len(tokens)) and told[start] == tokens[start]:
             start += 1
-        self._tell(
-            "document/tokens",
-            {
-                "uri": uri,
-                "version": document.version,
-                "start": start,
-                "deleteCount": len(told) - start,
-                "tokens": tokens[start:],
-                "shift": 0,
-                "tokenCount": len(tokens),
-            },
-        )
+        removed = len(told) - start
+        for first in range(start, max(len(tokens), start + 1), TOKENS_IN_FRAME):
+            stop = min(len(tokens), first + TOKENS_IN_FRAME)
+            splice = {"start": first, "deleteCount": removed, "tokens": tokens[first:stop], "shift": 0}
+            more = {"more": True} if stop < len(tokens) else {}
+            self._tell("document/tokens", {**self._place(uri, document), **splice, "tokenCount": stop, **more})
+            removed = 0
         document.tokens = tokens
         assert self._session is not None
         self._values(uri, document, 0 if self._server.resend_all else start, self._session.neurons)
 
     def _values(self, uri: str, document: _Document, start: int, keys: list[str]) -> None:
         values = _activations(document.tokens, keys)[:, start:]
-        place = {"uri": uri, "version": document.version}
-        if keys and values.shape[1]:
+        width = VALUES_IN_FRAME // max(1, len(keys))
+        for column in range(0, values.shape[1] if keys else 0, width):
+            block = values[:, column : column + width]
             # The shortest form of a float32 is that of the double next to it, too.
-            encoded: Any = [[float(str(value)) for value in row] for row in values]
+            encoded: Any = [[float(str(value)) for value in row] for row in block]
             if self._base64:
-                data = base64.b64encode(values.astype("<f4").tobytes()).decode()
-                encoded = {"dtype": "float32", "shape": list(values.shape), "data": data}
-            told = {**place, "start": start, "count": values.shape[1], "neurons": keys, "values": encoded}
-            self._tell("activations/update", told)
+                data = base64.b64encode(block.astype("<f4").tobytes()).decode()
+                encoded = {"dtype": "float32", "shape": list(block.shape), "data": data}
+            told = {"start": start + column, "count": block.shape[1], "neurons": keys, "values": encoded}
+            self._tell("activations/update", {**self._place(uri, document), **told})
         timing = {"queueMs": 0.0, "tokenizeMs": 0.0, "forwardMs": 0.0, "totalMs": 0.0}
         work = {"computedTokens": values.shape[1], "reusedTokens": start, "forwardPasses": 1, "timing": timing}
-        self._tell("activations/done", {**place, **work})
+        self._tell("activations/done", {**self._place(uri, document), **work})
+
+    def _place(self, uri: str, document: _Document) -> dict[str, Any]:
+        assert self._session is not None
+        return {"uri": uri, "version": document.version, "model": self._session.model["id"]}
 
 
 def _error(number: Any, refusal: Refusal) -> dict[str, Any]:

@@ -17,10 +17,12 @@ import orjson
 from pydantic import ValidationError
 
 from ..errors import InvalidParams, InvalidRequest, MethodNotFound, ParseError, RequestError
-from .messages import METHODS, ActivationEncoding, Base64Values, FloatMatrix, Params, RequestId
+from .messages import LONGEST_URI, METHODS, ActivationEncoding, Base64Values, FloatMatrix, Params, RequestId
 
 MOST_IN_BATCH = 100
 """Messages of one batch; their answers are kept until the last of them is there."""
+MOST_IN_FRAME = 1024 * 1024
+"""Bytes of a frame that is sent: what common libraries accept by default."""
 _LONGEST_NAME = 1024
 """Characters of what is repeated in an answer."""
 
@@ -113,13 +115,17 @@ def _message(value: Any) -> Message:
         return Fault(InvalidRequest("`method` must be the name of a method.", member="method"), request_id)
 
     expects_answer = "id" in value
-    raw = value.get("params", {})
+    raw = value.get("params")
+    if raw is None or raw == []:  # as generic clients write a call without parameters
+        raw = {}
     uri = raw.get("uri") if isinstance(raw, dict) else None
+    if not isinstance(uri, str) or not 1 <= len(uri) <= LONGEST_URI:  # else it can be no document's name
+        uri = None
 
     def fault(error: RequestError) -> Fault:
         if expects_answer:
             return Fault(error, request_id, called=name)
-        return Fault(error, method=name, uri=uri if isinstance(uri, str) else None, called=name)
+        return Fault(error, method=name, uri=uri, called=name)
 
     method = METHODS.get(name)
     if method is None or method.kind == "server notification":
@@ -143,6 +149,11 @@ def _invalid_params(error: ValidationError) -> InvalidParams:
 
 
 # ------------------------------------------------------------------------------------ encoding
+
+
+def shortest(value: float) -> float:
+    """The number whose decimal form is the shortest that reads back as the float32 `value`."""
+    return float(str(np.float32(value)))
 
 
 def encode(value: Any) -> bytes:

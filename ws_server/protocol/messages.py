@@ -26,9 +26,10 @@ ActivationEncoding = Literal["json", "base64"]
 RequestId = str | int | float | None
 Natural = Annotated[int, Field(ge=0)]
 Version = Annotated[int, Field(ge=-(2**53), le=2**53, description="A document's version; grows with each change.")]
+LONGEST_URI = 4096
 Uri = Annotated[
     str,
-    StringConstraints(min_length=1, max_length=4096),
+    StringConstraints(min_length=1, max_length=LONGEST_URI),
     Field(description="The client's name for a document."),
 ]
 
@@ -170,6 +171,7 @@ class CancelParams(Params):
 # ------------------------------------------------------------------------------------ server -> client
 
 NullableFloat = float | None
+ModelId = Annotated[str, Field(description="`ModelInfo.id` of the model that it was made with.")]
 
 
 class NeuronStatistics(TypedDict):
@@ -330,15 +332,22 @@ Token = TypedDict(
 
 
 class DocumentTokens(TypedDict):
-    """A splice: remove `deleteCount` tokens at `start`, insert `tokens`, add `shift` to all spans after them."""
+    """A splice: remove `deleteCount` tokens at `start`, insert `tokens`, add `shift` to all spans after them.
+
+    A long one is sent as several of the same version, each of which applies by itself.
+    """
 
     uri: Annotated[str, Field(description="The document.")]
     version: Annotated[int, Field(description="Of the text that these tokens are of.")]
+    model: NotRequired[ModelId]
     start: Annotated[int, Field(description="Index of the first token that is replaced.")]
     deleteCount: Annotated[int, Field(description="How many are replaced.")]
     tokens: Annotated[list[Token], Field(description="What stands there now.")]
     shift: Annotated[int, Field(description="Added to both ends of the span of every token after them.")]
     tokenCount: Annotated[int, Field(description="Length of the list that results.")]
+    more: NotRequired[
+        Annotated[Literal[True], Field(description="More tokens of this version follow in the next message.")]
+    ]
 
 
 class DocumentResync(TypedDict):
@@ -359,6 +368,7 @@ class ActivationsUpdate(TypedDict):
 
     uri: Annotated[str, Field(description="The document.")]
     version: Annotated[int, Field(description="Of the last `document/tokens`.")]
+    model: NotRequired[ModelId]
     start: Annotated[int, Field(description="Index of the first token.")]
     count: Annotated[int, Field(description="Number of tokens.")]
     neurons: Annotated[list[str], Field(description="Keys, one a row.")]
@@ -383,6 +393,7 @@ class ActivationsDone(TypedDict):
 
     uri: Annotated[str, Field(description="The document.")]
     version: Annotated[int, Field(description="Of the text that all values are of.")]
+    model: NotRequired[ModelId]
     computedTokens: Annotated[int, Field(description="Tokens that went through the model.")]
     reusedTokens: Annotated[int, Field(description="Tokens whose values were known.")]
     forwardPasses: Annotated[int, Field(description="Forward passes that it took.")]
@@ -402,12 +413,20 @@ class Progress(TypedDict):
 
 
 class ErrorNotification(TypedDict):
-    """A notification of the client's could not be acted on."""
+    """A notification could not be acted on, or the newest version of a document could not be evaluated."""
 
-    method: Annotated[str, Field(description="Of the notification.")]
+    method: Annotated[str, Field(description="Of the notification or, for a document, of what was to be evaluated.")]
     code: Annotated[int, Field(description="As of an answer's error.")]
     message: Annotated[str, Field(description="A sentence for people.")]
-    data: NotRequired[Annotated[dict[str, Any], Field(description="Further members, such as the one at fault.")]]
+    data: NotRequired[
+        Annotated[
+            dict[str, Any],
+            Field(
+                description="Further members, such as the one at fault; `uri` where it is about a document, "
+                "and `version`, the newest one that it answers."
+            ),
+        ]
+    ]
 
 
 FloatMatrix = np.ndarray[Any, np.dtype[np.float32]]
@@ -446,6 +465,7 @@ METHODS: Mapping[str, Method] = {
                 errors.Overloaded,
             ),
         ),
+        Method("ping", "request", NoParams, "Answered at once, to show that the server is alive.", EmptyResult),
         Method("models/list", "request", NoParams, "The models a session can choose.", ModelsListResult, _COMMON),
         Method(
             "model/load",
@@ -493,7 +513,7 @@ METHODS: Mapping[str, Method] = {
             NeuronsTopParams,
             "The neurons that are highest at one token.",
             NeuronsTopResult,
-            (*_COMMON, errors.UnknownDocument, errors.Overloaded, errors.RequestCancelled),
+            (*_COMMON, errors.UnknownDocument, errors.Overloaded, errors.RequestCancelled, errors.InternalError),
         ),
         Method(
             "neurons/changed",
@@ -501,7 +521,7 @@ METHODS: Mapping[str, Method] = {
             NeuronsChangedParams,
             "The neurons whose values an edit changed most.",
             NeuronsChangedResult,
-            (*_COMMON, errors.UnknownDocument, errors.Overloaded, errors.RequestCancelled),
+            (*_COMMON, errors.UnknownDocument, errors.Overloaded, errors.RequestCancelled, errors.InternalError),
         ),
         Method("rpc.discover", "request", NoParams, "This OpenRPC document.", dict[str, Any], _COMMON),
         Method(
@@ -541,7 +561,12 @@ METHODS: Mapping[str, Method] = {
             "Everything of this version has been sent.",
         ),
         Method("$/progress", "server notification", Progress, "How far a model's loading has come."),
-        Method("$/error", "server notification", ErrorNotification, "A notification could not be acted on."),
+        Method(
+            "$/error",
+            "server notification",
+            ErrorNotification,
+            "A notification could not be acted on, or a document not evaluated.",
+        ),
     )
 }
 """Every method of the protocol by its name."""

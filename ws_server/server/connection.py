@@ -12,6 +12,7 @@ import itertools
 import logging
 import time
 from collections.abc import Callable
+from typing import TypeGuard
 
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
@@ -27,9 +28,10 @@ from ..protocol.messages import PROTOCOL_VERSION, ActivationEncoding, Initialize
 from ..session import initialize_result
 from .effect_runner import EffectRunner, ProgressReporter
 from .forwarded import Peer
+from .inbox import Inbox
 from .metrics import Metrics
 from .models import Models
-from .outbox import Outbox
+from .outbox import Outbox, batch_too_long
 from .rate_limiter import BYTES_A_MESSAGE, RateLimiter
 from .sessions import Sessions
 from .socket import Socket
@@ -79,7 +81,7 @@ class Connection:
         self._draining = draining
         self._rate_limiter = RateLimiter(settings.limits.messages_per_second)
         self._spoke = asyncio.get_running_loop().time()
-        self._acting = False
+        self._inbox = Inbox()
         self._begun = time.monotonic()
         self._messages = 0
         self._number = next(_numbers)  # tells its lines in the log apart from others'
@@ -88,7 +90,7 @@ class Connection:
     async def run(self) -> None:
         """Serves the connection until it is closed."""
         _log.info("connection opened", extra=self._opened)
-        parts = (self._read(), self.outbox.run(), self._watch(), self._socket.wait_closed())
+        parts = (self._read(), self._act(), self.outbox.run(), self._watch(), self._socket.wait_closed())
         tasks = [asyncio.ensure_future(part) for part in parts]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -122,8 +124,8 @@ class Connection:
         await self._socket.close(code, reason)
 
     async def _read(self) -> None:
+        """Reads frames, a little ahead of what is done about them, so that a `ping` is always answered at once."""
         while True:
-            self._acting = False
             asked = time.monotonic()
             text = await self._socket.recv()
             if time.monotonic() - asked > _PAUSE:
@@ -131,15 +133,28 @@ class Connection:
             if self._draining():
                 await self._socket.wait_closed()
                 return
-            self._spoke = asyncio.get_running_loop().time()
-            self._acting = True
             if not isinstance(text, str):
                 await self._socket.close(CloseCode.UNSUPPORTED_DATA, "only text frames are understood")
                 return
-            if not (await self._within_rate(len(text) // BYTES_A_MESSAGE) and await self._take(codec.decode(text))):
-                self._metrics.gave_up("flood")
-                await self._socket.close(CloseCode.POLICY_VIOLATION, "too many messages")
-                return
+            if not await self._within_rate(len(text) // BYTES_A_MESSAGE):
+                break
+            frame = codec.decode(text)
+            if not await self._within_rate(len(frame.messages)):
+                break
+            if not frame.batch and _is_ping(frame.messages[0]):
+                await self.outbox.room()
+                await self._dispatch(frame.messages[0])
+                continue
+            self._spoke = asyncio.get_running_loop().time()
+            await self._inbox.put(frame, len(text))
+        self._metrics.gave_up("flood")
+        await self._socket.close(CloseCode.POLICY_VIOLATION, "too many messages")
+
+    async def _act(self) -> None:
+        while True:
+            frame, size = await self._inbox.take()
+            await self._take(frame)
+            await self._inbox.done(size)
 
     async def _watch(self) -> None:
         verdict = await Timeouts.of(self._settings).runs_out(self._socket, self._last_spoke)
@@ -151,7 +166,7 @@ class Connection:
 
     def _last_spoke(self) -> float:
         """When the client last had something to say, or was still to be answered."""
-        if self._acting or (self.runner is not None and self.runner.busy):
+        if not self._inbox.empty or (self.runner is not None and self.runner.busy):
             self._spoke = asyncio.get_running_loop().time()
         return self._spoke
 
@@ -162,30 +177,33 @@ class Connection:
             await asyncio.sleep(delay)
         return self._rate_limiter.exceeded_for < self._settings.flood_seconds
 
-    async def _take(self, frame: Frame) -> bool:
-        """Acts on each message as fast as its client may ask; False if the client never keeps to that."""
+    async def _take(self, frame: Frame) -> None:
+        """Acts on the messages of a frame, each when there is room for what it asks for."""
+        batch = None
         if frame.batch:
+            await self.outbox.room()
             # An erroneous message of a batch is answered too, notifications are not.
-            self.outbox.expect_batch(
+            batch = self.outbox.expect_batch(
                 [m.id for m in frame.messages if isinstance(m, Request) or (isinstance(m, Fault) and not m.method)]
             )
         for message in frame.messages:
-            if not await self._within_rate(1):
-                return False
-            # A batch's answers are sent together at its end: waiting for room would not end. Edits are answered by
-            # what the newest of them makes of the text, when there is room for it.
-            if not frame.batch and not isinstance(message, Notification):
-                await self.outbox.room()
+            # The answers of a batch are sent together at its end: requests in it cannot wait for their room.
+            if batch is None or isinstance(message, Notification):
+                await self.outbox.room(for_edits=isinstance(message, Notification))
+            elif batch.full and isinstance(message, Request):
+                self.outbox.respond(codec.error_response(message.id, batch_too_long()))
+                continue
             if self.runner is not None:
                 await self.runner.room()
             await self._dispatch(message)
-        return True
 
     async def _dispatch(self, message: Message) -> None:
         self._messages += 1
         if not isinstance(message, Fault):
             self._metrics.received(message.method)
-        if self.runner is not None:
+        if _is_ping(message):
+            self.outbox.respond(codec.response(message.id, {}))
+        elif self.runner is not None:
             self.runner.receive(message)
         elif isinstance(message, Request) and isinstance(message.params, InitializeParams):
             await self._initialize(message, message.params)
@@ -252,6 +270,10 @@ class Connection:
     def _go_on(self) -> None:
         if self.runner is not None:
             self.runner.perform(self.runner.session.go_on())
+
+
+def _is_ping(message: Message) -> TypeGuard[Request]:
+    return isinstance(message, Request) and message.method == "ping"
 
 
 def _choose_activation_encoding(offered: list[str]) -> ActivationEncoding:

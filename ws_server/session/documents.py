@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..document.text import Text
 from ..document.tokens import EMPTY, Splice, TokenList, replacement, splice_between
 from ..engine.commands import ContextTarget, IntArray, Need, Unit
-from ..protocol.messages import DocumentTokens, RequestId, Token
+from ..protocol.codec import MOST_IN_FRAME
+from ..protocol.messages import ActivationEncoding, DocumentTokens, RequestId, Token
 
 _REMEMBERED_VERSIONS = 64
 _REMEMBERED_TOKENS = 1 << 16
 """Older token lists are kept, to compare with, while they have no more than these; the last one always."""
+
+# What a frame holds is reckoned from the longest form that its parts can have.
+_TOKENS_IN_FRAME = _VALUES_IN_FRAME = MOST_IN_FRAME - 64 * 1024
+"""Bytes; what is left is for the document's name and the other members."""
+_TOKEN_BYTES = 100
+"""Of a token without its text, all members present."""
+_CHARACTER_BYTES = 6
+"""Of a character in JSON: that of an escape."""
+_VALUE_BYTES: Mapping[ActivationEncoding, int] = {"json": 17, "base64": 6}
+"""Of one float32, its comma included."""
+_ROW_BYTES = 8
+"""Of what encloses a row and its neuron's key."""
 
 
 @dataclass(slots=True)
@@ -137,28 +150,54 @@ def _carry_over(
     return carried
 
 
-def splice_message(
-    uri: str, version: int, tokens: TokenList, splice: Splice, text_of: Callable[[int], str]
-) -> DocumentTokens:
-    """The `document/tokens` that makes a client's list `tokens`; `text_of` decodes a token."""
+def splice_messages(
+    uri: str, version: int, model: str, tokens: TokenList, splice: Splice, text_of: Callable[[int], str]
+) -> list[DocumentTokens]:
+    """The `document/tokens` that make a client's list `tokens`, each short enough for a frame; `text_of` decodes a
+    token."""
     inserted = slice(splice.start, splice.start + splice.insert)
     breaks = set(tokens.breaks)
     columns = (tokens.ids, tokens.starts, tokens.stops, tokens.special)
     rows = zip(*(column[inserted].tolist() for column in columns), strict=True)
-    wire_tokens: list[Token] = []
+    pieces: list[list[Token]] = [[]]
+    room = _TOKENS_IN_FRAME
     for index, (token, start, stop, special) in enumerate(rows, start=splice.start):
         wire_token: Token = {"id": token, "text": text_of(token), "from": start, "to": stop}
         if special:
             wire_token["special"] = True
         if index in breaks:
             wire_token["segment"] = True
-        wire_tokens.append(wire_token)
-    return {
-        "uri": uri,
-        "version": version,
-        "start": splice.start,
-        "deleteCount": splice.delete,
-        "tokens": wire_tokens,
-        "shift": splice.shift,
-        "tokenCount": len(tokens),
-    }
+        room -= _TOKEN_BYTES + _CHARACTER_BYTES * len(wire_token["text"])
+        if room < 0 and pieces[-1]:
+            pieces.append([])
+            room = _TOKENS_IN_FRAME
+        pieces[-1].append(wire_token)
+    messages: list[DocumentTokens] = []
+    start, count = splice.start, len(tokens) - splice.insert
+    for piece in pieces:
+        count += len(piece)
+        message: DocumentTokens = {
+            "uri": uri,
+            "version": version,
+            "model": model,
+            "start": start,
+            "deleteCount": 0 if messages else splice.delete,
+            "tokens": piece,
+            "shift": 0 if messages else splice.shift,
+            "tokenCount": count,
+        }
+        if len(messages) < len(pieces) - 1:
+            message["more"] = True
+        messages.append(message)
+        start += len(piece)
+    return messages
+
+
+def value_blocks(keys: Sequence[str], count: int, encoding: ActivationEncoding) -> Iterator[tuple[slice, slice]]:
+    """Divides values [keys, count] into blocks, each short enough for a frame: slices of keys and of tokens."""
+    size, key_bytes = _VALUE_BYTES[encoding], max(map(len, keys)) + _ROW_BYTES
+    rows = min(len(keys), _VALUES_IN_FRAME // (key_bytes + size))
+    columns = min(count, (_VALUES_IN_FRAME - rows * key_bytes) // (rows * size))
+    for start in range(0, count, columns):
+        for first in range(0, len(keys), rows):
+            yield slice(first, first + rows), slice(start, min(count, start + columns))

@@ -53,11 +53,11 @@ from ..errors import (
 )
 from ..model import ServedModel
 from ..protocol import messages as wire
-from ..protocol.codec import Fault, Message, Notification, Request, encode_values, error_object
+from ..protocol.codec import Fault, Message, Notification, Request, encode_values, error_object, shortest
 from ..protocol.messages import ActivationEncoding, RequestId
 from ..protocol.openrpc import openrpc_document
 from .comparison import comparable
-from .documents import Document, Tokenizing, splice_message
+from .documents import Document, Tokenizing, splice_messages, value_blocks
 from .effects import Compute, Effects, GiveUpLoading, LoadModel, Notify, Refuse, Reply, Tokenize
 
 _MOST_QUESTIONS = 64
@@ -232,7 +232,7 @@ class Session:
     def _fault(self, fault: Fault) -> Effects:
         if fault.method is None:
             return [Refuse(fault.id, fault.error)]
-        effects: Effects = [_tell_error(fault.method, fault.error)]
+        effects: Effects = [_tell_error(fault.method, fault.error, fault.uri)]
         if fault.method == "document/change" and fault.uri is not None:
             # Whatever it was to change, the client has changed it: the two texts differ now.
             effects += self._lose(fault.uri, "a change could not be read")
@@ -271,7 +271,7 @@ class Session:
             return self._lose(params.uri, f"{error}")
         except TextTooLong:
             return [
-                _tell_error("document/change", self._too_long(params.uri)),
+                _tell_error("document/change", self._too_long(), params.uri, params.version),
                 *self._lose(params.uri, "it would be longer than this server allows"),
             ]
         document.changes += 1
@@ -304,7 +304,7 @@ class Session:
         self._resync_sent.add(uri)
         return [Notify("document/resync", {"uri": uri, "reason": reason})]
 
-    def _too_long(self, uri: str | None = None) -> LimitExceeded:
+    def _too_long(self) -> LimitExceeded:
         maximum = self.limits.document_characters
         return LimitExceeded(
             f"A document has at most {maximum} characters.", limit="documentCharacters", maximum=maximum
@@ -357,8 +357,8 @@ class Session:
         ]
         document.opening.clear()
         splice = document.take_tokens(tokens, version, tuple(self._subscribed))
-        message = splice_message(uri, version, tokens, splice, self.model.tokenizer.text_of)
-        effects.append(Notify("document/tokens", message))
+        messages = splice_messages(uri, version, self.model.id, tokens, splice, self.model.tokenizer.text_of)
+        effects += [Notify("document/tokens", message) for message in messages]
         effects += self._withdraw_comparisons(uri)
         return [*effects, *self._evaluate(uri, document)]
 
@@ -373,7 +373,7 @@ class Session:
         if document is None or document.tokenizing is None or document.tokenizing.ticket != ticket:
             return []
         document.tokenizing = None
-        error = InternalError("The text could not be tokenized.", uri=uri)
+        error = InternalError("The text could not be tokenized.")
         return self._refuse_text(uri, document, error)
 
     def too_many_tokens(self, uri: str, ticket: int) -> Effects:
@@ -395,7 +395,8 @@ class Session:
             effects: Effects = [Refuse(request_id, error) for request_id in document.opening]
             self._documents.pop(uri)
             return [*effects, self._compute(Forget(self._key(uri)))]
-        return [_tell_error(document.cause, error), *self._lose(uri, error.message)]
+        told = _tell_error(document.cause, error, uri, document.text.version)
+        return [told, *self._lose(uri, error.message)]
 
     # -------------------------------------------------------------------------------- activations
 
@@ -422,7 +423,7 @@ class Session:
             return []  # the text or the subscriptions have moved on; what still holds is answered anew from its cache
         match result:
             case Values():
-                return [self._update(uri, document, result)]
+                return self._update(uri, document, result)
             case Finished():
                 return self._done(uri, document, result)
             case Failed():
@@ -430,24 +431,27 @@ class Session:
             case _:
                 assert_never(result)
 
-    def _update(self, uri: str, document: Document, values: Values) -> Notify:
-        offset = next(
+    def _update(self, uri: str, document: Document, values: Values) -> Effects:
+        offset = values.start + next(
             context.start for number, context in enumerate(document.sent.contexts()) if number == values.context
         )
         count = values.data.shape[1]
         document.first_update = document.first_update if document.first_update is not None else self._clock()
         document.known[values.context].advance(values.start, values.start + count, values.units)
-        return Notify(
-            "activations/update",
-            {
+        keys = [self.model.key(unit) for unit in values.units]
+        effects: Effects = []
+        for rows, columns in value_blocks(keys, count, self.activation_encoding):
+            update = {
                 "uri": uri,
                 "version": document.sent_version,
-                "start": offset + values.start,
-                "count": count,
-                "neurons": [self.model.key(unit) for unit in values.units],
-                "values": encode_values(values.data, self.activation_encoding),
-            },
-        )
+                "model": self.model.id,
+                "start": offset + columns.start,
+                "count": columns.stop - columns.start,
+                "neurons": keys[rows],
+                "values": encode_values(values.data[rows, columns], self.activation_encoding),
+            }
+            effects.append(Notify("activations/update", update))
+        return effects
 
     def _done(self, uri: str, document: Document, finished: Finished) -> Effects:
         document.evaluating = False
@@ -460,6 +464,7 @@ class Session:
         done: wire.ActivationsDone = {
             "uri": uri,
             "version": document.sent_version,
+            "model": self.model.id,
             "computedTokens": finished.computed_tokens,
             "reusedTokens": finished.reused_tokens,
             "forwardPasses": finished.forward_passes,
@@ -479,7 +484,7 @@ class Session:
         document.evaluating = False
         document.arrived = document.first_update = None
         hint = "It is tried again with your next edit."
-        return [_tell_error(document.cause, InternalError(f"{message} {hint}", uri=uri))]
+        return [_tell_error(document.cause, InternalError(f"{message} {hint}"), uri, document.text.version)]
 
     def engine_lost(self, at_work: Collection[str]) -> Effects:
         """The model's worker has died, while it computed the documents `at_work`; another will take its place."""
@@ -634,8 +639,8 @@ class Session:
                 "key": self.model.key((neuron_hook(unit.layer), unit.neuron)),
                 "layer": unit.layer,
                 "neuron": unit.neuron,
-                "value": unit.value,
-                "ratio": unit.ratio,
+                "value": shortest(unit.value),
+                "ratio": _shortest_or_none(unit.ratio),
             }
             for unit in probed.top
         ]
@@ -648,10 +653,10 @@ class Session:
                 "layer": unit.layer,
                 "neuron": unit.neuron,
                 "token": change.starts[unit.context] + unit.token,
-                "before": unit.before,
-                "after": unit.after,
-                "change": unit.after - unit.before,
-                "ratio": unit.ratio,
+                "before": shortest(unit.before),
+                "after": shortest(unit.after),
+                "change": shortest(unit.after - unit.before),
+                "ratio": _shortest_or_none(unit.ratio),
             }
             for unit in compared.changed
         ]
@@ -733,8 +738,18 @@ class Session:
         return self._count
 
 
-def _tell_error(method: str, error: RequestError) -> Notify:
-    return Notify("$/error", {"method": method, **error_object(error)})
+def _tell_error(method: str, error: RequestError, uri: str | None = None, version: int | None = None) -> Notify:
+    """The `$/error` about a notification or, with `uri`, about a document: the end of what was to become of it up to
+    `version`."""
+    params = {"method": method, **error_object(error)}
+    about = {name: value for name, value in (("uri", uri), ("version", version)) if value is not None}
+    if about:
+        params["data"] = {**params.get("data", {}), **about}
+    return Notify("$/error", params)
+
+
+def _shortest_or_none(value: float | None) -> float | None:
+    return None if value is None else shortest(value)
 
 
 def _milliseconds(seconds: float) -> float:

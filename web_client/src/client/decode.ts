@@ -127,6 +127,7 @@ const emptyResult = object<EmptyResult>({});
 /** What a server answers. */
 export const results = {
   "initialize": initializeResult,
+  "ping": emptyResult,
   "models/list": modelsListResult,
   "model/load": modelInfo,
   "document/open": documentOpenResult,
@@ -141,16 +142,17 @@ export const results = {
 /** The notifications that a server sends. */
 export const serverNotifications: { [Method in keyof ServerNotifications]: Check<ServerNotifications[Method]> } = {
   "document/tokens": object<DocumentTokens>({
-    uri: string, version: integer, start: natural, deleteCount: natural, tokens: list(token), shift: integer, tokenCount: natural,
+    uri: string, version: integer, model: optional(string), start: natural, deleteCount: natural, tokens: list(token),
+    shift: integer, tokenCount: natural, more: optional(boolean),
   }),
   "document/resync": object<DocumentResync>({ uri: string, reason: string }),
   "activations/update": object<ActivationsUpdate>({
     // The rows of `values` are checked where they are decoded.
-    uri: string, version: integer, start: natural, count: natural, neurons: list(string),
+    uri: string, version: integer, model: optional(string), start: natural, count: natural, neurons: list(string),
     values: (value, path) => (Array.isArray(value) ? value : base64(value, path)),
   }),
   "activations/done": object<ActivationsDone>({
-    uri: string, version: integer, computedTokens: natural, reusedTokens: natural, forwardPasses: natural,
+    uri: string, version: integer, model: optional(string), computedTokens: natural, reusedTokens: natural, forwardPasses: natural,
     timing: object<ActivationsDone["timing"]>({
       queueMs: number, tokenizeMs: number, forwardMs: number, totalMs: number, firstUpdateMs: optional(number),
     }),

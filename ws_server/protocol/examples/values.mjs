@@ -3,7 +3,7 @@
 const [url, text] = process.argv.slice(2);
 const socket = new WebSocket(url);
 const send = (method, params) => socket.send(JSON.stringify({ jsonrpc: "2.0", id: method, method, params }));
-let tokens = [];
+const tokens = [];
 let rows = [[], []];
 
 socket.onopen = () => {
@@ -13,7 +13,7 @@ socket.onopen = () => {
 };
 socket.onmessage = ({ data }) => {
   const { method, params } = JSON.parse(data);
-  if (method === "document/tokens") tokens = params.tokens;
+  if (method === "document/tokens") tokens.push(...params.tokens);
   if (method === "activations/update") rows = rows.map((row, i) => row.concat(params.values[i]));
   if (method !== "activations/done") return;
   tokens.forEach((token, i) => console.log(JSON.stringify(token.text), rows[0][i].toFixed(3), rows[1][i].toFixed(3)));

@@ -22,9 +22,9 @@ async def main(url: str, text: str) -> None:
         rows: list[list[float]] = [[], []]
         async for frame in socket:
             message = json.loads(frame)
-            if message.get("method") == "document/tokens":
-                tokens = message["params"]["tokens"]
-            elif message.get("method") == "activations/update":  # of a text opened afresh, in order
+            if message.get("method") == "document/tokens":  # of a text opened afresh, in order
+                tokens += message["params"]["tokens"]
+            elif message.get("method") == "activations/update":
                 rows = [row + new for row, new in zip(rows, message["params"]["values"], strict=True)]
             elif message.get("method") == "activations/done":
                 break
