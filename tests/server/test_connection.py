@@ -322,6 +322,26 @@ async def test_requests_without_id_and_notifications_with_one(fleet: Fleet) -> N
             assert (answer["id"], answer["error"]["code"]) == (4, -32600)
 
 
+async def test_calls_without_params_as_generic_clients_write_them(fleet: Fleet) -> None:
+    async with Raw(fleet.url) as raw:
+        await raw.ask(HELLO)
+        for method in ("models/list", "ping", "rpc.discover"):
+            for params in ({}, [], None):
+                assert "result" in await raw.ask({"jsonrpc": "2.0", "id": 5, "method": method, "params": params})
+
+
+async def test_ping_is_answered_at_any_time(fleet: Fleet) -> None:
+    """Before `initialize`, and while earlier requests wait for the tokens of a long text."""
+    ping = {"jsonrpc": "2.0", "id": "p", "method": "ping"}
+    async with Raw(fleet.url) as raw:
+        assert await raw.ask(ping) == {"jsonrpc": "2.0", "id": "p", "result": {}}
+        await raw.ask(HELLO)
+        for number in range(10):  # more than may wait to be tokenized
+            params = {"uri": f"{number}", "version": 1, "text": "word and " * 2000}
+            await raw.socket.send(json.dumps({**ping, "id": number, "method": "document/open", "params": params}))
+        assert await raw.ask(ping) == {"jsonrpc": "2.0", "id": "p", "result": {}}
+
+
 @pytest.mark.parametrize(
     ("method", "params", "member"),
     [
@@ -339,9 +359,10 @@ async def test_requests_without_id_and_notifications_with_one(fleet: Fleet) -> N
         ("model/load", {"model": 5}, "model"),
         ("neurons/top", {"uri": "a", "token": 0}, "k"),
         ("neurons/changed", {"uri": "a"}, "k"),
-        ("models/list", [], "params"),
+        ("models/list", [1], "params"),
         ("models/list", "x", "params"),
-        ("models/list", None, "params"),
+        ("document/close", None, "uri"),
+        ("document/close", [], "uri"),
     ],
 )
 async def test_wrong_params(fleet: Fleet, method: str, params: Any, member: str) -> None:

@@ -269,6 +269,8 @@ async def test_a_huge_paste_is_refused_and_nobody_else_waits(fleet: Fleet) -> No
         assert client.errors[0]["data"] == {
             "limit": "documentCharacters",
             "maximum": client.initialized["limits"]["documentCharacters"],
+            "uri": "one",
+            "version": 2,
         }
         await client.open_document("one", "my text again", version=3)
         await check(fleet, client)

@@ -532,7 +532,7 @@ class Client:
             return
         version, start, delete = params["version"], params["start"], params["deleteCount"]
         tokens, shift = params["tokens"], params["shift"]
-        require(params.get("more", True) is True, "more", params["more"])
+        require(params.get("more", True) is True, "more", params)
         if document.more:
             place = (document.tokens_version, document.next_start, 0, 0)
             require((version, start, delete, shift) == place, "not the next part of a splice", params, place)
