@@ -19,8 +19,9 @@ In a notebook or a script without asyncio, `ws_server.client.blocking.Client` ha
 Neither imports PyTorch.
 """
 
-from .client import ChangedNeuron, Client, ConnectionState, TopNeuron
+from .client import Client, ConnectionState
 from .errors import Disconnected, ServerError
+from .neurons import ChangedNeuron, TopNeuron
 from .open_document import Document
 from .state import Done, Token
 from .text import Change

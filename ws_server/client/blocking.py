@@ -15,12 +15,17 @@ Everything runs in an event loop in a thread of its own, so it may be used from 
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from concurrent.futures import CancelledError as FutureCancelled
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import client as asynchronous
 from . import open_document as asynchronous_document
+from .client import DEFAULT_TIMEOUT
+from .errors import Disconnected
+from .neurons import ChangedNeuron, NeuronRef
 from .state import Done, Token
 from .table import FloatMatrix
 from .text import Change
@@ -28,12 +33,7 @@ from .text import Change
 if TYPE_CHECKING:
     import pandas
 
-    from .client import ChangedNeuron
-
 T = TypeVar("T")
-
-DEFAULT_TIMEOUT = 300.0
-"""Seconds; a large model may have to be loaded first."""
 
 
 class LoopThread:
@@ -41,31 +41,75 @@ class LoopThread:
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
+        self._process = os.getpid()
+        self._stopped = False
+        self._submitting = threading.Lock()  # nothing is submitted once the loop is being stopped
         self._thread = threading.Thread(target=self.loop.run_forever, name="neuroscope-client", daemon=True)
         self._thread.start()
 
+    @property
+    def is_running(self) -> bool:
+        """Whether the thread is there: not after `stop`, and not in a process that was forked from this one."""
+        return not self._stopped and os.getpid() == self._process
+
     def wait(self, work: Coroutine[Any, Any, T], timeout: float | None) -> T:
-        """Runs a coroutine there; who is interrupted or out of patience (`TimeoutError`) cancels it."""
-        result = asyncio.run_coroutine_threadsafe(asyncio.wait_for(work, timeout), self.loop)
+        """Runs a coroutine there, and cancels it when this thread is interrupted or out of time.
+
+        Raises:
+            TimeoutError: it took longer than `timeout` seconds.
+            Disconnected: the loop was stopped, or this process has been forked from the one that it runs in.
+            RuntimeError: this is the loop's own thread, which would wait for itself.
+        """
+        try:
+            self._check()
+            with self._submitting:
+                self._check()
+                result = asyncio.run_coroutine_threadsafe(asyncio.wait_for(work, timeout), self.loop)
+        except (Disconnected, RuntimeError):
+            work.close()
+            raise
         try:
             return result.result()
-        except asyncio.TimeoutError:
-            raise TimeoutError(f"no answer within {timeout} seconds") from None
-        except BaseException:
+        except (TimeoutError, asyncio.TimeoutError) as error:
+            raise TimeoutError(f"{error}" or f"no answer within {timeout} seconds") from None
+        except BaseException as error:
             result.cancel()
+            if self._stopped and isinstance(error, asyncio.CancelledError | FutureCancelled):
+                raise Disconnected("The client is closed.") from None
             raise
 
+    def _check(self) -> None:
+        if os.getpid() != self._process:
+            raise Disconnected("This client belongs to the process that called os.fork(); make another one.")
+        if self._stopped:
+            raise Disconnected("The client is closed.")
+        if threading.current_thread() is self._thread:
+            raise RuntimeError("A callback runs in the client's own thread and must not wait for the client.")
+
     def stop(self) -> None:
+        """Ends the thread; whoever waits in another one gets `Disconnected`. Does nothing where it is not running."""
+        if not self.is_running:
+            return
+        with self._submitting:
+            self._stopped = True
+        asyncio.run_coroutine_threadsafe(_cancel_everything(), self.loop).result()
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join()
         self.loop.close()
+
+
+async def _cancel_everything() -> None:
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class Client:
     """See `ws_server.client.Client`, whose arguments these are. A context manager; or call `close` at the end.
 
     Args:
-        timeout: seconds that any verb waits at most before it raises `TimeoutError`.
+        timeout: seconds that any verb waits at most before it raises `TimeoutError`; None for no limit.
     """
 
     def __init__(
@@ -74,9 +118,9 @@ class Client:
         *,
         token: str | None = None,
         name: str = "python",
-        timeout: float = DEFAULT_TIMEOUT,
+        timeout: float | None = DEFAULT_TIMEOUT,
     ) -> None:
-        self._client = asynchronous.Client(url, token=token, name=name)
+        self._client = asynchronous.Client(url, token=token, name=name, timeout=None)  # it is limited here
         self._timeout = timeout
         self._loop = LoopThread()
         try:
@@ -92,8 +136,8 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Leaves for good."""
-        if not self._loop.loop.is_closed():
+        """Closes the client for good. It can be called again, and in a forked process, where it does nothing."""
+        if self._loop.is_running:
             self._wait(self._client.close())
             self._loop.stop()
 
@@ -114,10 +158,10 @@ class Client:
         """What is subscribed, in row order."""
         return self._client.neurons
 
-    def subscribe(self, *neurons: asynchronous.NeuronRef) -> list[dict[str, Any]]:
+    def subscribe(self, *neurons: NeuronRef) -> list[dict[str, Any]]:
         return self._wait(self._client.subscribe(*neurons))
 
-    def unsubscribe(self, *neurons: asynchronous.NeuronRef) -> list[dict[str, Any]]:
+    def unsubscribe(self, *neurons: NeuronRef) -> list[dict[str, Any]]:
         return self._wait(self._client.unsubscribe(*neurons))
 
     def load_model(self, model: str, progress: Callable[[Mapping[str, Any]], None] | None = None) -> dict[str, Any]:
@@ -128,7 +172,10 @@ class Client:
         return Document(self, self._wait(self._client.open(text, uri)))
 
     def _wait(self, work: Coroutine[Any, Any, T]) -> T:
-        return self._loop.wait(work, self._timeout)
+        try:
+            return self._loop.wait(work, self._timeout)
+        except TimeoutError:
+            raise TimeoutError(self._client.explain_timeout(self._timeout)) from None
 
     def _do(self, verb: Callable[..., T], *arguments: Any) -> T:
         """Calls `verb` in the client's thread, to which everything belongs."""
@@ -140,7 +187,7 @@ class Client:
 
 
 class Document:
-    """See `ws_server.client.Document`. What gives values or tokens waits until they are those of the text."""
+    """See `ws_server.client.Document`. Values and tokens are waited for until they are those of the newest text."""
 
     def __init__(self, client: Client, document: asynchronous_document.Document) -> None:
         self._client = client

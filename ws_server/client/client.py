@@ -1,7 +1,8 @@
 """A session with a server over asyncio: connection, model, subscriptions, documents.
 
-Keeps the connection up by itself: when it drops, the client waits, connects, takes the session up again where the
-server still has it, opens the documents again and brings the subscriptions back. Documents can be changed meanwhile.
+Keeps the connection up by itself: when it is lost, the client waits, connects, resumes the session where the server
+still has it, opens the documents again and restores the subscriptions. Documents can be changed meanwhile, and requests
+wait for the connection.
 """
 
 from __future__ import annotations
@@ -9,21 +10,22 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Literal, TypedDict
-from urllib.parse import parse_qs, urlsplit, urlunsplit
-
-from websockets.asyncio.client import connect
-from websockets.exceptions import InvalidHandshake, InvalidStatus
+from typing import Any, Literal, TypeVar
 
 from .errors import Disconnected, ServerError
+from .neurons import ChangedNeuron, NeuronRef, can_exist
 from .open_document import Document
-from .rpc import Connection
+from .rpc import Connection, report
+from .transport import open_socket, websocket_address
+
+T = TypeVar("T")
 
 ConnectionState = Literal["connecting", "ready", "waiting", "closed"]
-NeuronRef = str | Mapping[str, Any]
-"""`"L3N42"`, `{"layer": 3, "neuron": 42}`, `{"hook": "blocks.3.hook_resid_post", "index": 7}` or any neuron's key."""
+
+DEFAULT_TIMEOUT = 300.0
+"""Seconds; a large model may have to be loaded first."""
 
 _FIRST_WAIT = 0.2
 _LONGEST_WAIT = 10.0
@@ -31,29 +33,9 @@ _RESUMED_ELSEWHERE = 1000
 """The close code of a connection whose session is resumed by another one."""
 
 
-class TopNeuron(TypedDict):
-    """One of the neurons that are highest at a token."""
-
-    key: str
-    layer: int
-    neuron: int
-    value: float | None
-    ratio: float | None
-    """Value over the neuron's statistical maximum, if that is known."""
-
-
-class ChangedNeuron(TypedDict):
-    """A neuron, and the token at which an edit changed it most."""
-
-    key: str
-    layer: int
-    neuron: int
-    token: int
-    before: float
-    after: float
-    change: float
-    ratio: float | None
-    """Change over the neuron's statistical maximum, if that is known."""
+_ATTEMPTS = 3
+"""How often a request is sent whose connection is lost before the answer; it may be what the server dies of."""
+_UNKNOWN_DOCUMENT = -32012
 
 
 class Client:
@@ -64,16 +46,28 @@ class Client:
             is used.
         token: the server's access token, where it asks for one.
         name: how this frontend names itself to the server.
+        timeout: seconds that a request waits at most, for the connection and for its answer, before it raises
+            `TimeoutError`; None for no limit.
 
     Raises (on entering):
         Disconnected: there is no server, or it refused the connection; the message says why.
         ServerError: it refused the session.
+        TimeoutError: it did not begin one in time.
     """
 
-    def __init__(self, url: str = "http://127.0.0.1:8740/", *, token: str | None = None, name: str = "python") -> None:
+    def __init__(
+        self,
+        url: str = "http://127.0.0.1:8740/",
+        *,
+        token: str | None = None,
+        name: str = "python",
+        timeout: float | None = DEFAULT_TIMEOUT,
+    ) -> None:
         self._address, in_url = websocket_address(url)
         self._token = token if token is not None else in_url
         self._name = name
+        self.timeout = timeout
+        """Seconds that a request waits at most; None for no limit."""
         self._state: ConnectionState = "closed"
         self.on_state: Callable[[ConnectionState], None] = lambda state: None
         """Called with each new `state`."""
@@ -88,15 +82,20 @@ class Client:
         """What is subscribed, in row order: key, layer, neuron, hook, statistics."""
         self.documents: dict[str, Document] = {}
         self.on_error: Callable[[ServerError], None] = lambda error: None
-        """Called with what the server could not do and nobody asked for, such as a failed forward pass."""
+        """Called with each error that answers no request, such as a failed forward pass."""
         self._connection: Connection | None = None
         self._running: asyncio.Task[None] | None = None
         self._resume: dict[str, str] | None = None
-        self._served: set[str] = set()
+        self._subscribed: set[str] = set()
+        """Keys that the server sends on this connection."""
         self._progress: dict[str, Callable[[Mapping[str, Any]], None]] = {}
         self._tokens = itertools.count(1)
         self._uris = itertools.count(1)
         self._failure: Exception | None = None
+        """The fault that ended the client."""
+        self._obstacle: Exception | None = None
+        """Why the last attempt to connect failed."""
+        self._waiting: list[asyncio.Future[None]] = []
 
     # -------------------------------------------------------------------------------- life
 
@@ -105,8 +104,12 @@ class Client:
         self._running = asyncio.ensure_future(self._stay_connected(first))
         self._running.add_done_callback(lambda running: self._ended(running, first))
         self._become("connecting")
-        try:
+
+        async def wait() -> None:
             await first
+
+        try:
+            await self._limited(wait())
         except BaseException:
             await self.close()
             raise
@@ -116,7 +119,7 @@ class Client:
         await self.close()
 
     async def close(self) -> None:
-        """Leaves for good. Who waits for something is told by `Disconnected`."""
+        """Closes the client for good. Whatever still waits for something raises `Disconnected`."""
         self._become("closed")
         if self._running is not None:
             self._running.cancel()
@@ -125,12 +128,13 @@ class Client:
             document.detach()
 
     def _ended(self, running: asyncio.Task[None], first: asyncio.Future[None]) -> None:
-        """The connection is kept up no longer: the client was closed, or a fault of ours is to be told to who waits."""
+        """No connection will be made any more: the client was closed, or there is a fault, which is passed on."""
         error = None if running.cancelled() else running.exception()
         self._failure = error if isinstance(error, Exception) else None
         self._become("closed")
         if not first.done():
             first.set_exception(error or Disconnected("The client is closed."))
+            first.exception()  # nobody may be waiting
         for document in self.documents.values():
             document.detach()
 
@@ -141,7 +145,11 @@ class Client:
     def _become(self, state: ConnectionState) -> None:
         if state != self._state:
             self._state = state
-            self.on_state(state)
+            waiting, self._waiting = self._waiting, []
+            for news in waiting:
+                if not news.done():
+                    news.set_result(None)
+            _call(self.on_state, state)
 
     @property
     def closed(self) -> bool:
@@ -161,25 +169,26 @@ class Client:
 
         Raises:
             ServerError: -32602 names a neuron that the model does not have, -32013 is one too many.
-            Disconnected: there is no connection.
+            Disconnected: the client is closed, or was before the answer came.
+            TimeoutError: no answer came in time.
         """
         await self._request("neurons/subscribe", {"neurons": list(neurons)}, self._set_neurons)
         return self.neurons
 
     async def unsubscribe(self, *neurons: NeuronRef) -> list[dict[str, Any]]:
-        """Takes neurons away, all or none; otherwise as `subscribe`."""
+        """Removes neurons, all or none; otherwise as `subscribe`."""
         await self._request("neurons/unsubscribe", {"neurons": list(neurons)}, self._set_neurons)
         return self.neurons
 
     @property
     def subscriptions_settled(self) -> bool:
         """Whether the server sends what is subscribed here; not so for a moment after a reconnection."""
-        return self.state == "ready" and self._served == {neuron["key"] for neuron in self.neurons}
+        return self.state == "ready" and self._subscribed == {neuron["key"] for neuron in self.neurons}
 
     async def load_model(
         self, model: str, progress: Callable[[Mapping[str, Any]], None] | None = None
     ) -> dict[str, Any]:
-        """Gives the session another model of `models`. `progress` gets the values of the load's `$/progress`.
+        """Gives the session another model of `models`. `progress` is called with the values of its `$/progress`.
 
         Returns:
             The model's facts; `dropped` names subscriptions that it does not have.
@@ -194,7 +203,7 @@ class Client:
         finally:
             del self._progress[token]
         info = self.model or {}
-        # Asking for what is left again brings its statistics on this model.
+        # Subscribing to what is left once more brings its statistics on this model.
         await self.subscribe(*(neuron["key"] for neuron in self.neurons))
         self.models = (await self._request("models/list", {}))["models"]
         return info
@@ -206,31 +215,40 @@ class Client:
 
         Raises:
             ValueError: the text holds a lone surrogate, or `uri` is open already.
-            ServerError: the server does not take it, as it is too long (-32013).
-            Disconnected: there is no connection.
+            ServerError: the server does not take it, for instance because it is too long (-32013).
+            Disconnected: the client is closed, or was before the answer came.
+            TimeoutError: no answer came in time.
         """
         self.raise_if_closed()
         name = uri if uri is not None else f"python:{next(self._uris)}"
         if name in self.documents:
             raise ValueError(f"the document {name} is open already")
         document = Document(self, name, text)
-        if self._connection is None:
-            raise Disconnected("There is no connection at the moment.")
         document.keep(neuron["key"] for neuron in self.neurons)
         self.documents[name] = document
-        document.attach(self._sender(self._connection, document))
+        if self._connection is not None:
+            document.attach(self._sender(self._connection, document))
         try:
-            await document.wait_until_opened()
-        except ServerError:
-            del self.documents[name]
+            await self._limited(document.wait_until_opened())
+        except BaseException as error:
+            self.documents.pop(name, None)
+            document.detach()
+            if not isinstance(error, ServerError) and self._connection is not None:
+                _send_close(self._connection, name)
             raise
         return document
 
     async def close_document(self, document: Document) -> None:
+        """Closes it here and on the server; where there is no connection, as soon as there is one again."""
         if self.documents.pop(document.uri, None) is None:
             return
         document.detach()
-        await self._request("document/close", {"uri": document.uri})
+        if self._connection is not None:
+            try:
+                await self._request("document/close", {"uri": document.uri})
+            except ServerError as error:
+                if error.code != _UNKNOWN_DOCUMENT:  # another connection: it was not opened there
+                    raise
 
     async def top(
         self,
@@ -265,15 +283,15 @@ class Client:
         layers: Sequence[int] | None = None,
         by: str = "activation",
     ) -> list[ChangedNeuron]:
-        """The `k` neurons whose values an edit moved most, in the tokens behind it.
+        """The `k` neurons whose values an edit changed most, in the tokens after it.
 
         Args:
-            since: the `document.version` before the edit; without it the last one but one that the server read.
+            since: the `document.version` before the edit; without it the last but one that the server tokenized.
             layers: where to look; all layers when left out.
             by: `activation`, or `ratio` to each neuron's statistical maximum.
 
         Returns:
-            Those that moved, the most first; none where no token stands behind the edit.
+            Those that changed, the most first; none where no token stands after the edit.
         """
         params: dict[str, Any] = {"uri": document.uri, "k": k, "by": by}
         if since is not None:
@@ -288,45 +306,69 @@ class Client:
     async def _request(
         self, method: str, params: Mapping[str, Any], take: Callable[[Any], None] = lambda result: None
     ) -> Any:
-        self.raise_if_closed()
-        if self._connection is None:
-            raise Disconnected("There is no connection at the moment.")
-        return await self._connection.call(method, params, take)
+        """The result of a request. All that this client asks for can be asked twice, so a request whose connection is
+        lost is sent again on the next one."""
+
+        async def ask() -> Any:
+            for attempt in range(1, _ATTEMPTS + 1):
+                connection = await self._connected()
+                try:
+                    return await connection.call(method, params, take)
+                except Disconnected:
+                    self.raise_if_closed()
+                    if attempt == _ATTEMPTS:
+                        raise
+
+        return await self._limited(ask())
+
+    async def _connected(self) -> Connection:
+        """Waits for a connection."""
+        while True:
+            self.raise_if_closed()
+            if self._connection is not None and self._connection.is_open:
+                return self._connection
+            change: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append(change)
+            await change
+
+    async def _limited(self, work: Coroutine[Any, Any, T]) -> T:
+        try:
+            return await asyncio.wait_for(work, self.timeout)
+        except (TimeoutError, asyncio.TimeoutError):
+            raise TimeoutError(self.explain_timeout(self.timeout)) from None
+
+    def explain_timeout(self, seconds: float | None) -> str:
+        """A sentence on what did not happen within so many seconds."""
+        if self.state == "ready" or self._obstacle is None:
+            return f"no answer within {seconds:g} seconds"
+        return f"no connection within {seconds:g} seconds: {self._obstacle}"
 
     async def _stay_connected(self, first: asyncio.Future[None]) -> None:
         wait = _FIRST_WAIT
         while True:
             self._become("connecting")
             try:
-                await self._connect(first)
+                self._obstacle = await self._connect(first)
                 wait = _FIRST_WAIT  # it was up
             except (ServerError, Disconnected) as error:
                 if not first.done():
                     raise
+                self._obstacle = error
                 if isinstance(error, ServerError):
-                    self.on_error(error)
+                    _call(self.on_error, error)
             self._become("waiting")
             # Jitter, so that the clients of a server that restarts do not come back in one moment.
             await asyncio.sleep(wait * random.uniform(0.5, 1))
             wait = min(2 * wait, _LONGEST_WAIT)
 
-    async def _connect(self, first: asyncio.Future[None]) -> None:
-        """One connection from its beginning to its end.
+    async def _connect(self, first: asyncio.Future[None]) -> Disconnected:
+        """One connection from its beginning to its end; returns why it ended.
 
         Raises:
             Disconnected: it could not be made.
             ServerError: `initialize` was refused.
         """
-        headers = {} if self._token is None else {"Authorization": f"Bearer {self._token}"}
-        try:
-            # Ours to read are whole documents' tokens and values, however large.
-            socket = await connect(self._address, additional_headers=headers, max_size=None, subprotocols=None)
-        except InvalidStatus as error:
-            told = error.response.body.decode(errors="replace").strip()
-            raise Disconnected(f"The server refused the connection ({error.response.status_code}): {told}") from None
-        except (OSError, InvalidHandshake, TimeoutError, asyncio.TimeoutError) as error:
-            advice = "start one with `neuroscope serve`"
-            raise Disconnected(f"There is no server at {self._address} ({error}): {advice}.") from None
+        socket = await open_socket(self._address, self._token)
         connection = Connection(socket, self._notification)
         running = asyncio.ensure_future(connection.run())
         try:
@@ -334,14 +376,15 @@ class Client:
             self._become("ready")
             if not first.done():
                 first.set_result(None)
-            await running
+            return await running
         finally:
             self._connection = None
-            self._served = set()
+            self._subscribed = set()
             for document in self.documents.values():
                 document.detach()
             if socket.close_code == _RESUMED_ELSEWHERE:
-                # Another connection has it now, and would lose it again to this client, and so on for ever.
+                # Another connection has the session now. Two clients that both resume it would take it from each
+                # other for ever.
                 self._resume = None
             await socket.close()
             await running
@@ -357,31 +400,35 @@ class Client:
             params["resume"] = self._resume
         facts = await connection.call("initialize", params)
         if facts["positionEncoding"] != "utf-32":
-            raise Disconnected("The server does not count characters, as this client must.")
+            raise Disconnected("The server does not offer offsets in characters (utf-32), which this client needs.")
         chosen = self.model
         self._resume = {"session": facts["session"], "resumeToken": facts["resumeToken"]}
         self.server, self.models, self.limits = facts["server"], facts["models"], facts["limits"]
         self.model = facts["model"]
+        connection.frame_bytes = self.limits.get("frameBytes")
         if chosen is not None and (self.model is None or chosen["id"] != self.model["id"]):
-            # A new session starts with the server's default model; this one had chosen another.
+            # A new session starts with the server's default model; this client had chosen another.
             with suppress(ServerError):
                 self.model = await connection.call("model/load", {"model": chosen["id"]})
         await self._restore_neurons(connection, facts["subscriptions"])
+        for remembered in facts["documents"]:
+            if remembered["uri"] not in self.documents:
+                _send_close(connection, remembered["uri"])
         self._connection = connection
         for document in self.documents.values():
             document.attach(self._sender(connection, document))
 
     async def _restore_neurons(self, connection: Connection, served: list[dict[str, Any]]) -> None:
-        """Brings the server's subscriptions after those here; what its model lacks is gone."""
+        """Makes the server's subscriptions those of this client; what the model lacks is dropped."""
         wanted = [neuron["key"] for neuron in self.neurons]
-        kept = served
-        for key in wanted:
-            with suppress(ServerError):
-                kept = (await connection.call("neurons/subscribe", {"neurons": [key]}))["neurons"]
-        surplus = [neuron["key"] for neuron in kept if neuron["key"] not in wanted]
+        surplus = [neuron["key"] for neuron in served if neuron["key"] not in wanted]
         if surplus:
-            kept = (await connection.call("neurons/unsubscribe", {"neurons": surplus}))["neurons"]
-        self._set_neurons({"neurons": kept})
+            served = (await connection.call("neurons/unsubscribe", {"neurons": surplus}))["neurons"]
+        model = self.model
+        possible = [key for key in wanted if model is None or can_exist(key, model)]
+        if {neuron["key"] for neuron in served} != set(possible):
+            served = await _subscribe_all_that_exist(connection, possible) or served
+        self._set_neurons({"neurons": served})
 
     def _set_model(self, info: dict[str, Any]) -> None:
         self.model = info
@@ -391,47 +438,75 @@ class Client:
 
     def _set_neurons(self, result: Mapping[str, Any]) -> None:
         self.neurons = list(result["neurons"])
-        self._served = {neuron["key"] for neuron in self.neurons}
+        self._subscribed = {neuron["key"] for neuron in self.neurons}
         for document in self.documents.values():
             document.keep([neuron["key"] for neuron in self.neurons])
 
     def _sender(self, connection: Connection, document: Document) -> Callable[[str, dict[str, Any]], None]:
         def send(method: str, params: dict[str, Any]) -> None:
-            if method != "document/open":
-                connection.notify(method, params)
+            if method == "document/open":
+                version = params["version"]
+                answer = connection.call(method, params, lambda result: document.opened(version, None))
+                answer.add_done_callback(lambda answer: self._refused(document, version, answer))
                 return
-            answer = connection.call(method, params)
-            answer.add_done_callback(lambda answer: self._opened(document, params["version"], answer))
+            try:
+                connection.notify(method, params)
+            except ServerError as error:
+                document.fail(error)
+                document.refuse()
 
         return send
 
     @staticmethod
-    def _opened(document: Document, version: int, answer: asyncio.Future[Any]) -> None:
+    def _refused(document: Document, version: int, answer: asyncio.Future[Any]) -> None:
         error = None if answer.cancelled() else answer.exception()
-        if not isinstance(error, Disconnected):  # else it is opened again on the next connection
-            document.opened(version, error if isinstance(error, ServerError) else None)
+        if isinstance(error, ServerError):  # where the connection is lost it is opened again on the next one
+            document.opened(version, error)
 
     def _notification(self, method: str, params: Mapping[str, Any]) -> None:
         if method == "$/progress":
             listener = self._progress.get(str(params.get("token")))
             if listener is not None:
-                listener(params["value"])
+                _call(listener, params["value"])
         elif method == "$/error":
-            self.on_error(ServerError(str(params.get("method")), params))
+            self._error(ServerError(str(params.get("method")), params))
         elif isinstance(uri := params.get("uri"), str) and uri in self.documents:
-            self.documents[uri].receive(method, params)
+            model = params.get("model")
+            if model is None or self.model is None or model == self.model["id"]:
+                self.documents[uri].receive(method, params)
+
+    def _error(self, error: ServerError) -> None:
+        document = self.documents.get(str(error.data.get("uri")))
+        if document is not None and error.data.get("version") == document.version:
+            document.fail(error)
+        _call(self.on_error, error)
 
 
-def websocket_address(url: str) -> tuple[str, str | None]:
-    """The websocket's address for a server's page or websocket, and the token that the address carries.
+async def _subscribe_all_that_exist(connection: Connection, keys: Sequence[str]) -> list[dict[str, Any]]:
+    """What is subscribed after asking for `keys`: all at once, and by halves where one of them is refused."""
+    if not keys:
+        return []
+    try:
+        answer = await connection.call("neurons/subscribe", {"neurons": list(keys)})
+    except ServerError:
+        if len(keys) == 1:
+            return []
+        half = len(keys) // 2
+        first = await _subscribe_all_that_exist(connection, keys[:half])
+        return await _subscribe_all_that_exist(connection, keys[half:]) or first
+    neurons: list[dict[str, Any]] = answer["neurons"]
+    return neurons
 
-    Raises:
-        ValueError: it is no such address.
-    """
-    parts = urlsplit(url if "//" in url else f"http://{url}")
-    scheme = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}.get(parts.scheme)
-    if scheme is None or not parts.netloc:
-        raise ValueError(f"{url!r} is no address of a server, as http://127.0.0.1:8740/ is")
-    path = parts.path if parts.path.endswith("/ws") else parts.path.rstrip("/") + "/ws"
-    token = parse_qs(parts.query).get("token", [None])[0]
-    return urlunsplit((scheme, parts.netloc, path, "", "")), token
+
+def _send_close(connection: Connection, uri: str) -> None:
+    """Closes a document that nobody here has any more, whatever the server says to it."""
+    answer = connection.call("document/close", {"uri": uri})
+    answer.add_done_callback(lambda answer: None if answer.cancelled() else answer.exception())
+
+
+def _call(callback: Callable[[T], None], argument: T) -> None:
+    """Calls what the user has set. An error of theirs is reported, and the client goes on."""
+    try:
+        callback(argument)
+    except Exception as error:
+        report(f"the callback {getattr(callback, '__qualname__', callback)!r}", error)

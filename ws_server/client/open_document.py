@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from .errors import Disconnected, ServerError
+from .neurons import ChangedNeuron
 from .state import DocumentState, Done, Send, Token
 from .table import FloatMatrix
 from .text import Change, difference
@@ -17,20 +18,42 @@ from .text import Change, difference
 if TYPE_CHECKING:
     import pandas
 
-    from .client import ChangedNeuron, Client
+
+class Session(Protocol):
+    """What a document needs of its client."""
+
+    neurons: list[dict[str, Any]]
+
+    @property
+    def closed(self) -> bool: ...
+
+    def raise_if_closed(self) -> None: ...
+
+    @property
+    def subscriptions_settled(self) -> bool: ...
+
+    async def top(
+        self, document: Document, token: int, k: int, *, layers: Sequence[int] | None, by: str
+    ) -> list[dict[str, Any]]: ...
+
+    async def changed(
+        self, document: Document, k: int, *, since: int | None, layers: Sequence[int] | None, by: str
+    ) -> list[ChangedNeuron]: ...
+
+    async def close_document(self, document: Document) -> None: ...
 
 
 class Document:
-    """A text on the server and what is known of it here. Made by `Client.open`; it belongs to the client's loop."""
+    """A text on the server and what is known of it here. Made by `Client.open`; use it in the client's event loop."""
 
-    def __init__(self, client: Client, uri: str, text: str) -> None:
+    def __init__(self, client: Session, uri: str, text: str) -> None:
         self._client = client
         self._state = DocumentState(uri, text)
         self._waiting: list[asyncio.Future[None]] = []
         self._changes = 0
         self._open_answered = False
         self.problem: ServerError | None = None
-        """Why the server does not take this text; None when it does."""
+        """Why there are no values of the newest text: the server does not take it, or could not compute them."""
 
     # -------------------------------------------------------------------------------- what is there
 
@@ -54,7 +77,7 @@ class Document:
 
     @property
     def last_done(self) -> Done | None:
-        """The account of the last version that was answered completely."""
+        """What the last version that was answered completely has cost."""
         return self._state.done
 
     @property
@@ -101,17 +124,22 @@ class Document:
     def change(self, changes: Iterable[Change]) -> None:
         """Changes the text at several places at once; offsets count characters of the text before all of them.
 
-        Works without a connection too: the server gets the text when it is back.
+        Without a connection, the server gets the text when there is one again.
 
         Raises:
             ValueError: changes overlap, leave the text, or hold a lone surrogate. Nothing is changed then.
         """
-        self._state.change(list(changes))
+        version, problem = self.version, self.problem
         self.problem = None  # until the server says so of this text
+        try:
+            self._state.change(list(changes))
+        finally:
+            if self.version == version:
+                self.problem = problem  # nothing has changed
         self._tell()
 
     def replace(self, start: int, stop: int, insert: str) -> None:
-        """Puts `insert` in the place of the characters `[start, stop)`."""
+        """Replaces the characters `[start, stop)` by `insert`."""
         self.change([Change(start, stop, insert)])
 
     def insert(self, at: int, text: str) -> None:
@@ -121,14 +149,15 @@ class Document:
         self.insert(len(self.text), text)
 
     def set_text(self, text: str) -> None:
-        """Makes `text` the whole text; what it begins and ends with as before is not computed again."""
+        """Makes `text` the whole text, by replacing what differs."""
         self.change(difference(self.text, text))
 
     async def settled(self) -> Document:
-        """Waits until `is_settled`; put it into `asyncio.wait_for` to wait no longer than a while.
+        """Waits until `is_settled`, however long; `asyncio.wait_for` can limit it.
 
         Raises:
-            ServerError: the server does not take this text.
+            ServerError: the server does not take this text, or could not compute its values. The next change or
+                subscription makes it try again.
             Disconnected: the client was closed.
         """
         while not self.is_settled:
@@ -138,8 +167,8 @@ class Document:
         return self
 
     async def updates(self) -> AsyncIterator[Document]:
-        """Gives the document each time something of it is different: text, tokens, values. News that come faster than
-        they are taken are one. Ends when the client is closed."""
+        """Yields the document each time that its text, tokens or values have changed. Changes that come faster than
+        they are taken are merged. Ends when the client is closed."""
         seen = -1
         while not self._client.closed:
             if self._changes == seen:
@@ -169,13 +198,19 @@ class Document:
     # -------------------------------------------------------------------------------- for the client
 
     def attach(self, send: Send) -> None:
+        """A connection is there."""
+        self.problem = None
         self._state.attach(send)
 
     def detach(self) -> None:
+        """The connection is gone."""
         self._state.detach()
         self._tell()
 
     def keep(self, keys: Iterable[str]) -> None:
+        """The rows are these now. The server evaluates afresh for them, unless it does not take the text at all."""
+        if not self._state.is_refused:
+            self.problem = None
         self._state.activations.keep(keys)
         self._tell()
 
@@ -184,29 +219,39 @@ class Document:
         self._tell()
 
     def receive(self, method: str, params: Mapping[str, Any]) -> None:
+        """Takes a notification of this document."""
         try:
             if self._state.receive(method, params):
                 self._tell()
-        except ValueError:
-            self._state.open()
+        except (ValueError, KeyError, TypeError):
+            self._state.open()  # it does not fit what is here: begin again
 
     def opened(self, version: int, problem: ServerError | None) -> None:
-        """The answer to the open that carried `version`; older ones count no more."""
+        """The answer to the `document/open` of `version`; one to an older open has no meaning any more."""
         if version == self._state.opened_at:
-            self._open_answered, self.problem = True, problem
+            self._open_answered = True
             if problem is not None:
-                self._state.refused()
-            self._tell()
+                self.refuse()
+            self.fail(problem)
+
+    def refuse(self) -> None:
+        """The server has no text to change: the next change opens it again."""
+        self._state.refused()
+
+    def fail(self, problem: ServerError | None) -> None:
+        """There will be no values of the newest text, for this reason."""
+        self.problem = problem
+        self._tell()
 
     async def wait_until_opened(self) -> None:
         """Raises what the server said if it does not take the text."""
         while not self._open_answered:
             await self._news()
-        if self.problem is not None:
+        if self._state.is_refused and self.problem is not None:
             raise self.problem
 
     async def _news(self) -> None:
-        """Waits until something is different; raises `Disconnected` once the client is closed."""
+        """Waits for the next change; raises `Disconnected` once the client is closed."""
         self._client.raise_if_closed()
         news: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(news)

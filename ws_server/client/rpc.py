@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,9 +15,12 @@ from .errors import Disconnected, ServerError
 
 OnNotification = Callable[[str, Mapping[str, Any]], None]
 
+TOO_LARGE = -32013
+"""The protocol's error code for a limit that is exceeded."""
+
 
 class Connection:
-    """Reads until the websocket ends; `run` is to be kept going by whoever makes one."""
+    """Reads and writes until the websocket ends; whoever makes one keeps `run` going."""
 
     def __init__(self, socket: ClientConnection, on_notification: OnNotification) -> None:
         self._socket = socket
@@ -26,57 +28,84 @@ class Connection:
         self._ids = itertools.count(1)
         self._waiting: dict[int, tuple[str, asyncio.Future[Any], Callable[[Any], None]]] = {}
         self._outbox: asyncio.Queue[str] = asyncio.Queue()
-        self._closed: Disconnected | None = None
+        self._lost: Disconnected | None = None
+        self.frame_bytes: int | None = None
+        """The largest frame that the server takes; a larger one would end the connection."""
+
+    @property
+    def is_open(self) -> bool:
+        return self._lost is None
 
     async def run(self) -> Disconnected:
         """Reads and writes until the connection ends; returns why it did."""
         writer = asyncio.ensure_future(self._write())
         try:
             async for frame in self._socket:
-                # What this client has sent is no batch, so neither is any answer.
+                # This client sends no batches, so no answer is one.
                 self._receive(orjson.loads(frame))
             reason = f"{self._socket.close_code} {self._socket.close_reason or ''}".strip()
-            self._closed = Disconnected(f"The server closed the connection: {reason}.")
+            self._lost = Disconnected(f"The server closed the connection: {reason}.")
         except ConnectionClosed as error:
-            self._closed = Disconnected(f"The connection was lost: {error}.")
+            self._lost = Disconnected(f"The connection was lost: {error}.")
+        except Exception as error:
+            # A message that cannot be read, or a fault here; either way a new connection starts afresh.
+            report("a message of the server", error)
+            self._lost = Disconnected(f"The server sent a message that this client cannot read: {error!r}.")
         finally:
             writer.cancel()
-            self._closed = self._closed or Disconnected("The connection was closed.")
+            self._lost = self._lost or Disconnected("The connection was closed.")
             for _, answer, _ in list(self._waiting.values()):
                 if not answer.done():
-                    answer.set_exception(self._closed)
-        return self._closed
+                    answer.set_exception(self._lost)
+        return self._lost
 
     def call(
         self, method: str, params: Mapping[str, Any], take: Callable[[Any], None] = lambda result: None
     ) -> asyncio.Future[Any]:
-        """Asks at once; the answer, a `ServerError` or `Disconnected` comes in the future. Cancelling it cancels the
+        """Asks at once; the future gets the result, a `ServerError` or `Disconnected`. Cancelling it cancels the
         request.
 
-        `take` gets the result in the order of the messages: before anything that the server sent after it, where who
-        awaits the future may be late.
+        `take` gets the result in the order of the messages: before anything that the server sent after it. Whoever
+        awaits the future may run later.
         """
         number = next(self._ids)
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        if self._closed is not None:
-            answer.set_exception(self._closed)
+        if self._lost is not None:
+            answer.set_exception(self._lost)
+            return answer
+        frame = self._encode({"id": number, "method": method, "params": params})
+        try:
+            self._check_size(method, frame)
+        except ServerError as error:
+            answer.set_exception(error)
             return answer
         self._waiting[number] = (method, answer, take)
-        self._send({"id": number, "method": method, "params": params})
+        self._outbox.put_nowait(frame)
 
         def forget(answer: asyncio.Future[Any]) -> None:
             del self._waiting[number]
-            if answer.cancelled() and self._closed is None:
+            if answer.cancelled() and self._lost is None:
                 self.notify("$/cancelRequest", {"id": number})
 
         answer.add_done_callback(forget)
         return answer
 
     def notify(self, method: str, params: Mapping[str, Any]) -> None:
-        self._send({"method": method, "params": params})
+        """Raises `ServerError` where the message is too large to be sent."""
+        frame = self._encode({"method": method, "params": params})
+        self._check_size(method, frame)
+        self._outbox.put_nowait(frame)
 
-    def _send(self, message: dict[str, Any]) -> None:
-        self._outbox.put_nowait(json.dumps({"jsonrpc": "2.0", **message}))
+    @staticmethod
+    def _encode(message: dict[str, Any]) -> str:
+        return orjson.dumps({"jsonrpc": "2.0", **message}, option=orjson.OPT_SERIALIZE_NUMPY).decode()
+
+    def _check_size(self, method: str, frame: str) -> None:
+        size = len(frame.encode()) if self.frame_bytes is not None else 0
+        if self.frame_bytes is not None and size > self.frame_bytes:
+            message = f"The message has {size} bytes; the server takes at most {self.frame_bytes}."
+            data = {"limit": "frameBytes", "maximum": self.frame_bytes}
+            raise ServerError(method, {"code": TOO_LARGE, "message": message, "data": data})
 
     async def _write(self) -> None:
         # One writer keeps the messages in order, whoever sends them, and the senders need not wait.
@@ -84,11 +113,11 @@ class Connection:
             while True:
                 await self._socket.send(await self._outbox.get())
         except ConnectionClosed:
-            pass  # the reader tells
+            pass  # the reader says so
 
     def _receive(self, message: Mapping[str, Any]) -> None:
         if "method" in message:
-            self._on_notification(message["method"], message.get("params", {}))
+            self._on_notification(message["method"], message.get("params") or {})
             return
         if message.get("id") not in self._waiting:
             return
@@ -101,3 +130,9 @@ class Connection:
             answer.set_exception(ServerError(method, message["error"]))
         else:
             answer.set_result(message.get("result"))
+
+
+def report(where: str, error: Exception) -> None:
+    """Says what nobody awaits, as asyncio does with such: to the exception handler of the loop, which logs it."""
+    context = {"message": f"Neuroscope client: error in {where}", "exception": error}
+    asyncio.get_running_loop().call_exception_handler(context)

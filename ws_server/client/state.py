@@ -1,8 +1,8 @@
 """One document as a client has it: its text here, its tokens and activations as the server sent them. No I/O.
 
 The text here is the truth. Every change gets a version and stays in a log until the server has answered it, so that an
-answer for an older version is mapped through what has been changed since. A `Link` carries the messages; after each
-(re)connection the document is attached to a new one, and opened on it.
+answer for an older version is mapped through the changes since. After each (re)connection the document is attached to
+the new one, and opened on it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The server has answered a version completely; times in milliseconds since the oldest change that it answers."""
+    """The server has answered a version completely; `timing` is in milliseconds."""
 
     version: int
     computed_tokens: int
@@ -91,7 +91,7 @@ class DocumentState:
 
     @property
     def tokens(self) -> list[Token]:
-        """The tokens, their spans in the text as it is now, changes included that are not answered yet."""
+        """The tokens, with their spans in the text as it is now, unanswered changes included."""
         starts, stops = self._starts, self._stops
         for _, changes in self._log:
             starts, stops = map_spans(starts, stops, changes)
@@ -148,21 +148,25 @@ class DocumentState:
         self._send("document/open", {"uri": self.uri, "version": self.version, "text": self.text})
 
     def refused(self) -> None:
-        """The server did not take the text: it has none to change."""
+        """The server did not take the text, so it has none to change: the next change opens it again."""
         self._refused = True
 
+    @property
+    def is_refused(self) -> bool:
+        return self._refused
+
     def model_changed(self) -> None:
-        """No value holds any more; tokens and values come anew."""
+        """No value is valid any more; tokens and values will come afresh."""
         self._done_version = -1
         self.activations.clear(len(self._infos))
 
     # -------------------------------------------------------------------------------- what the server sends
 
     def receive(self, method: str, params: Mapping[str, Any]) -> bool:
-        """Takes a notification of this document; whether anything is different now.
+        """Takes a notification of this document; returns whether anything that can be shown has changed.
 
         Raises:
-            ValueError: it contradicts what was told before. The document should be opened again.
+            ValueError: it contradicts earlier messages. The document should be opened again.
         """
         if self._send is None:
             return False
@@ -175,6 +179,7 @@ class DocumentState:
         match method:
             case "document/tokens":
                 self._receive_tokens(params)
+                return not params.get("more")  # else the rest of the list follows
             case "activations/update" if version == self._tokens_version and not self._whole_list_expected:
                 self._receive_values(params)
             case "activations/done" if version == self._tokens_version and not self._whole_list_expected:
@@ -219,12 +224,12 @@ class DocumentState:
 
     def _receive_values(self, params: Mapping[str, Any]) -> None:
         if params["start"] + params["count"] > len(self._infos):
-            raise ValueError("values of tokens that there are not")
+            raise ValueError("there are values of tokens that do not exist")
         values: FloatMatrix = decoded_values(params)
         self.activations.write(params["start"], params["neurons"], values)
 
     def _context_end(self, token: int) -> int:
-        """In a causal model a change reaches to the end of its context."""
+        """Where the context of `token` ends: in a causal model a change affects all that follows it there."""
         while token < len(self._infos) and not self._infos[token].segment:
             token += 1
         return token

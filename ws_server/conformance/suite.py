@@ -9,7 +9,7 @@ from typing import Literal
 
 from websockets.exceptions import InvalidHandshake
 
-from ..client.client import websocket_address
+from ..client.transport import websocket_address
 from .checks import CHECKS, NotApplicable, Target
 from .clauses import CLAUSES
 from .peer import Broken

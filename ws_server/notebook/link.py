@@ -163,7 +163,7 @@ class Link:
             try:
                 await self._client.__aenter__()
                 break
-            except (Disconnected, ServerError) as error:
+            except (Disconnected, ServerError, TimeoutError) as error:
                 self._unreached = error
                 self._tell()
             await asyncio.sleep(_RETRY_SECONDS)
@@ -174,8 +174,8 @@ class Link:
             try:
                 # Without its text, which may be one that the server does not take.
                 document = await self._client.open()
-            except Disconnected:
-                await asyncio.sleep(_RETRY_SECONDS)  # without a connection it is refused at once
+            except (Disconnected, TimeoutError):
+                await asyncio.sleep(_RETRY_SECONDS)
         await self._choose_model()
         self._document = document
         document.set_text(self._text)
@@ -190,7 +190,7 @@ class Link:
             except ServerError as error:
                 self._refusal, self._complaint = error, error.message
                 return
-            except Disconnected:
+            except (Disconnected, TimeoutError):
                 await asyncio.sleep(_RETRY_SECONDS)
 
     async def _subscribe(self) -> None:
@@ -207,7 +207,7 @@ class Link:
                 if wish == self._wish:
                     self._refusal, self._complaint = error, error.message
                     self._wanted = self._granted
-            except Disconnected:
+            except (Disconnected, TimeoutError):
                 return  # asked again on the next connection
             else:
                 self._granted = wanted

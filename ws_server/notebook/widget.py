@@ -17,7 +17,8 @@ import traitlets
 from anywidget import AnyWidget
 
 from ..client import Client
-from ..client.blocking import DEFAULT_TIMEOUT, LoopThread
+from ..client.blocking import LoopThread
+from ..client.client import DEFAULT_TIMEOUT
 from ..client.text import check_text, difference, map_spans
 from .link import Link, Snapshot
 from .neurons import neuron_keys
