@@ -13,6 +13,7 @@ import time
 import webbrowser
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import orjson
@@ -42,6 +43,7 @@ from .site import Site, respond
 from .socket import MOST_READ_AHEAD, Socket, limited_to
 from .tls import Certificate
 from .tokenizing import Tokenizing, abandon_tokenizing
+from .worker_process import WorkerProcess
 
 _log = logging.getLogger(__name__)
 
@@ -86,7 +88,7 @@ class Server:
         self.models = Models(
             specs,
             options,
-            launcher,
+            partial(WorkerProcess, launcher),
             self.sessions.computed,
             self.sessions.engine_lost,
             self.sessions.engine_replaced,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from ..engine.catalog import LoadOptions, ModelSpec
 from ..engine.commands import (
@@ -24,9 +25,7 @@ from ..errors import LimitExceeded, ModelLoadFailed
 from ..logs import about
 from ..model import ServedModel
 from ..protocol.messages import ModelSummary
-from .launcher import Launcher
 from .metrics import Metrics
-from .worker_process import WorkerProcess
 
 _log = logging.getLogger(__name__)
 
@@ -34,44 +33,94 @@ OnProgress = Callable[[LoadProgress], None]
 OnLost = Callable[[str, Collection[Key]], None]
 """Called with a model whose worker has died, and with the documents that it was computing."""
 
+
+class Worker(Protocol):
+    """A process that loads a model and then computes with it; see `WorkerProcess`."""
+
+    at_work: tuple[Key, ...]
+
+    def submit(self, command: Command | Ping) -> None: ...
+
+    def end(self) -> None: ...
+
+
+StartWorker = Callable[[ModelSpec, LoadOptions, Callable[[Any], None], Callable[[], None]], Worker]
+"""Starts a worker for a model. Its messages come to the first function, on the event loop, and its end, however it
+came, to the second, once. Raises OSError where no process can be started."""
+
 _STARTING = LoadProgress(0, "Starting PyTorch and TransformerLens")
 _SHORT_LIFE = 60.0
-"""Seconds; a worker that dies sooner after it was ready counts as a failed start."""
+"""Seconds; a worker that dies sooner after it was ready counts as a crash that may happen again."""
 _LONGEST_PAUSE = 30.0
 """Seconds between the death of a worker and the start of the next, at most."""
 
+_Outcome = asyncio.Future[ServedModel]
+"""What callers of `load` wait for; it is always set in the end."""
+
+
+class _Unloaded:
+    """There is no worker, and none is wanted."""
+
+
+@dataclass(slots=True)
+class _Loading:
+    """A worker is loading the model."""
+
+    outcome: _Outcome
+    worker: Worker
+    begun: float
+    replaces: bool
+    """Whether sessions hold the model, whose former worker has died."""
+    progress: LoadProgress = _STARTING
+
+
+@dataclass(slots=True)
+class _Serving:
+    """A worker has loaded the model, and computes."""
+
+    model: ServedModel
+    worker: Worker
+    begun: float
+    pong: asyncio.Future[None] | None = None
+
+
+@dataclass(slots=True)
+class _Pausing:
+    """The worker has died. The next one starts when the time is over, for those that wait as well."""
+
+    outcome: _Outcome
+    timer: asyncio.TimerHandle
+
+
+# Unloaded --load--> Loading --loaded--> Serving --died--> Pausing --time is over--> Loading
+# Loading --failed or died--> Unloaded, or Pausing where it replaces another;   any --end--> Unloaded
+# A worker belongs to one state. What comes from any other worker is late, and ignored.
+
 
 class Model:
-    """One model that clients can choose: not loaded, loading, or served by a worker."""
+    """One model that clients can choose: not loaded, loading, served by a worker, or about to get another worker."""
 
     def __init__(
         self,
         spec: ModelSpec,
         options: LoadOptions,
-        launcher: Launcher,
+        start_worker: StartWorker,
         on_result: Callable[[Result], None],
         on_lost: OnLost,
         on_replaced: Callable[[str], None],
         metrics: Metrics,
     ) -> None:
         self.spec = spec
-        self._launcher = launcher
-        self.served: ServedModel | None = None
         self._options = options
+        self._start_worker = start_worker
         self._on_result = on_result
         self._on_lost = on_lost
         self._on_replaced = on_replaced
         self._metrics = metrics
-        self._worker: WorkerProcess | None = None
-        self._loading: asyncio.Future[ServedModel] | None = None
-        self._progress = _STARTING
+        self._state: _Unloaded | _Loading | _Serving | _Pausing = _Unloaded()
+        self._crashes = 0
+        """Of workers that did not live long, one after the other."""
         self._listeners: list[OnProgress] = []
-        self._pong: asyncio.Future[None] | None = None
-        self._restart: asyncio.TimerHandle | None = None
-        self._replacing = False
-        self._served_since = 0.0
-        self._loading_since = 0.0
-        self._strikes = 0
         self.waiting = 0
         """How many callers wait for it to be loaded."""
         self.last_used = 0.0
@@ -79,45 +128,55 @@ class Model:
     @property
     def in_memory(self) -> bool:
         """Whether it is loaded, being loaded, or about to be loaded again."""
-        return self._worker is not None or self._replacing
+        return not isinstance(self._state, _Unloaded)
+
+    @property
+    def served(self) -> ServedModel | None:
+        """The model, while a worker serves it."""
+        return self._state.model if isinstance(self._state, _Serving) else None
 
     async def load(self, on_progress: OnProgress | None = None) -> ServedModel:
-        """The model, loaded now if it is not yet; callers that come meanwhile wait for the same load.
+        """The model, loaded now if it is not yet; callers that come meanwhile wait for the same worker.
 
         Raises:
             ModelLoadFailed: it cannot be had. The next call tries again.
         """
-        self.last_used = time.monotonic()
-        if self.served is not None:
-            return self.served
-        loading = self._loading if self._loading is not None else self._start()
+        self.last_used = asyncio.get_running_loop().time()
+        if isinstance(self._state, _Serving):
+            return self._state.model
+        if isinstance(self._state, _Unloaded):
+            outcome = _new_outcome()
+            self._start(outcome, replaces=False)
+        else:
+            outcome = self._state.outcome
         if on_progress is not None:
-            on_progress(self._progress)
+            on_progress(self._state.progress if isinstance(self._state, _Loading) else _STARTING)
             self._listeners.append(on_progress)
         self.waiting += 1
         try:
-            return await asyncio.shield(loading)
+            return await asyncio.shield(outcome)
         finally:
             self.waiting -= 1
             if on_progress is not None:
                 self._listeners.remove(on_progress)
 
     def submit(self, command: Command) -> None:
-        """Hands a command to the worker. While there is none it is dropped: nothing is computed for anyone then, and
-        sessions ask again when it has been replaced."""
-        if self._worker is not None:
-            self.last_used = time.monotonic()
-            self._worker.submit(command)
+        """Hands a command to the worker. Without one that serves the model it is dropped: nothing is computed for
+        anyone then, and sessions ask again when the worker has been replaced."""
+        if isinstance(self._state, _Serving):
+            self.last_used = asyncio.get_running_loop().time()
+            self._state.worker.submit(command)
 
-    async def answers(self, patience: float) -> bool:
-        """Whether it is loaded and its worker gives a sign of life within `patience` seconds."""
-        if self.served is None or self._worker is None:
+    async def answers(self, seconds: float) -> bool:
+        """Whether it is loaded and its worker gives a sign of life within so many seconds."""
+        state = self._state
+        if not isinstance(state, _Serving):
             return False
-        if self._pong is None or self._pong.done():
-            self._pong = asyncio.get_running_loop().create_future()
-            self._worker.submit(Ping())
-        pong = self._pong
-        await asyncio.wait([pong], timeout=patience)
+        if state.pong is None or state.pong.done():
+            state.pong = asyncio.get_running_loop().create_future()
+            state.worker.submit(Ping())
+        pong = state.pong
+        await asyncio.wait([pong], timeout=seconds)
         return pong.done() and not pong.cancelled()
 
     def summary(self, default: bool) -> ModelSummary:
@@ -134,108 +193,131 @@ class Model:
 
     def end(self) -> None:
         """Takes it out of memory; `load` brings it back."""
-        self.served, self._replacing = None, False
+        state, self._state = self._state, _Unloaded()
+        self._crashes = 0
         self._metrics.unloaded(self.spec.id)
-        if self._restart is not None:
-            self._restart.cancel()
-            self._restart = None
-        if self._worker is not None:
-            worker, self._worker = self._worker, None
-            worker.end()
-            self._expect_no_pong()
-        self._settle(ModelLoadFailed(f"{self.spec.title} was taken out of memory.", model=self.spec.id))
+        if isinstance(state, _Pausing):
+            state.timer.cancel()
+        elif isinstance(state, _Loading | _Serving):
+            state.worker.end()
+        if isinstance(state, _Serving):
+            _cancel(state.pong)
+        elif isinstance(state, _Loading | _Pausing):
+            state.outcome.set_exception(self._failure("was taken out of memory"))
 
-    def _expect_no_pong(self) -> None:
-        if self._pong is not None:
-            self._pong.cancel()
-            self._pong = None
+    # -------------------------------------------------------------------------------- transitions
 
-    def _start(self) -> asyncio.Future[ServedModel]:
-        self._restart = None
-        self._progress = _STARTING
-        loading: asyncio.Future[ServedModel] = asyncio.get_running_loop().create_future()
-        loading.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may be waiting
-        self._loading = loading
-        self._loading_since = time.monotonic()
+    def _start(self, outcome: _Outcome, replaces: bool) -> None:
         _log.info("model loading", extra=about(model=self.spec.id))
         try:
-            worker = WorkerProcess(self._launcher, self.spec, self._options, self._receive, lambda: self._ended(worker))
+            worker = self._start_worker(
+                self.spec, self._options, lambda message: self._receive(worker, message), lambda: self._died(worker)
+            )
         except OSError as error:
-            self._settle(ModelLoadFailed(f"No process could be started for {self.spec.title}: {error.strerror}."))
+            why = f"No process could be started for {self.spec.title}: {error.strerror}."
+            self._load_failed(outcome, replaces, ModelLoadFailed(why, model=self.spec.id))
         else:
-            self._worker = worker
-        return loading
+            self._state = _Loading(outcome, worker, asyncio.get_running_loop().time(), replaces)
 
-    def _receive(self, message: LoadingNews | StepReport | Pong) -> None:
-        match message:
-            case Pong():
-                if self._pong is not None and not self._pong.done():
-                    self._pong.set_result(None)
-            case StepReport():
-                self._metrics.stepped(self.spec.id, message)
-                for result in message.results:
-                    self._on_result(result)
-            case LoadProgress():
-                self._progress = message
-                for listener in self._listeners:
-                    listener(message)
-            case LoadedModel():
-                self._serve(message)
-            case LoadFailed():
-                if self._replacing:  # nobody may be waiting who would be told
-                    _log.error("model failed to load", extra=about(model=self.spec.id, reason=message.detail))
-                self._settle(ModelLoadFailed(message.message, message.detail, model=self.spec.id))
+    def _receive(self, worker: Worker, message: LoadingNews | StepReport | Pong) -> None:
+        state = self._state
+        if isinstance(state, _Loading) and state.worker is worker:
+            match message:
+                case LoadProgress():
+                    state.progress = message
+                    for listener in self._listeners:
+                        listener(message)
+                case LoadedModel():
+                    self._loaded(state, message)
+                case LoadFailed():
+                    worker.end()
+                    failure = ModelLoadFailed(message.message, message.detail, model=self.spec.id)
+                    self._load_failed(state.outcome, state.replaces, failure)
+        elif isinstance(state, _Serving) and state.worker is worker:
+            match message:
+                case StepReport():
+                    self._metrics.stepped(self.spec.id, message)
+                    for result in message.results:
+                        self._deliver(result)
+                case Pong():
+                    if state.pong is not None and not state.pong.done():
+                        state.pong.set_result(None)
 
-    def _settle(self, outcome: ServedModel | ModelLoadFailed) -> None:
-        loading, self._loading = self._loading, None
-        if loading is None:
-            return
-        if isinstance(outcome, ServedModel):
-            loading.set_result(outcome)
-        else:
-            loading.set_exception(outcome)
-
-    def _serve(self, loaded: LoadedModel) -> None:
+    def _deliver(self, result: Result) -> None:
         try:
-            self.served = ServedModel.of(self.spec.id, loaded)
+            self._on_result(result)
+        except Exception:  # of one session; the others are to have theirs
+            _log.exception("A result could not be delivered.", extra=about(session=result.key[0][:6]))
+
+    def _loaded(self, state: _Loading, loaded: LoadedModel) -> None:
+        try:
+            model = ServedModel.of(self.spec.id, loaded)
         except Exception:
             _log.exception("The tokenizer cannot be used.", extra=about(model=self.spec.id))
-            self._settle(ModelLoadFailed(f"The tokenizer of {self.spec.title} cannot be used.", model=self.spec.id))
+            state.worker.end()
+            failure = ModelLoadFailed(f"The tokenizer of {self.spec.title} cannot be used.", model=self.spec.id)
+            self._load_failed(state.outcome, state.replaces, failure)
             return
-        self._served_since = time.monotonic()
-        seconds = self._served_since - self._loading_since
+        now = asyncio.get_running_loop().time()
+        self._state = _Serving(model, state.worker, now)
+        seconds = now - state.begun
         _log.info("model loaded", extra=about(model=self.spec.id, seconds=seconds, device=loaded.device))
-        self._settle(self.served)
-        if self._replacing:
-            self._replacing = False
+        state.outcome.set_result(model)
+        if state.replaces:
             self._on_replaced(self.spec.id)
 
-    def _ended(self, worker: WorkerProcess) -> None:
-        if worker is not self._worker:
-            return  # ended by us
-        self._worker = None
-        self._expect_no_pong()
-        self._settle(ModelLoadFailed(f"The process that loads {self.spec.title} has died.", model=self.spec.id))
-        if self.served is not None:
-            self.served = None
-            self._replacing = True
-            lived = time.monotonic() - self._served_since
-            self._strikes = self._strikes + 1 if lived < _SHORT_LIFE else 0
+    def _load_failed(self, outcome: _Outcome, replaces: bool, failure: ModelLoadFailed) -> None:
+        if replaces:  # nobody may be waiting who would be told
+            reason = failure.detail or failure.message
+            _log.error("model failed to load", extra=about(model=self.spec.id, reason=reason))
+            self._crashes += 1
+            self._pause()
+        else:
+            self._state = _Unloaded()
+        outcome.set_exception(failure)
+
+    def _died(self, worker: Worker) -> None:
+        state = self._state
+        if isinstance(state, _Loading) and state.worker is worker:
+            why = f"The process that loads {self.spec.title} has died."
+            self._load_failed(state.outcome, state.replaces, ModelLoadFailed(why, model=self.spec.id))
+        elif isinstance(state, _Serving) and state.worker is worker:
+            lived = asyncio.get_running_loop().time() - state.begun
+            self._crashes = self._crashes + 1 if lived < _SHORT_LIFE else 0
+            _log.error("worker died", extra=about(model=self.spec.id))
+            self._pause()
+            _cancel(state.pong)
             self._metrics.worker_died(self.spec.id)
             self._on_lost(self.spec.id, worker.at_work)
-        elif self._replacing:
-            self._strikes += 1
-        if self._replacing:
-            # What one client asks for may be what kills it: each early death makes the next start wait longer.
-            delay = min(_LONGEST_PAUSE, 2.0**self._strikes - 1)
-            _log.error("worker died", extra=about(model=self.spec.id, seconds_to_next=delay))
-            self._restart = asyncio.get_running_loop().call_later(delay, self._start)
+
+    def _pause(self) -> None:
+        # What one client asks for may be what kills workers: each early death makes the next start wait longer.
+        delay = min(_LONGEST_PAUSE, 2.0**self._crashes - 1)
+        _log.warning("model to be loaded again", extra=about(model=self.spec.id, seconds_to_next=delay))
+        outcome = _new_outcome()
+        timer = asyncio.get_running_loop().call_later(delay, self._start, outcome, True)
+        self._state = _Pausing(outcome, timer)
+
+    def _failure(self, what: str) -> ModelLoadFailed:
+        return ModelLoadFailed(f"{self.spec.title} {what}.", model=self.spec.id)
+
+
+def _new_outcome() -> _Outcome:
+    outcome: _Outcome = asyncio.get_running_loop().create_future()
+    outcome.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may be waiting
+    return outcome
+
+
+def _cancel(pong: asyncio.Future[None] | None) -> None:
+    if pong is not None:
+        pong.cancel()
 
 
 class Models:
     """All models of a server; the first is the default.
 
     Args:
+        start_worker: starts the process of a model.
         most_loaded: models in memory at once.
         in_use: the ids of those that sessions hold.
     """
@@ -244,7 +326,7 @@ class Models:
         self,
         specs: Sequence[ModelSpec],
         options: LoadOptions,
-        launcher: Launcher,
+        start_worker: StartWorker,
         on_result: Callable[[Result], None],
         on_lost: OnLost,
         on_replaced: Callable[[str], None],
@@ -255,7 +337,7 @@ class Models:
         self._most_loaded = most_loaded
         self._in_use = in_use
         self._models = {
-            spec.id: Model(spec, options, launcher, on_result, on_lost, on_replaced, metrics) for spec in specs
+            spec.id: Model(spec, options, start_worker, on_result, on_lost, on_replaced, metrics) for spec in specs
         }
         self.default = self._models[specs[0].id]
 
