@@ -45,10 +45,12 @@ LINES = """
         while (walker.nextNode()) {
             const { data, parentElement } = walker.currentNode;
             if (parentElement.closest(".neuro-sign, .cm-placeholder") !== null) continue;
+            const hidden = parentElement.closest(".neuro-hidden");
             const token = parentElement.closest(".neuro-token");
             const colour = token === null ? null
                 : [...token.classList].find((name) => /^neuro-([np][0-9]+|z|none)$/.test(name));
-            pieces.push([data, colour ?? null, token === null ? null : getComputedStyle(token).backgroundColor]);
+            const background = token === null ? null : getComputedStyle(token).backgroundColor;
+            pieces.push([hidden?.dataset.text ?? data, colour ?? null, background]);
         }
         return pieces;
     });

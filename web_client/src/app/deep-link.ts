@@ -5,6 +5,7 @@
  */
 import { LinkError, type LinkState } from "./link";
 import { neuronKey, parseNeurons } from "../client/neuron";
+import { plainBreaks } from "../editor/characters";
 
 const OWN = ["model", "text", "layer", "neuron", "neurons"];
 
@@ -18,7 +19,7 @@ export function readQuery(query: string): LinkState | null {
   const [focus] = keys;
   return {
     ...(model === null ? {} : { model }),
-    ...(text === null ? {} : { text: text.replace(/\r\n/g, "\n") }),
+    ...(text === null ? {} : { text: plainBreaks(text) }),
     ...(focus === undefined ? {} : { neurons: [...new Set(keys)].map((key) => ({ key })), focus }),
   };
 }

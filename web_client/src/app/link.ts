@@ -9,6 +9,7 @@
 import { fromBase64Url, pipe, toBase64Url } from "./bytes";
 import { HUES } from "../colour/palette";
 import { isAutomatic, type TypedRange } from "../colour/scale";
+import { plainBreaks } from "../editor/characters";
 import { type NeuronState, type PageState, type SharedView, sharedView, usualView } from "../workbench";
 
 /** What a link tells; what it leaves out stays as it is. */
@@ -142,8 +143,8 @@ function readState(all: URLSearchParams): LinkState {
     .map((name) => all.get(name) ?? undefined);
   return {
     ...(model === undefined ? {} : { model }),
-    ...(text === undefined ? {} : { text }),
-    ...(compare === undefined ? {} : { compare }),
+    ...(text === undefined ? {} : { text: plainBreaks(text) }),
+    ...(compare === undefined ? {} : { compare: plainBreaks(compare) }),
     ...(neurons === undefined ? {} : { neurons: readNeurons(neurons) }),
     ...(focus === undefined ? {} : { focus }),
     ...(view === undefined ? {} : { view: readView(view) }),

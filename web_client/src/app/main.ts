@@ -69,4 +69,7 @@ async function start(): Promise<void> {
   await showing.open(found.state);
 }
 
-void start();
+start().catch((error: unknown) => {
+  document.body.append(`Neuroscope could not start: ${String(error)}`);
+  throw error;
+});

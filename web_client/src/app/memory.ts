@@ -3,7 +3,7 @@
  *
  * A state is written in one piece by one call, so tabs cannot mix theirs: a new tab opens with that of the tab that was used
  * last, and every tab is reloaded with its own. The tab's own counts only at the address that it was kept with: with another one,
- * somebody followed a link. Storage may be forbidden, or full; the page then works without.
+ * somebody followed a link. Storage may be forbidden, full or damaged; the page then works without it.
  */
 export interface Kept {
   /** The page as `encodePlain` writes it. */
@@ -18,14 +18,12 @@ export type Storages = Readonly<Record<"visit" | "tab", Storage | null>>;
 
 /** The browser's storages, as far as they may be used. */
 export function storages(): Storages {
-  const allowed = (get: () => Storage): Storage | null => {
-    try {
-      return get();
-    } catch {
-      return null;
-    }
-  };
-  return { visit: allowed(() => localStorage), tab: allowed(() => sessionStorage) };
+  const usable = (get: () => Storage): Storage | null => attempt(() => {
+    const storage = get();
+    storage.getItem(""); // a damaged one throws here
+    return storage;
+  }) ?? null;
+  return { visit: usable(() => localStorage), tab: usable(() => sessionStorage) };
 }
 
 export class Memory {
@@ -43,8 +41,8 @@ export class Memory {
   /** The state to open with at an address with this fragment; null where there is none, or the fragment is a link to follow. */
   recall(fragment: string): string | null {
     const { tab, visit } = this.#storages;
-    if (tab?.getItem(this.#fragment) === fragment) return tab.getItem(this.#state);
-    return fragment === "" ? visit?.getItem(this.#state) ?? null : null;
+    if (read(tab, this.#fragment) === fragment) return read(tab, this.#state);
+    return fragment === "" ? read(visit, this.#state) : null;
   }
 
   /** Keep a state; false where the browser has no room for it. What was kept before then stays. */
@@ -59,17 +57,24 @@ export class Memory {
 
   clear(): void {
     for (const storage of [this.#storages.tab, this.#storages.visit]) {
-      storage?.removeItem(this.#state);
-      storage?.removeItem(this.#fragment);
+      for (const name of [this.#state, this.#fragment]) attempt(() => { storage?.removeItem(name); });
     }
   }
 }
 
+function read(storage: Storage | null, name: string): string | null {
+  return attempt(() => storage?.getItem(name)) ?? null;
+}
+
 function write(storage: Storage | null, name: string, value: string): boolean {
+  return attempt(() => { storage?.setItem(name, value); return true; }) ?? false;
+}
+
+/** What `access` gives; undefined where the storage throws, being forbidden, full or damaged. */
+function attempt<T>(access: () => T): T | undefined {
   try {
-    storage?.setItem(name, value);
-    return true;
+    return access();
   } catch {
-    return false; // full
+    return undefined;
   }
 }

@@ -1,5 +1,6 @@
 /** What the page opens with: the server's sample text and neurons, or a modest choice of its own. */
 import type { ModelInfo } from "../client";
+import { plainBreaks } from "../editor/characters";
 
 export interface Opening {
   readonly text: string;
@@ -17,7 +18,7 @@ export async function fetchOpening(url: URL): Promise<Opening> {
     if (!response.ok) return { text: ownText, neurons: null };
     const { text, neurons } = (await response.json()) as Record<string, unknown>;
     return {
-      text: typeof text === "string" ? text : ownText,
+      text: typeof text === "string" ? plainBreaks(text) : ownText,
       neurons: Array.isArray(neurons) && neurons.every((key) => typeof key === "string") ? neurons : null,
     };
   } catch {

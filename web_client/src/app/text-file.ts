@@ -1,4 +1,5 @@
 /** A file that somebody chose, as text; or a sentence on why it is none that can be opened here. */
+import { plainBreaks } from "../editor/characters";
 
 /** Longest a file may be and still hold a text of `characters`: what UTF-8 takes at most. */
 const BYTES_PER_CHARACTER = 4;
@@ -17,8 +18,9 @@ export async function readTextFile(file: File, characters: number): Promise<stri
   } catch {
     throw new FileError(`${file.name} cannot be read; a folder cannot be opened.`);
   }
-  const text = decodeText(bytes);
-  if (text === null) throw new FileError(`${file.name} is not a text file.`);
+  const decoded = decodeText(bytes);
+  if (decoded === null) throw new FileError(`${file.name} is not a text file.`);
+  const text = plainBreaks(decoded);
   const length = lengthOf(text);
   if (length > characters) throw new FileError(`${file.name} has ${count(length)} characters; ${limit}.`);
   return text;

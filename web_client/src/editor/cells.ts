@@ -1,30 +1,48 @@
 /**
- * What of the text gets one mark: a token, or several that share its characters.
+ * The pieces of the text that get one mark each: a token, or a character that several tokens make up.
  *
- * Byte-level BPE parts a character such as an emoji into several tokens, which then carry the same span.
+ * Byte-level BPE splits a character such as an emoji into several tokens, which then have the same span. What is seen as one
+ * character may also consist of several that have tokens of their own: a letter and its accent, a family of joined emoji.
  */
 import type { TokenList } from "../client/tokens";
 import { NO_VALUE } from "../colour/scale";
+import { characterFinder, type Span } from "./characters";
 
 /** A piece of the text and the tokens `first` to `last` (inclusive) that it stands for. */
-export interface Cell {
-  readonly from: number;
-  readonly to: number;
+export interface Cell extends Span {
   readonly first: number;
   readonly last: number;
 }
 
-/** The cells of the text from `start` to `stop`, cut off there, in order. What no token covers is in none. */
-export function cellsOf(tokens: TokenList, start: number, stop: number): Cell[] {
+/**
+ * The cells of the text from `start` on, in order; `text` is that text, and cells are cut off at its end. What no token covers
+ * is in none.
+ */
+export function cellsOf(tokens: TokenList, start: number, text: string): Cell[] {
   const cells: { from: number; to: number; first: number; last: number }[] = [];
+  const stop = start + text.length;
+  const characterAt = characterFinder(text);
+  const parted = (offset: number): Span | null => {
+    const character = characterAt(offset - start);
+    return character === null ? null : { from: character.from + start, to: character.to + start };
+  };
   for (let i = tokens.firstEndingAt(start); i < tokens.length && (tokens.from[i] as number) <= stop; i++) {
-    const from = Math.max(tokens.from[i] as number, start);
-    const to = Math.min(tokens.to[i] as number, stop);
+    let from = Math.max(tokens.from[i] as number, start);
+    let to = Math.min(tokens.to[i] as number, stop);
     if (to <= from) continue;
-    const before = cells.at(-1);
-    const begin = Math.max(from, before?.to ?? start);
-    if (begin < to) cells.push({ from: begin, to, first: i, last: i });
-    else if (before !== undefined) before.last = i;
+    from = parted(from)?.from ?? from;
+    to = parted(to)?.to ?? to;
+    const end = cells.at(-1)?.to ?? start;
+    for (let k = cells.length - 1; k >= 0 && (cells[k] as Cell).to > from; k--) { // it shares these
+      const cell = cells[k] as (typeof cells)[number];
+      if (cell.from < from) {
+        cells.splice(k + 1, 0, { ...cell, from, last: i });
+        cell.to = from;
+      } else {
+        cell.last = i;
+      }
+    }
+    if (to > end) cells.push({ from: Math.max(from, end), to, first: i, last: i });
   }
   return cells;
 }
@@ -40,9 +58,7 @@ export function strongest(buckets: Int8Array, { first, last }: Pick<Cell, "first
 }
 
 /** A token's share of a character that several tokens make up. */
-export interface Share {
-  readonly from: number;
-  readonly to: number;
+export interface Share extends Span {
   /** Which of them it is, from 1. */
   readonly part: number;
   readonly parts: number;

@@ -1,6 +1,8 @@
 /** What a token is, in words: what cannot be seen of it, and what it has a part of. Empty for an ordinary one. */
 import type { TokenList } from "../client/tokens";
 import { sharesOf } from "./cells";
+import { codePoint } from "./characters";
+import { visibleText } from "./format";
 
 /** Number of the context that a token is in, from 1. */
 export function contextOf(tokens: TokenList, index: number): number {
@@ -17,7 +19,7 @@ export function explainToken(tokens: TokenList, index: number, slice: (from: num
   if (segment && index > 0) words.push(`context ${contextOf(tokens, index)} begins: the model sees nothing of what stands before`);
   if (special) return words;
   const shares = sharesOf(tokens, index);
-  for (const { from, to, part, parts } of shares) words.push(`part ${part} of ${parts} of ${slice(from, to)} (${bytesOf(slice(from, to), part, parts)})`);
+  for (const { from, to, part, parts } of shares) words.push(`part ${part} of ${parts} of ${visibleText(slice(from, to))} (${bytesOf(slice(from, to), part, parts)})`);
   if (shares.length === 0) words.push(...invisible(text));
   return words;
 }
@@ -46,7 +48,6 @@ function invisible(text: string): string[] {
     rest = rest.slice(count);
   }
   if (rest === "") return [told.join(", ")];
-  const hidden = [...new Set(rest.match(/(?![ \t\n])[\p{Cc}\p{Cf}\p{Zs}\p{Zl}\p{Zp}]/gu) ?? [])];
-  const points = hidden.map((character) => `U+${(character.codePointAt(0) as number).toString(16).toUpperCase().padStart(4, "0")}`);
-  return points.length === 0 ? [] : [`with ${points.join(", ")}`];
+  const hidden = [...new Set(rest.match(/(?![ \t\n])[\p{Cc}\p{Cf}\p{Z}\p{Default_Ignorable_Code_Point}]/gu) ?? [])].map(codePoint);
+  return hidden.length === 0 ? [] : [`with ${hidden.join(", ")}`];
 }

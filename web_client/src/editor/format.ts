@@ -1,4 +1,5 @@
 /** How numbers and token texts are written for people. */
+import { withSigns } from "./characters";
 
 /** A value with three significant decimals where they matter; a real minus sign; a dash for none. */
 export function formatValue(value: number): string {
@@ -20,13 +21,10 @@ export function formatDifference(difference: number): string {
   return difference > 0 ? `+${formatValue(difference)}` : formatValue(difference);
 }
 
-/** A token's text with what cannot be seen made visible: `·` for a leading space, `↵`, `⇥`. */
+/** A token's text with signs for what cannot be seen: `·` for spaces at its ends, `↵`, `⇥`, `‹ZWSP›`. */
 export function visibleText(text: string): string {
-  return text
-    .replaceAll("\r", "␍")
+  return withSigns(text)
     .replaceAll("\n", "↵")
     .replaceAll("\t", "⇥")
-    // eslint-disable-next-line no-control-regex -- control characters are what is made visible here
-    .replace(/[\u0000-\u001f]/g, (control) => String.fromCodePoint(0x2400 + (control.codePointAt(0) as number)))
     .replace(/^ +| +$/g, (spaces) => "·".repeat(spaces.length));
 }

@@ -34,7 +34,8 @@ function tokenAt(view: EditorView, { target, clientX }: MouseEvent): number | nu
   const mark = target.closest(".neuro-token");
   if (mark === null || !view.contentDOM.contains(mark)) return null;
   const from = view.posAtDOM(mark);
-  const cell = cellsOf(view.state.field(pictureField).tokens, from, from + 1)[0];
+  const to = Math.max(from + 1, view.posAtDOM(mark, mark.childNodes.length));
+  const cell = cellsOf(view.state.field(pictureField).tokens, from, view.state.sliceDoc(from, to))[0];
   if (cell === undefined) return null;
   // Tokens that share a character share its width, as their stripes do.
   const { left, width } = mark.getBoundingClientRect();
@@ -49,6 +50,7 @@ function tokenTooltip(source: TokenSource, { state }: EditorView, index: number)
     create: (view): TooltipView => {
       const dom = document.createElement("div");
       dom.className = "neuro-tooltip";
+      dom.translate = false;
       dom.dataset.testid = "token-tooltip";
       const render = (): void => { dom.replaceChildren(...tooltipContent(source, view, index)); };
       render();

@@ -6,7 +6,7 @@
 import type { Extension } from "@codemirror/state";
 import type { NeuroscopeDocument } from "../client/document";
 import { tokenHover } from "./hover";
-import { tabMarks, tokenMarks } from "./marks";
+import { hiddenMarks, tokenMarks } from "./marks";
 import { followSource, pictureField, pictureHue } from "./picture";
 import type { TokenSource } from "./source";
 import { stripeLayer } from "./stripes";
@@ -19,7 +19,7 @@ export function neuroscope(document: NeuroscopeDocument, source: TokenSource): E
 
 /** The same for a text that somebody else brings to the server. */
 export function tokenEditor(source: TokenSource): Extension {
-  return [editorTheme, tokenColours(source), tabMarks];
+  return [editorTheme, hiddenMarks, tokenColours(source)]; // a token's mark wraps the signs if it comes after them
 }
 
 /** The colours alone: for an editor that looks as it likes, and whose text somebody else brings to the document. */
@@ -27,6 +27,7 @@ export function tokenColours(source: TokenSource): Extension {
   return [pictureField, pictureHue, followSource(source), tokenMarks, stripeLayer, tokenHover(source), tokenTheme];
 }
 
+export { plainBreaks } from "./characters";
 export { formatValue, visibleText } from "./format";
 export { MOST_STRIPES } from "./source";
 export type { Stripe, TokenPicture, TokenRange, TokenSource, TokenValue } from "./source";

@@ -5,26 +5,29 @@
  * bucket changed. Borders are shadows and special tokens stand in the margin: nothing moves the text.
  */
 import type { Range } from "@codemirror/state";
-import { Decoration, type DecorationSet, EditorView, MatchDecorator, ViewPlugin, type ViewUpdate, WidgetType } from "@codemirror/view";
+import { Decoration, type DecorationSet, EditorView, ViewPlugin, type ViewUpdate, WidgetType } from "@codemirror/view";
 import { buckets as allBuckets, classOf } from "../colour/palette";
 import { NO_VALUE } from "../colour/scale";
 import type { TokenInfo } from "../client/tokens";
 import { type Cell, cellsOf, strongest } from "./cells";
+import { hiddenIn } from "./characters";
 import { contextOf } from "./explain";
 import { pictureField } from "./picture";
 import { Kin, type TokenPicture } from "./source";
 
+/** Inclusive, so that it also wraps a sign that stands in the place of its first or last character. */
+const markOf = (name: string): Decoration => Decoration.mark({ class: name, inclusive: true });
 const marks = new Map([NO_VALUE, ...allBuckets].map((bucket) => [bucket, {
-  plain: Decoration.mark({ class: `neuro-token ${classOf(bucket)}` }),
-  faded: Decoration.mark({ class: `neuro-token neuro-faded ${classOf(bucket)}` }),
+  plain: markOf(`neuro-token ${classOf(bucket)}`),
+  faded: markOf(`neuro-token neuro-faded ${classOf(bucket)}`),
 }]));
-const markedToken = Decoration.mark({ class: "neuro-marked" });
+const markedToken = markOf("neuro-marked");
 /** What has no equal in the text beside this one, by its `Kin`. */
 const unlike = new Map<number, Decoration>([
-  [Kin.replaced, Decoration.mark({ class: "neuro-replaced" })], [Kin.alone, Decoration.mark({ class: "neuro-alone" })],
+  [Kin.replaced, markOf("neuro-replaced")], [Kin.alone, markOf("neuro-alone")],
 ]);
 /** A character that several tokens make up. */
-const parted = Decoration.mark({ class: "neuro-parted" });
+const parted = markOf("neuro-parted");
 const contextStart = (label: string): Decoration => Decoration.line({ class: "neuro-context", attributes: { "data-context": label } });
 
 /** A special token or a line break: something that has a value but no character of its own to colour. */
@@ -78,27 +81,26 @@ function decorate(view: EditorView): DecorationSet {
 }
 
 function addTokens(view: EditorView, picture: TokenPicture, start: number, stop: number, ranges: Range<Decoration>[]): void {
-  const { tokens, marked, kin } = picture;
+  const { tokens } = picture;
   for (let i = tokens.firstEndingAt(start); i < tokens.length && (tokens.from[i] as number) <= stop; i++) {
     const { special, segment } = tokens.infos[i] as TokenInfo;
     if (special || segment) addSign(view, picture, i, ranges);
-    const from = Math.max(tokens.from[i] as number, start);
-    const to = Math.min(tokens.to[i] as number, stop);
-    if (marked === i && from < to) ranges.push(markedToken.range(from, to));
-    const unliked = unlike.get(kin?.[i] ?? Kin.same);
-    if (unliked !== undefined && from < to) ranges.push(unliked.range(from, to));
   }
-  for (const cell of cellsOf(tokens, start, stop)) addCell(view, picture, cell, ranges);
+  for (const cell of cellsOf(tokens, start, view.state.sliceDoc(start, stop))) addCell(view, picture, cell, ranges);
 }
 
-/** The mark of a cell. A line break in it gets a sign in place of colour, for it has no width to colour. */
-function addCell({ state: { doc } }: EditorView, { tokens, buckets, faded }: TokenPicture, cell: Cell, ranges: Range<Decoration>[]): void {
+/** The marks of a cell. A line break in it gets a sign in place of colour, for it has no width to colour. */
+function addCell({ state: { doc } }: EditorView, picture: TokenPicture, cell: Cell, ranges: Range<Decoration>[]): void {
+  const { tokens, buckets, faded, marked, kin } = picture;
   const { from, to, first, last } = cell;
   const bucket = strongest(buckets, cell);
   const both = marks.get(bucket);
   if (both === undefined) return;
   const mark = faded?.[first] === 1 ? both.faded : both.plain;
   if (first < last) ranges.push(parted.range(from, to));
+  if (marked !== null && marked >= first && marked <= last) ranges.push(markedToken.range(from, to));
+  const unliked = unlike.get(kin?.subarray(first, last + 1).find((one) => one !== Kin.same) ?? Kin.same);
+  if (unliked !== undefined) ranges.push(unliked.range(from, to));
   if (tokens.infos[first]?.text.includes("\n") !== true) {
     ranges.push(mark.range(from, to));
     return;
@@ -127,10 +129,60 @@ function addSign(view: EditorView, { tokens, buckets }: TokenPicture, index: num
   }).range(at));
 }
 
-/** Tabs are shown, in the width that they have. */
-const tabs = new MatchDecorator({ regexp: /\t/g, decoration: Decoration.mark({ class: "neuro-tab" }) });
+/** Stands in the place of a character that has no width, so that its token can be seen and pointed at. */
+class HiddenWidget extends WidgetType {
+  constructor(readonly sign: string, readonly text: string) {
+    super();
+  }
 
-export const tabMarks = ViewPlugin.define((view) => ({
-  decorations: tabs.createDeco(view),
-  update(update: ViewUpdate) { this.decorations = tabs.updateDeco(update, this.decorations); },
-}), { decorations: (plugin) => plugin.decorations });
+  override eq(other: HiddenWidget): boolean {
+    return other.text === this.text;
+  }
+
+  override toDOM(): HTMLElement {
+    const dom = document.createElement("span");
+    dom.className = "neuro-hidden";
+    dom.textContent = this.sign;
+    dom.dataset.text = this.text;
+    return dom;
+  }
+
+  override ignoreEvent(): boolean {
+    return false;
+  }
+}
+
+const tab = Decoration.mark({ class: "neuro-tab" });
+/** So many units around what is seen decide whether a character in it has a width. */
+const AROUND = 16;
+
+function addHidden({ state: { doc } }: EditorView, start: number, stop: number, ranges: Range<Decoration>[]): void {
+  const begin = Math.max(0, start - AROUND);
+  const text = doc.sliceString(begin, stop + AROUND);
+  for (const { from, to, sign } of hiddenIn(text)) {
+    if (begin + from < start || begin + to > stop) continue;
+    ranges.push(Decoration.replace({ widget: new HiddenWidget(sign, text.slice(from, to)) }).range(begin + from, begin + to));
+  }
+  for (let at = text.indexOf("\t"); at >= 0; at = text.indexOf("\t", at + 1)) {
+    if (begin + at >= start && begin + at < stop) ranges.push(tab.range(begin + at, begin + at + 1));
+  }
+}
+
+/** Signs for what takes up no room, or nothing but room. Bidirectional controls are shown and have no effect. */
+export const hiddenMarks = ViewPlugin.fromClass(class {
+  decorations: DecorationSet;
+
+  constructor(view: EditorView) {
+    this.decorations = this.#find(view);
+  }
+
+  update({ docChanged, viewportChanged, view }: ViewUpdate): void {
+    if (docChanged || viewportChanged) this.decorations = this.#find(view);
+  }
+
+  #find(view: EditorView): DecorationSet {
+    const ranges: Range<Decoration>[] = [];
+    for (const { from, to } of view.visibleRanges) addHidden(view, from, to, ranges);
+    return Decoration.set(ranges, true);
+  }
+}, { decorations: (plugin) => plugin.decorations });

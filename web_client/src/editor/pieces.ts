@@ -139,13 +139,17 @@ function measureLine(view: EditorView, tokens: TokenList, line: Element, top: nu
       if (sign < tokens.length && !add((node as Element).getBoundingClientRect(), sign, sign)) break;
       continue;
     }
-    cells ??= cellsOf(tokens, from, parts.findLast((part) => part.sign === null)?.to ?? to);
+    cells ??= cellsOf(tokens, from, view.state.sliceDoc(from, parts.findLast((part) => part.sign === null)?.to ?? to));
     while (next < cells.length && (cells[next] as Cell).to <= from) next++;
     let seen = true;
     for (let i = next; i < cells.length && (cells[i] as Cell).from < to; i++) {
       const cell = cells[i] as Cell;
-      range.setStart(node, Math.max(cell.from, from) - from);
-      range.setEnd(node, Math.min(cell.to, to) - from);
+      if (node instanceof Text) {
+        range.setStart(node, Math.max(cell.from, from) - from);
+        range.setEnd(node, Math.min(cell.to, to) - from);
+      } else {
+        range.selectNode(node);
+      }
       for (const rect of range.getClientRects()) {
         textHeight ??= rect.height / scaleY;
         seen = add(rect, cell.first, cell.last);
@@ -161,7 +165,7 @@ function measureLine(view: EditorView, tokens: TokenList, line: Element, top: nu
 /** Height of most fonts' text box, in their size. */
 const USUAL_BOX = 1.17;
 
-/** What stands in a line: a piece of text with its offsets, or the sign of a token. */
+/** What stands in a line: a piece of text with its offsets, or what is shown in its place, or the sign of a token. */
 interface Part {
   readonly node: Node;
   readonly from: number;
@@ -183,7 +187,11 @@ function partsOf(view: EditorView, line: Element): Part[] {
       position += node.data.length;
     } else if (node instanceof HTMLElement && node.contentEditable === "false") {
       inside = false;
-      if (!node.classList.contains("neuro-sign")) position = null; // it may stand for any number of characters
+      if (node.dataset.text !== undefined) {
+        position ??= view.posAtDOM(node);
+        parts.push({ node, from: position, to: position + node.dataset.text.length, sign: null });
+        position += node.dataset.text.length;
+      } else if (!node.classList.contains("neuro-sign")) position = null; // it may stand for any number of characters
       else if (node.dataset.token !== undefined && !node.classList.contains("neuro-segment")) {
         parts.push({ node, from: 0, to: 0, sign: Number(node.dataset.token) });
       }

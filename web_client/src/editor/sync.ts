@@ -1,5 +1,5 @@
 /** The editor's text and a NeuroscopeDocument are the same text: every transaction becomes a change of the document. */
-import { type ChangeSet as EditorChanges, EditorState, type Extension, type Text, type Transaction } from "@codemirror/state";
+import { type ChangeSet as EditorChanges, EditorState, type Extension, type Transaction } from "@codemirror/state";
 import { EditorView } from "@codemirror/view";
 import type { ChangeSet } from "../client/changes";
 import type { NeuroscopeDocument } from "../client/document";
@@ -23,16 +23,24 @@ export function syncDocument(document: NeuroscopeDocument): Extension {
   ];
 }
 
-/** Half a surrogate pair has no UTF-8, and no model could read it: it becomes U+FFFD, as it does in every browser's form. */
+/**
+ * What a document cannot hold, or should not: half a surrogate pair has no UTF-8 and becomes U+FFFD, as in every browser's
+ * form, and there is one kind of line break, whatever is pasted or dropped.
+ */
 const wellFormedText = EditorState.transactionFilter.of((transaction) => {
   if (!transaction.docChanged) return transaction;
+  const { newDoc } = transaction;
   const repairs: { from: number; to: number; insert: string }[] = [];
   transaction.changes.iterChanges((_fromA, _toA, fromB, toB) => {
-    // One more character on each side: an edit can part a pair or join two halves.
-    const from = Math.max(0, fromB - 1);
-    loneSurrogates(transaction.newDoc, from, Math.min(transaction.newDoc.length, toB + 1), (at) => {
-      if (repairs.at(-1)?.from !== at) repairs.push({ from: at, to: at + 1, insert: "\ufffd" });
-    });
+    // An edit can split a pair or join two halves, and put a line break after a CR: its neighbours count, too.
+    let from = Math.max(0, fromB - 2);
+    while (from > 0 && newDoc.sliceString(from - 1, from) === "\r") from--;
+    for (const { 0: found, index } of newDoc.sliceString(from, toB + 2).matchAll(/\p{Surrogate}|\r+(?=\n)/gu)) {
+      const at = from + index;
+      const half = !found.startsWith("\r");
+      if (at < (repairs.at(-1)?.to ?? 0) || (half && (at < fromB - 1 || at > toB))) continue;
+      repairs.push({ from: at, to: at + found.length, insert: half ? "\ufffd" : "" });
+    }
   });
   return repairs.length === 0 ? transaction : [transaction, { changes: repairs, sequential: true }];
 });
@@ -57,17 +65,3 @@ const typingOverSelection = EditorView.domEventHandlers({
 
 /** What keeps an editor's text such as a document can take it. */
 export const wellFormedInput: Extension = [wellFormedText, typingOverSelection];
-
-function loneSurrogates(text: Text, from: number, to: number, found: (at: number) => void): void {
-  const piece = text.sliceString(from, to);
-  for (let i = 0; i < piece.length; i++) {
-    const unit = piece.charCodeAt(i);
-    if (unit < 0xd800 || unit > 0xdfff) continue;
-    const high = unit < 0xdc00;
-    const other = high ? i + 1 : i - 1;
-    const outside = other < 0 || other >= piece.length;
-    const neighbour = outside ? text.sliceString(from + other, from + other + 1).charCodeAt(0) : piece.charCodeAt(other);
-    const paired = high ? neighbour >= 0xdc00 && neighbour <= 0xdfff : neighbour >= 0xd800 && neighbour < 0xdc00;
-    if (!paired) found(from + i);
-  }
-}

@@ -24,6 +24,9 @@ export const tokenTheme = EditorView.theme({
   ".neuro-alone": { textDecoration: "overline dotted 2px var(--accent, Highlight)" },
   ...hueRules,
   ...bucketRules,
+  // In a contrast theme values keep their colours; everything else has the theme's.
+  ".neuro-token, .neuro-sign, .neuro-swatch": { forcedColorAdjust: "none" },
+  "@media (forced-colors: active)": { ".neuro-token, .neuro-sign": { color: "CanvasText !important" } },
 
   ".neuro-sign": { userSelect: "none", color: "var(--muted, GrayText)", cursor: "default" },
   ".neuro-break": { padding: "3px 2px", color: "color-mix(in srgb, var(--text, CanvasText) 65%, transparent)" },
@@ -73,11 +76,19 @@ export const editorTheme = EditorView.theme({
   "&.cm-focused > .cm-scroller > .cm-selectionLayer .cm-selectionBackground, .cm-selectionBackground": {
     background: "var(--selection, light-dark(#cfd6dd, #4a525b))",
   },
+  "@media (forced-colors: active)": {
+    ".cm-selectionLayer .cm-selectionBackground": { forcedColorAdjust: "none", background: "color-mix(in srgb, Highlight 40%, Canvas) !important" },
+  },
   "@media (prefers-reduced-motion: reduce)": { ".cm-cursorLayer": { animation: "none !important" } },
   ".cm-placeholder": { color: "var(--muted, GrayText)" },
 
   ".neuro-margin": {
     display: "inline-block", width: "34px", marginLeft: "-42px", marginRight: "8px", textAlign: "center", padding: "2px 0",
+  },
+  // Isolated, as its letters are no part of the text around it.
+  ".neuro-hidden": {
+    unicodeBidi: "isolate", whiteSpace: "nowrap", font: "600 .62em/1 var(--sans, system-ui, sans-serif)", verticalAlign: ".1em",
+    padding: "1px 3px", margin: "0 1px", borderRadius: "3px", outline: "1px solid var(--muted, GrayText)", outlineOffset: "-1px", cursor: "text",
   },
   // A tab's sign stands in the tab's own width.
   ".neuro-tab": { position: "relative" },

@@ -9,7 +9,7 @@ import { drawSelection, EditorView, keymap, placeholder } from "@codemirror/view
 import { html, LitElement, nothing, type PropertyDeclarations, type PropertyValues, type TemplateResult } from "lit";
 import { connectionText, NeuroscopeClient, parseNeurons, type TokenInfo, webSocket } from "../client";
 import type { Scale } from "../colour/scale";
-import { neuroscope } from "../editor";
+import { neuroscope, plainBreaks } from "../editor";
 import { type NeuronState, restore, Workbench } from "../workbench";
 import { socketAddress } from "./address";
 import { look, neuronButton } from "./look";
@@ -72,7 +72,7 @@ export class NeuroScope extends LitElement {
   }
 
   set text(text: string | null) {
-    this.#text = text ?? "";
+    this.#text = plainBreaks(text ?? "");
     if (this.#running !== null && this.#running.workbench.document.text !== this.#text) {
       this.#running.workbench.replaceText(this.#text);
     }

@@ -45,6 +45,6 @@ export function neuronButton({ key, hue, focused, value }: NeuronLook, choose: (
   return html`
     <button class="quiet ${hueClass(hue)}" data-testid="neuron" data-key=${key} aria-pressed=${String(focused)} @click=${choose}>
       <span class="swatch"></span>${key}
-      <span class="value number">${value === null ? "" : formatValue(value)}</span>
+      <span translate="no" class="value number">${value === null ? "" : formatValue(value)}</span>
     </button>`;
 }

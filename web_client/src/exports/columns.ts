@@ -1,24 +1,17 @@
 /** How text takes up columns of a fixed-pitch font, where its lines may be broken, and in which order they are seen. */
 import { eastAsianWidth } from "get-east-asian-width";
+import { withSigns } from "../editor/characters";
 
 /** A tab reaches to the next multiple of so many columns, as in the editor. */
 export const TAB = 4;
 
-const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" });
-
-/** What a reader takes for one character, each. */
-export function charactersOf(text: string): string[] {
-  // ASCII needs no segmenter, which is slow. CR is left out, for CR LF is one.
-  // eslint-disable-next-line no-control-regex -- the whole of it
-  return /^[\u0000-\u000c\u000e-\u007f]*$/.test(text) ? Array.from(text) : Array.from(graphemes.segment(text), ({ segment }) => segment);
-}
-
-/** Columns of one such character, which begins in column `at`. */
+/** Columns of one character as it is seen, a grapheme cluster, which begins in column `at`. */
 export function columnsOf(character: string, at: number): number {
   if (character === "\t") return TAB - (at % TAB);
-  if (character.includes("\ufe0f")) return 2; // asked to be an emoji
-  if (/^\p{Regional_Indicator}/u.test(character)) return 2; // a flag
-  return /^[\p{Mn}\p{Me}\p{Cf}]/u.test(character) ? 0 : eastAsianWidth(character.codePointAt(0) ?? 0);
+  if (/\ufe0f|^\p{Regional_Indicator}|^\p{Extended_Pictographic}./u.test(character)) return 2; // an emoji, of several code points
+  let columns = 0;
+  for (const part of withSigns(character)) if (!/[\p{Mn}\p{Me}\p{Cf}]/u.test(part)) columns += eastAsianWidth(part.codePointAt(0) as number);
+  return /^\p{Script=Hangul}/u.test(character) ? Math.min(2, columns) : columns;
 }
 
 /** Whether a line may be broken between two characters that follow each other. */
@@ -34,6 +27,14 @@ const RIGHT_TO_LEFT = /[\p{Script=Arabic}\p{Script=Hebrew}\p{Script=Syriac}\p{Sc
 /** Whether there are letters in it that are read from right to left. */
 export function isRightToLeft(text: string): boolean {
   return RIGHT_TO_LEFT.test(text);
+}
+
+const JOINING = String.raw`[\p{Script=Arabic}\p{Script=Syriac}\p{Script=Nko}\p{Script=Mongolian}\p{Script=Adlam}\p{Script=Mandaic}]`;
+const ENDS_JOINING = new RegExp(String.raw`${JOINING}\p{M}*$`, "u");
+const STARTS_JOINING = new RegExp(`^${JOINING}`, "u");
+/** Whether the shape of the letters depends on both texts being drawn as one. */
+export function joins(before: string, after: string): boolean {
+  return ENDS_JOINING.test(before) && STARTS_JOINING.test(after);
 }
 
 const DIGIT = /^\p{Nd}/u;

@@ -5,6 +5,7 @@
  * under it. What the page adds to the text (line break signs, BOS) is made by style, so copied text is the text.
  */
 import { formatValue, visibleText } from "../editor/format";
+import { hiddenIn } from "../editor/characters";
 import { escapeMarkup } from "./escape";
 import { ACCENT, formatBound, kinText, titleOf } from "./legend";
 import { kinOf, linesOf, type Paint, painter, type Piece, signOf } from "./pieces";
@@ -33,7 +34,7 @@ export function toHtml(snapshot: Snapshot): string {
 <main>
 <h1>${escapeMarkup(heading)}</h1>
 ${legend(snapshot)}
-${documents.map((document) => `${several ? `<h2>${escapeMarkup(titleOf(document))}</h2>\n` : ""}<div class="text">
+${documents.map((document) => `${several ? `<h2>${escapeMarkup(titleOf(document))}</h2>\n` : ""}<div class="text" translate="no">
 ${linesHtml(snapshot, document)}
 </div>`).join("\n")}
 </main>
@@ -58,7 +59,7 @@ function style(stripes: number): string {
       layer(`90deg,var(--s${i},#0000,#0000)`, `0 calc(100% - ${(stripes - 1 - i) * STRIPE}px)`, `100% ${STRIPE - 1}px`)
     )),
     layer("rgb(0 0 0/.16),rgb(0 0 0/.16)", "100% 0", `1px calc(100% - ${room}px)`),
-    layer("var(--b,#0000),var(--b,#0000)", "0 0", `100% calc(100% - ${room}px)`),
+    layer("90deg,var(--b,#0000,#0000)", "0 0", `100% calc(100% - ${room}px)`),
   ];
   return `
 :root{color-scheme:light}
@@ -74,11 +75,14 @@ td.n{text-align:right;padding-right:.5em}
 td.n+td{padding-right:.5em}
 .scale{display:inline-flex;width:132px;height:.9em;vertical-align:-.1em;outline:1px solid #d6d8d5}
 .scale i{flex:1}
+.text,.scale{forced-color-adjust:none;background:${PAPER};color:${INK}}
 .text{border-top:1px solid #d6d8d5;padding:1em 0 0 46px;font:15px ui-monospace,"SF Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace}
 .line{white-space:break-spaces;overflow-wrap:anywhere;tab-size:4;line-height:${26 + room}px}
 .t{padding:2px 0 ${room + 2}px;background:${layers.join(",")};-webkit-box-decoration-break:clone;box-decoration-break:clone}
 .t::before{font-family:system-ui,sans-serif;user-select:none}
 .line i::before{content:"⇥";position:absolute;color:#a3a9ae;font-style:normal;user-select:none}
+.line u{display:inline-block;font-size:0;text-decoration:none;border:1px solid;border-radius:3px;padding:0 2px;margin:0 1px;line-height:1.3}
+u::before{content:attr(data-sign);font-size:10px}
 .break::before{content:"↵";padding:0 2px}
 .special::before,.context::before{content:attr(data-sign);font-size:10px;font-weight:600;padding:0 4px}
 .line>:is(.special,.context):first-child{float:left;width:38px;margin:${2 + room / 2}px 8px 0 -46px;text-align:center;line-height:20px;padding-top:0}
@@ -98,7 +102,7 @@ function legend(snapshot: Snapshot): string {
   const rows = places.map(([neuron, place]) => `<tr><th scope="row">${escapeMarkup(neuron.key)}</th><td>${place}</td>
 <td class="n">${formatBound(neuron.scale.min)}</td><td>${scaleHtml(neuron, place === "background" ? washed : striped)}</td>
 <td>${formatBound(neuron.scale.max)}</td><td>${escapeMarkup(neuron.origin)}</td></tr>`);
-  return `<table class="legend"><caption>${escapeMarkup(modelLine(snapshot.model))}</caption>
+  return `<table class="legend" translate="no"><caption>${escapeMarkup(modelLine(snapshot.model))}</caption>
 <tbody>
 ${rows.join("\n")}
 </tbody></table>${snapshot.documents.length > 1 ? `\n<p>${kinText}</p>` : ""}`;
@@ -124,10 +128,10 @@ function pieceHtml({ neurons }: Snapshot, document: ExportDocument, paint: (piec
   const { kind, text, first, last } = piece;
   if (last < first) return textHtml(text);
   const { back, stripes } = paint(piece);
-  const colours = [...(back === null ? [] : [`--b:${back}`]), ...stripes.flatMap((parts, i) => {
+  const colours = [back, ...stripes].flatMap((parts, i) => {
     const stops = stopsOf(parts);
-    return stops === null ? [] : [`--s${i}:${stops}`];
-  })];
+    return stops === null ? [] : [`--${i === 0 ? "b" : `s${i - 1}`}:${stops}`];
+  });
   const told = Array.from({ length: last - first + 1 }, (_, i) => {
     const { id, text: own } = document.tokens.at(first + i);
     const values = neurons.map(({ key }) => {
@@ -157,7 +161,13 @@ function percent(share: number): string {
   return `${Number((100 * share).toFixed(2))}%`;
 }
 
-/** Text with its tabs shown. */
+/** Text with signs for what would not be seen. The character itself stays in it, in a box that it has no effect beyond. */
 function textHtml(text: string): string {
-  return escapeMarkup(text).replaceAll("\t", "<i>\t</i>");
+  let end = 0;
+  const parts = hiddenIn(text).flatMap(({ from, to, sign }) => {
+    const before = text.slice(end, from);
+    end = to;
+    return [escapeMarkup(before), `<u data-sign="${escapeMarkup(sign)}">${escapeMarkup(text.slice(from, to))}</u>`];
+  });
+  return [...parts, escapeMarkup(text.slice(end))].join("").replaceAll("\t", "<i>\t</i>");
 }

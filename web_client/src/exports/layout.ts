@@ -4,7 +4,8 @@
  * A line that does not fit is broken after its last space (spaces stay at the row's end), after a hyphen within a word,
  * between characters of scripts without spaces, and where there is none of these, anywhere.
  */
-import { breaksBetween, charactersOf, columnsOf, visualOrder } from "./columns";
+import { charactersOf, hiddenIn } from "../editor/characters";
+import { breaksBetween, columnsOf, visualOrder } from "./columns";
 import type { Line, Piece } from "./pieces";
 
 /** A part of a piece on one row. */
@@ -93,14 +94,19 @@ function placeRow(boxes: readonly Box[], row: number, placed: Placed[]): void {
   boxes.forEach((box, i) => {
     const next = { ...box, row, column: columnOf[i] as number, columns: columnsOfBox[i] as number };
     const before = placed.at(-1);
-    const joined = i === 0 || before?.piece !== box.piece || box.text === "\t" || before.text === "\t" ? null : join(before, next);
+    const joined = i === 0 || before?.piece !== box.piece || isAlone(box.text) || isAlone(before.text) ? null : join(before, next);
     if (joined === null) placed.push(next);
     else placed[placed.length - 1] = joined;
   });
 }
 
-/** Two parts of a piece as one, where they touch as they are read. */
-function join(before: Placed, next: Placed): Placed | null {
+/** A tab, and what is shown as a sign, are drawn by themselves. */
+function isAlone(text: string): boolean {
+  return text === "\t" || hiddenIn(text).length > 0;
+}
+
+/** Two parts of a row as one, where they touch as they are read; null where they do not. */
+export function join(before: Placed, next: Placed): Placed | null {
   const follows = next.column === before.column + before.columns;
   const precedes = next.column + next.columns === before.column; // from right to left
   if (!follows && !precedes) return null;

@@ -1,9 +1,9 @@
 /**
- * A document as lines of pieces, each drawn in one colour: a token, tokens that share a character, or the sign of
- * something that has a value but no character of its own (a line break, a token that the server added).
+ * A document as lines of pieces: a token, a character that several tokens share, or the sign of something that has a value
+ * but no character of its own (a line break, a token that the server added).
  */
 import { bucketsOf } from "../colour/scale";
-import { cellsOf, strongest } from "../editor/cells";
+import { type Cell, cellsOf } from "../editor/cells";
 import { Kin } from "../editor/source";
 import { type ExportDocument, type ExportNeuron, type Snapshot, striped, washed } from "./snapshot";
 
@@ -40,15 +40,17 @@ export function linesOf({ text, tokens }: ExportDocument): Line[] {
       if (part !== "") put("text", of, part);
     });
   };
-  const cells = new Map(cellsOf(tokens, 0, text.length).map((cell) => [cell.first, cell]));
+  const cells = cellsOf(tokens, 0, text);
+  let next = 0;
   let end = 0;
   tokens.infos.forEach(({ special, segment }, i) => {
     if (special || segment) put(special ? "special" : "context", { first: i, last: i });
-    const cell = cells.get(i);
-    if (cell === undefined) return;
-    if (cell.from > end) putText(end, cell.from, NONE);
-    putText(cell.from, cell.to, cell);
-    end = cell.to;
+    for (; cells[next]?.first === i; next++) {
+      const cell = cells[next] as Cell;
+      if (cell.from > end) putText(end, cell.from, NONE);
+      putText(cell.from, cell.to, cell);
+      end = cell.to;
+    }
   });
   if (end < text.length) putText(end, text.length, NONE);
   return lines.map(({ pieces }) => ({ pieces, context: tokens.infos[pieces[0]?.first ?? -1]?.segment === true }));
@@ -65,25 +67,21 @@ export function kinOf({ kin }: ExportDocument, { first, last }: Piece): Kin {
   return (found ?? Kin.same) as Kin;
 }
 
-/** Colours of a piece, `#rrggbb`; null where there is none. */
+/** Colours of a piece, `#rrggbb`, one for each of its tokens, which share its width; null where there is none. */
 export interface Paint {
   /** Behind the text. */
-  readonly back: string | null;
-  /** By stripe, one for each of its tokens, which share its width. */
+  readonly back: readonly (string | null)[];
+  /** By stripe. */
   readonly stripes: readonly (readonly (string | null)[])[];
 }
 
 /** Gives the colours that the pieces of a document have on the page. */
 export function painter({ focus, stripes }: Snapshot, document: ExportDocument): (piece: Piece) => Paint {
-  const bucketsIn = ({ key, scale }: ExportNeuron): Int8Array => bucketsOf(document.shown.get(key) ?? [], scale);
-  const behind = focus === null ? null : { hue: focus.hue, buckets: bucketsIn(focus) };
-  const under = stripes.map((neuron) => ({ hue: neuron.hue, buckets: bucketsIn(neuron) }));
-  return (piece) => {
-    const { first, last, kind } = piece;
-    if (last < first || kind === "context") return { back: null, stripes: stripes.map(() => []) };
-    return {
-      back: behind === null ? null : washed(behind.hue, strongest(behind.buckets, piece)),
-      stripes: under.map(({ hue, buckets }) => Array.from(buckets.subarray(first, last + 1), (bucket) => striped(hue, bucket))),
-    };
+  const coloured = ({ hue, key, scale }: ExportNeuron, colour: typeof washed): ((piece: Piece) => (string | null)[]) => {
+    const buckets = bucketsOf(document.shown.get(key) ?? [], scale);
+    return ({ first, last, kind }) => (kind === "context" ? [] : Array.from(buckets.subarray(first, last + 1), (bucket) => colour(hue, bucket)));
   };
+  const behind = focus === null ? () => [] : coloured(focus, washed);
+  const under = stripes.map((neuron) => coloured(neuron, striped));
+  return (piece) => ({ back: behind(piece), stripes: under.map((stripe) => stripe(piece)) });
 }

@@ -2,13 +2,15 @@
  * The coloured text as a picture for a paper: white, with a legend, with nothing that invites a click.
  *
  * Text stands on a grid of a fixed-pitch font's columns. Each token is placed by itself and told its length, so that it
- * fills its colour whichever font a reader's machine has.
+ * fills its colour whichever font a reader's machine has. A character is never split: where it has several tokens, they
+ * share its width, and letters that join are drawn as one.
  */
-import { charactersOf, columnsOf, isRightToLeft } from "./columns";
-import { escapeMarkup, visibleControls } from "./escape";
+import { charactersOf, withSigns } from "../editor/characters";
+import { columnsOf, isRightToLeft, joins } from "./columns";
+import { escapeMarkup } from "./escape";
 import { ACCENT, formatBound, kinText, titleOf } from "./legend";
-import { type Layout, layOut, SIGN } from "./layout";
-import { kinOf, type Line, linesOf, painter, signOf } from "./pieces";
+import { join, type Layout, layOut, type Placed, SIGN } from "./layout";
+import { kinOf, linesOf, painter, signOf } from "./pieces";
 import { drawn, type ExportDocument, INK, modelLine, PAPER, type Snapshot, striped, washed } from "./snapshot";
 import { buckets } from "../colour/palette";
 import { Kin } from "../editor/source";
@@ -40,7 +42,7 @@ export function toSvg(snapshot: Snapshot, columns: number): Picture {
   const { documents, stripes } = snapshot;
   const several = documents.length > 1;
   const rowHeight = BOX + stripes.length * STRIPE + GAP;
-  const layouts = documents.map((document) => layOut(linesOf(document).map(withVisibleControls), columns));
+  const layouts = documents.map((document) => layOut(linesOf(document), columns));
   const columnsUsed = layouts.flatMap(({ placed }) => placed).reduce((most, { column, columns: wide }) => Math.max(most, column + wide), 0);
   const legend = legendSvg(snapshot, MARGIN + columnsUsed * ADVANCE);
   const parts: string[] = [];
@@ -81,30 +83,34 @@ ${parts.join("\n")}
   };
 }
 
-function withVisibleControls({ pieces, ...line }: Line): Line {
-  return { ...line, pieces: pieces.map((piece) => ({ ...piece, text: visibleControls(piece.text) })) };
-}
-
 function textSvg(snapshot: Snapshot, document: ExportDocument, { placed }: Layout, top: number, rowHeight: number): string {
   const paint = painter(snapshot, document);
-  return placed.flatMap(({ piece, text, row, column, columns }) => {
+  /** Letters that are drawn as one with those of the next piece. */
+  let begun: Placed | null = null;
+  return placed.flatMap((one, i) => {
+    const { piece, text, row, column, columns } = one;
     const x = EDGE + MARGIN + column * ADVANCE;
     const y = top + row * rowHeight;
     const width = columns * ADVANCE;
     const { back, stripes } = paint(piece);
-    const found = back === null ? [] : [rect(x, y, width, BOX, back)];
-    stripes.forEach((parts, i) => {
-      const share = width / parts.length;
-      parts.forEach((colour, part) => {
-        if (colour !== null) found.push(rect(x + part * share, y + BOX + 1 + i * STRIPE, share, STRIPE - 1, colour));
+    const found: string[] = [];
+    const share = (parts: readonly (string | null)[], from: number, height: number): void => {
+      parts.forEach((colour, i) => {
+        if (colour !== null) found.push(rect(x + (i * width) / parts.length, from, width / parts.length, height, colour));
       });
-    });
+    };
+    share(back, y, BOX);
+    stripes.forEach((parts, i) => { share(parts, y + BOX + 1 + i * STRIPE, STRIPE - 1); });
     const kin = kinOf(document, piece);
     if (kin !== Kin.same && piece.kind === "text") {
       found.push(`<path d="M${at(x)} ${at(y + 2)}H${at(x + width)}" stroke="${ACCENT}" stroke-width="1.5"${kin === Kin.alone ? ` stroke-dasharray="1.5 2"` : ""}/>`);
     }
     if (piece.kind === "text") {
-      found.push(rect(x + width - 0.5, y, 0.5, BOX, "#c9ccc8"), ...glyphs(text, x, y + BASE, column));
+      found.push(rect(x + width - 0.5, y, 0.5, BOX, "#c9ccc8"));
+      const drawn: Placed = begun === null ? one : join(begun, one) ?? one;
+      const next = placed[i + 1];
+      begun = next?.row === row && joins(text, next.text) && join(drawn, next) !== null ? drawn : null;
+      if (begun === null) found.push(...glyphs(drawn.text, EDGE + MARGIN + drawn.column * ADVANCE, y + BASE, drawn.column));
     } else if (piece.kind === "break") {
       found.push(label(x + 3, y + BASE, "↵", { size: 11, colour: QUIET }));
     } else {
@@ -117,17 +123,17 @@ function textSvg(snapshot: Snapshot, document: ExportDocument, { placed }: Layou
   }).join("\n");
 }
 
-/** A token's characters between its spaces, told how long they are. */
+/** Characters between the spaces around them, told how long they are. */
 function glyphs(text: string, x: number, y: number, column: number): string[] {
   const characters = charactersOf(text);
-  const seen = (character: string): boolean => !/^[\s]*$/u.test(character);
+  const seen = (character: string): boolean => /\S/u.test(withSigns(character));
   if (text === "\t") return [label(x + 1, y, "⇥", { size: 11, colour: "#a3a9ae" })];
   const first = characters.findIndex(seen);
   if (first < 0) return [];
   const last = characters.findLastIndex(seen);
   const wide = (from: number, to: number): number => characters.slice(from, to).reduce((sum, one) => sum + columnsOf(one, column + sum), 0);
   const length = wide(first, last + 1) * ADVANCE;
-  const content = escapeMarkup(characters.slice(first, last + 1).join(""));
+  const content = escapeMarkup(withSigns(characters.slice(first, last + 1).join("")));
   const before = isRightToLeft(text) ? wide(last + 1, characters.length) : wide(0, first);
   const stretch = length > 0 ? ` textLength="${at(length)}"` : "";
   return [`<text x="${at(x + before * ADVANCE)}" y="${at(y)}"${stretch}>${content}</text>`];

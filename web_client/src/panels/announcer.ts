@@ -34,7 +34,7 @@ export class Announcer extends LitElement {
   }
 
   override render(): TemplateResult {
-    return html`<p class="sr" aria-live="polite" data-testid="caret-words">${this.words}</p>`;
+    return html`<p class="sr" translate="no" aria-live="polite" data-testid="caret-words">${this.words}</p>`;
   }
 
   /** The caret, the text or the neuron is another one: wait anew. Values that come meanwhile are no reason to. */

@@ -23,14 +23,14 @@ export function comparedTemplate(workbench: Workbench, comparison: Comparison, k
   const departure = comparison.departure(key);
   const shade = (value: number): string => classOf(bucketOf(value, workbench.scale(key)));
   return html`
-    <span class="there number ${shade(there)}" data-testid="value-there"><span class="sr">right: </span>${token === null ? nothing : formatValue(there)}</span>
-    <span class="delta number ${shade(difference)}" data-testid="value-difference"><span class="sr">difference: </span>${Number.isNaN(difference) ? "–" : formatDifference(difference)}</span>
+    <span translate="no" class="there number ${shade(there)}" data-testid="value-there"><span class="sr">right: </span>${token === null ? nothing : formatValue(there)}</span>
+    <span translate="no" class="delta number ${shade(difference)}" data-testid="value-difference"><span class="sr">difference: </span>${Number.isNaN(difference) ? "–" : formatDifference(difference)}</span>
     ${departure === null ? nothing : html`
       <button class="peak" tabindex=${focused ? "0" : "-1"} data-testid="row-departure"
         title="Largest difference at a token that is the same in both texts. Click to go there"
         @click=${() => { rows.setFocus(key); right.reveal(departure.token); }}>
-        <span class="sr">largest difference: </span><span class="mono">${visibleText(right.document.tokens.infos[departure.token]?.text ?? "")}</span>
-        <span class="number">${formatDifference(departure.difference)}</span></button>`}`;
+        <span class="sr">largest difference: </span><span translate="no" class="mono">${visibleText(right.document.tokens.infos[departure.token]?.text ?? "")}</span>
+        <span translate="no" class="number">${formatDifference(departure.difference)}</span></button>`}`;
 }
 
 /** The heads of the columns: the token that pointer or caret are at, in both texts. */
@@ -38,9 +38,9 @@ export function comparedHeads(comparison: Comparison): TemplateResult {
   const { left, right } = comparison;
   const told = ({ cursor, document }: Passage): TemplateResult => (cursor === null
     ? html`<span>no partner</span>`
-    : html`<span class="mono">${visibleText(document.tokens.at(cursor).text)}</span><span class="number">token ${cursor}</span>`);
+    : html`<span translate="no" class="mono">${visibleText(document.tokens.at(cursor).text)}</span><span translate="no" class="number">token ${cursor}</span>`);
   const nowhere = left.cursor === null && right.cursor === null;
-  return html`<div class="heads" data-testid="cursor">
+  return html`<div class="heads" translate="no" data-testid="cursor">
     ${nowhere ? html`<span>point at a token for its values</span>` : html`
       <span>left</span>${told(left)}<span>right</span>${told(right)}`}
     <span class="end">Δ and largest Δ</span></div>`;

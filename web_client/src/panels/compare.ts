@@ -61,7 +61,7 @@ export class ComparePanel extends Panel {
           <select data-testid="compare-colours" aria-label="Colours of the right text" @change=${this.#choose}>
             ${COMPARE_COLOURS.map((colours) => html`<option value=${colours} ?selected=${colours === compareColours}>${TITLES[colours]}</option>`)}
           </select></label>
-        <span class="counts number" data-testid="compare-counts">
+        <span translate="no" class="counts number" data-testid="compare-counts">
           <span><b>${same}</b> aligned</span>
           ${replaced === 0 ? nothing : html`<span class="replaced"><b>${replaced}</b> replaced</span>`}
           ${alone === 0 ? nothing : html`<span class="alone"><b>${alone}</b> without partner</span>`}
@@ -102,9 +102,9 @@ export class ComparePanel extends Panel {
           @click=${() => { rows.setFocus(key); comparison.right.reveal(token); }}
           @pointerenter=${() => { rows.point(key); comparison.right.hover(token); }}
           @pointerleave=${() => { rows.point(null); comparison.right.hover(null); }}>
-          <span class="swatch"></span><b class="number">${key}</b>
-          <span class="difference number ${classOf(bucketOf(difference, this.workbench.scale(key)))}">${formatDifference(difference)}</span>
-          <span class="mono">${text}</span>
+          <span class="swatch"></span><b translate="no" class="number">${key}</b>
+          <span translate="no" class="difference number ${classOf(bucketOf(difference, this.workbench.scale(key)))}">${formatDifference(difference)}</span>
+          <span translate="no" class="mono">${text}</span>
         </button>
       </li>`;
   }

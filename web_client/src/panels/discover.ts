@@ -114,8 +114,8 @@ export class DiscoverPanel extends Panel {
     return html`
       <section aria-labelledby="top-title" data-testid="discover-top" data-current=${topIsCurrent}>
         <header><div>
-          <h2 id="top-title">${text === null ? "At the caret" : html`At <span class="mono" data-testid="discover-token">${text}</span>`}</h2>
-          ${token === null ? nothing : html`<span class="facts number">
+          <h2 id="top-title">${text === null ? "At the caret" : html`At <span translate="no" class="mono" data-testid="discover-token">${text}</span>`}</h2>
+          ${token === null ? nothing : html`<span translate="no" class="facts number">
             token ${token}${selection === null ? "" : measure === null ? ", first of the selection" : `, where ${measure} is strongest in the selection`}</span>`}</div>
           ${this.#addAll(top?.neurons ?? [], "top")}
         </header>
@@ -128,7 +128,7 @@ export class DiscoverPanel extends Panel {
   #topRow({ key, value, ratio }: TopNeuron, most: number): TemplateResult {
     return html`
       ${bar(this.#size(value ?? 0, ratio), most)}
-      <span class="numbers number">
+      <span translate="no" class="numbers number">
         <span class="value" data-testid="discover-value">${formatValue(value ?? NaN)}</span>
         ${this.#share(ratio)}
       </span>
@@ -144,7 +144,7 @@ export class DiscoverPanel extends Panel {
       <section aria-labelledby="changed-title" data-testid="discover-changed" data-current=${changedIsCurrent}>
         <header><div>
           <h2 id="changed-title">What the last edit changed</h2>
-          ${changed === null || changed.comparedTokens === 0 ? nothing : html`<span class="facts number">
+          ${changed === null || changed.comparedTokens === 0 ? nothing : html`<span translate="no" class="facts number">
             in ${changed.comparedTokens} ${changed.comparedTokens === 1 ? "token" : "tokens"}</span>`}</div>
           ${this.#addAll(changed?.neurons ?? [], "changed")}
         </header>
@@ -159,7 +159,7 @@ export class DiscoverPanel extends Panel {
   #changedRow({ key, before, after, change, ratio }: ChangedNeuron, most: number): TemplateResult {
     return html`
       ${bar(this.#size(change, ratio), most)}
-      <span class="numbers number" title="Changed by ${formatValue(change)}">
+      <span translate="no" class="numbers number" title="Changed by ${formatValue(change)}">
         <span class="value" data-testid="discover-before">${formatValue(before)}</span><span class="arrow" aria-label="to">→</span>
         <span class="value" data-testid="discover-after">${formatValue(after)}</span>
         ${this.workbench.discovery.options.by === "ratio" ? this.#share(ratio) : nothing}
@@ -171,9 +171,9 @@ export class DiscoverPanel extends Panel {
   #where({ key, token }: ChangedNeuron): TemplateResult {
     const { workbench } = this;
     const { discovery, document } = workbench;
-    if (!discovery.changedIsCurrent || token >= document.tokens.length) return html`<span class="where mono">…</span>`;
+    if (!discovery.changedIsCurrent || token >= document.tokens.length) return html`<span translate="no" class="where mono">…</span>`;
     const text = visibleText(document.tokens.at(token).text);
-    return html`<button class="where mono" tabindex="-1" data-testid="discover-where" title="Show token ${token}, where ${key} changed most"
+    return html`<button translate="no" class="where mono" tabindex="-1" data-testid="discover-where" title="Show token ${token}, where ${key} changed most"
       aria-label="Show ${text}, token ${token}, where ${key} changed most"
       @pointerenter=${() => { workbench.hover(token); }} @pointerleave=${() => { workbench.hover(null); }}
       @click=${() => { workbench.reveal(token); }}>${text}</button>`;
@@ -203,7 +203,7 @@ export class DiscoverPanel extends Panel {
             title=${row === null ? `Add ${neuron.key}` : `${neuron.key} is in the list: colour the text by it`}
             @click=${() => { this.#add([neuron.key]); }}>
             <span class="sign" aria-hidden="true">${row === null ? "+" : "✓"}</span>
-            <span class="name number">${neuron.key}</span>
+            <span translate="no" class="name number">${neuron.key}</span>
             ${content(neuron, most)}
           </button>${behind(neuron)}</li>`;
       })}
@@ -213,7 +213,7 @@ export class DiscoverPanel extends Panel {
   #addAll(neurons: readonly { readonly key: string }[], of: string): TemplateResult | typeof nothing {
     const missing = neurons.filter(({ key }) => this.workbench.rows.get(key) === null).map(({ key }) => key);
     if (neurons.length === 0) return nothing;
-    return html`<button data-testid="add-all-${of}" ?disabled=${missing.length === 0} @click=${() => { this.#add(missing); }}>
+    return html`<button translate="no" data-testid="add-all-${of}" ?disabled=${missing.length === 0} @click=${() => { this.#add(missing); }}>
       ${missing.length === 0 ? "All added" : `Add all ${missing.length}`}</button>`;
   }
 

@@ -55,7 +55,7 @@ export class FocusPanel extends Panel {
       <div class="bar ${hueClass(rows.get(key)?.hue ?? 0)}" data-testid="focus" data-key=${key}>
         <div class="group" role="group" aria-label="Neuron that colours the text">
           <span class="swatch"></span>
-          ${name === null ? html`<span class="mono">${key}</span>` : html`
+          ${name === null ? html`<span translate="no" class="mono">${key}</span>` : html`
             ${this.#place("Layer", name.layer, "layer", (step) => { rows.step(key, { layers: step }); })}
             ${this.#place("Neuron", name.neuron, "neuron", (step) => { rows.step(key, { neurons: step }); })}
             <div class="steps">
@@ -65,13 +65,13 @@ export class FocusPanel extends Panel {
                 @click=${() => { rows.step(key, { neurons: 1 }); }}>›</button>
             </div>`}
         </div>
-        <div class="scale number" title=${statistics === null ? nothing : statisticsWords(statistics)}>
+        <div translate="no" class="scale number" title=${statistics === null ? nothing : statisticsWords(statistics)}>
           <span>${formatValue(min)}</span>
           <div class="legend" role="img" aria-label="Colours from ${formatValue(min)} to ${formatValue(max)}">${buckets.map((bucket) => html`<span class=${classOf(bucket)}></span>`)}</div>
           <span>${formatValue(max)}</span>
           <span class="origin" data-testid="range-origin">${workbench.origin(key)}</span>
         </div>
-        <div class="text-range number" role="group" aria-label="On this text">${this.#extreme(key, "max", statistics)}${this.#extreme(key, "min", null)}</div>
+        <div translate="no" class="text-range number" role="group" aria-label="On this text">${this.#extreme(key, "max", statistics)}${this.#extreme(key, "min", null)}</div>
         ${rows.keys.length < 2 ? nothing : html`
           <button class="stripes" data-testid="stripes" aria-pressed=${view.state.stripes} title="The other neurons as stripes under the text (Alt-Shift-S)"
             @click=${() => { view.toggle("stripes"); }}>Stripes</button>`}
@@ -87,7 +87,7 @@ export class FocusPanel extends Panel {
     const rank = statistics === null || extent === null ? "" : `, ${rankWords(rankOf(value, statistics))}`;
     return html`<button class="quiet ${which === "min" ? "lowest" : ""}" ?disabled=${extent === null}
       title="${which === "max" ? "Strongest" : "Lowest"} on this text${rank}. Click to go there" @click=${() => { workbench.revealExtreme(key, which); }}>
-      ${which} <b data-testid="text-${which}">${formatValue(value)}</b><span class="mono">${token}</span></button>`;
+      ${which} <b data-testid="text-${which}">${formatValue(value)}</b><span translate="no" class="mono">${token}</span></button>`;
   }
 
   /** A field for a layer or a neuron's number; up and down step. */

@@ -247,8 +247,8 @@ export class HeatmapPanel extends Panel {
         ${cell === null || row === undefined ? html`
           <div class="sr" role="row"><span role="gridcell">Arrow keys move from cell to cell</span></div>` : html`
           <div class="sr" role="row" aria-rowindex=${cell.row + 1}>
-            <span role="rowheader">${row.key}</span>
-            <span role="gridcell" id=${id ?? nothing} aria-colindex=${cell.column + 1} data-testid="heatmap-cell">${this.#spoken(row, cell.column)}</span>
+            <span role="rowheader" translate="no">${row.key}</span>
+            <span role="gridcell" translate="no" id=${id ?? nothing} aria-colindex=${cell.column + 1} data-testid="heatmap-cell">${this.#spoken(row, cell.column)}</span>
           </div>`}
       </div>
       <p class="sr" id="keys">Arrow keys, Home, End and Page keys move; Enter focuses the neuron and goes to the token; plus and minus zoom, 0 shows everything.</p>`;
@@ -263,9 +263,9 @@ export class HeatmapPanel extends Panel {
     const place = this.pointed ?? (this.attended ? this.cell : null);
     const row = this.#rows.find(({ key }) => key === place?.key);
     if (place === null || row === undefined || this.#cellOf(place) === null) return nothing;
-    return html`<div class="readout ${hueClass(row.hue)}" data-testid="heatmap-readout" data-key=${place.key} data-token=${place.token} aria-hidden="true">
-      <span class="swatch"></span><b class="number">${place.key}</b><span class="mono">${this.#textAt(place.token)}</span>
-      <span class="muted number">token ${place.token}</span><b class="number" data-testid="heatmap-value">${formatValue(row.values[place.token] ?? NaN)}</b></div>`;
+    return html`<div translate="no" class="readout ${hueClass(row.hue)}" data-testid="heatmap-readout" data-key=${place.key} data-token=${place.token} aria-hidden="true">
+      <span class="swatch"></span><b translate="no" class="number">${place.key}</b><span translate="no" class="mono">${this.#textAt(place.token)}</span>
+      <span translate="no" class="muted number">token ${place.token}</span><b translate="no" class="number" data-testid="heatmap-value">${formatValue(row.values[place.token] ?? NaN)}</b></div>`;
   }
 
   protected override updated(): void {

@@ -16,7 +16,7 @@ const WORDS: Readonly<Record<LatencyPart, string>> = {
 export class LatencyPanel extends Panel {
   static override styles = [base, css`
     .bar { display: flex; gap: 1px; width: 64px; height: 8px; }
-    .bar span { min-width: 0; background: var(--part); }
+    .bar span { min-width: 0; background: var(--part); forced-color-adjust: none; }
     .network { --part: var(--axis); }
     .queue { --part: var(--warning); }
     .tokens { --part: color-mix(in oklab, var(--accent) 45%, var(--raised)); }
@@ -47,7 +47,7 @@ export class LatencyPanel extends Panel {
     const total = latency === null ? "–" : `${Math.round(latency.totalMs)} ms`;
     const ms = (part: LatencyPart): number => latency?.parts[part] ?? 0;
     return html`
-      <neuro-disclosure place="up end" label="Latency of the last edit: ${latency === null ? "not known" : total}">
+      <neuro-disclosure translate="no" place="up end" label="Latency of the last edit: ${latency === null ? "not known" : total}">
         <span slot="summary" class="bar" data-testid="latency-bar">${LATENCY_PARTS.map((part) => html`<span class=${part}></span>`)}</span>
         <span slot="summary" class="total" data-testid="latency">${total}</span>
         ${latency === null ? html`<p>Edit the text to see how long it takes until its colours are on the screen.</p>` : html`

@@ -35,7 +35,7 @@ export class ModelFactsPanel extends Panel {
       <neuro-disclosure label="About the model">
         <svg slot="summary" viewBox="0 0 16 16" aria-hidden="true" data-testid="model-about">${infoSign}</svg>
         ${summary?.description == null ? nothing : html`<p>${summary.description}</p>`}
-        <dl class="number" data-testid="model-about-facts">${facts.map(([name, value]) => html`<dt>${name}</dt><dd data-fact=${name}>${value}</dd>`)}</dl>
+        <dl translate="no" class="number" data-testid="model-about-facts">${facts.map(([name, value]) => html`<dt>${name}</dt><dd data-fact=${name}>${value}</dd>`)}</dl>
       </neuro-disclosure>`;
   }
 }

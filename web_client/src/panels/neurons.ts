@@ -115,7 +115,7 @@ export class NeuronsPanel extends Panel {
     const { keys, absent } = workbench.rows;
     return html`
       <header>
-        <h2 id="title">${keys.length === 1 ? "1 neuron" : `${keys.length} neurons`}</h2>
+        <h2 id="title" translate="no">${keys.length === 1 ? "1 neuron" : `${keys.length} neurons`}</h2>
         ${keys.length < 2 ? nothing : html`
           <select class="sort" data-testid="sort" aria-label="Sort the rows" @change=${this.#sort}>
             <option value="" selected>Sort</option>${sorts.map(([name, title]) => html`<option value=${name}>${title}</option>`)}
@@ -126,7 +126,7 @@ export class NeuronsPanel extends Panel {
             aria-describedby=${problem === null ? nothing : "problem"} @input=${this.#typing}>
           <button data-testid="add-button">Add</button>
         </form>
-        <p id="problem" class="problem" role="alert" data-testid="add-problem" ?hidden=${problem === null}>${problem}</p>
+        <p id="problem" translate="no" class="problem" role="alert" data-testid="add-problem" ?hidden=${problem === null}>${problem}</p>
       </header>
       ${keys.length === 0 ? html`<p class="empty">Add a neuron to see where it fires: type its layer and number.</p>` : this.#heads()}
       <div class="list ${workbench.late ? "waiting" : ""}" @scroll=${this.#look} @keydown=${this.#key}>
@@ -140,11 +140,11 @@ export class NeuronsPanel extends Panel {
     const { comparison, cursor, document, hovered } = this.workbench;
     if (comparison !== null) return comparedHeads(comparison);
     const token = cursor === null ? null : document.tokens.at(cursor);
-    return html`<div class="heads" data-testid="cursor">
+    return html`<div class="heads" translate="no" data-testid="cursor">
       ${token === null ? html`<span>point at a token for its values</span>` : html`
         <span>${hovered === null ? "at the caret" : "at the pointer"}</span>
-        <span class="mono">${visibleText(token.text)}</span>
-        <span class="number">token ${cursor}</span>`}
+        <span translate="no" class="mono">${visibleText(token.text)}</span>
+        <span translate="no" class="number">token ${cursor}</span>`}
       <span class="end">max and min</span></div>`;
   }
 
@@ -184,7 +184,7 @@ export class NeuronsPanel extends Panel {
         <li class="absent-head"><span>Not in this model, back with one that has ${keys.length === 1 ? "it" : "them"}</span>
           <button data-testid="remove-absent" @click=${() => { workbench.rows.removeAbsent(); }}>Remove</button></li>
         ${keys.map((key) => html`
-          <li class="absent" data-testid="absent-neuron" data-absent=${key}><span class="name number">${key}</span>
+          <li class="absent" data-testid="absent-neuron" data-absent=${key}><span translate="no" class="name number">${key}</span>
             <button class="remove quiet" tabindex="-1" aria-label="Remove ${key}" title="Remove ${key}"
               @click=${() => { workbench.rows.remove(key); }}>×</button></li>`)}
       </ul>`;

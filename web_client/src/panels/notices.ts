@@ -26,7 +26,7 @@ export class NoticesPanel extends Panel {
     const { workbench } = this;
     const problem = workbench.passages.find(({ document }) => document.problem !== null)?.document.problem ?? null;
     const notices = problem === null ? workbench.notices.list : [...workbench.notices.list, { id: PROBLEM, text: problem.message } satisfies Notice];
-    return html`<div class="notices" role="status" aria-live="polite">${notices.map(({ id, title, text, action }: Notice) => html`
+    return html`<div class="notices" translate="no" role="status" aria-live="polite">${notices.map(({ id, title, text, action }: Notice) => html`
       <div class="notice" data-testid="notice"><span>${title === undefined ? nothing : html`<b>${title}</b>`}${text}</span>
         ${action === undefined ? nothing : html`
           <button data-testid="notice-action" @click=${() => { action.run(); workbench.notices.dismiss(id); }}>${action.title}</button>`}

@@ -22,7 +22,7 @@ export function rankBar(max: number, statistics: NeuronStatistics | null): Templ
   const rank = rankOf(max, statistics);
   const words = `${formatValue(max)} is ${rankWords(rank)}. ${statisticsWords(statistics)}`;
   return html`
-    <span class="rank number" data-testid="rank" data-level=${rank.record ? "1" : String(rank.level ?? 0)} title=${words}>
+    <span translate="no" class="rank number" data-testid="rank" data-level=${rank.record ? "1" : String(rank.level ?? 0)} title=${words}>
       <svg viewBox="0 0 ${WIDTH} ${HEIGHT}" preserveAspectRatio="none" aria-hidden="true">
         <rect class="track" width=${WIDTH} height=${HEIGHT} rx="1.5"></rect>
         <rect class="fill" width=${Math.max(1, rank.place * WIDTH).toFixed(1)} height=${HEIGHT} rx="1.5"></rect>

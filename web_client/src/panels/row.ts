@@ -111,8 +111,8 @@ export function rowTemplate(workbench: Workbench, { key, hue, hidden, pinned }: 
       <button class="peak ${which}" data-testid=${which} tabindex=${focused ? "0" : "-1"} ?disabled=${at === null}
         title="${name} on this text${at === null ? "" : `: ${token}, token ${at}`}. Click to go there (${which === "max" ? "M" : "N"})"
         @click=${() => { workbench.revealExtreme(key, which); }}>
-        <span class="sr">${name}: </span><span class="mono" data-testid="${which}-token">${token}</span>
-        <span class="number" data-testid="${which}-value">${formatValue(extent?.[which] ?? NaN)}</span></button>`;
+        <span class="sr">${name}: </span><span translate="no" class="mono" data-testid="${which}-token">${token}</span>
+        <span translate="no" class="number" data-testid="${which}-value">${formatValue(extent?.[which] ?? NaN)}</span></button>`;
   };
   return html`
     <li class=${kinds.filter((kind) => kind !== "").join(" ")} data-testid="neuron-row" data-key=${key} .style=${`transform: translateY(${place.top}px)`}
@@ -126,9 +126,9 @@ export function rowTemplate(workbench: Workbench, { key, hue, hidden, pinned }: 
           aria-keyshortcuts="ArrowLeft ArrowRight ArrowUp ArrowDown Alt+ArrowUp Alt+ArrowDown P H M N Delete"
           title="Colour the text by ${key}. Keys: ← → neighbours, with Shift layers; ↑ ↓ rows, with Alt to move; P pin, H hide, Delete removes"
           @click=${() => { rows.setFocus(key); }}>
-          <span class="name number"><span data-testid="neuron-name">${key}</span>${pinned ? html`<svg viewBox="0 0 9 11" role="img" aria-label="pinned">${pinSign}</svg>` : nothing}</span>
+          <span translate="no" class="name number"><span data-testid="neuron-name">${key}</span>${pinned ? html`<svg viewBox="0 0 9 11" role="img" aria-label="pinned">${pinSign}</svg>` : nothing}</span>
           ${cursor === null ? nothing : html`
-            <span class="here number ${classOf(bucketOf(here, workbench.scale(key)))}" data-testid="value-here">${formatValue(here)}</span>`}
+            <span translate="no" class="here number ${classOf(bucketOf(here, workbench.scale(key)))}" data-testid="value-here">${formatValue(here)}</span>`}
         </button>
         ${workbench.comparison === null ? [peak("max"), peak("min")] : comparedTemplate(workbench, workbench.comparison, key, focused)}
         <button class="remove" tabindex="-1" data-testid="remove" aria-label="Remove ${key}" title="Remove ${key} (Delete)"

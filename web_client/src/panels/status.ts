@@ -27,7 +27,7 @@ export class StatusPanel extends Panel {
     const help = connectionHelp(state);
     const seconds = this.#secondsLeft();
     return html`
-      <footer>
+      <footer translate="no">
         <span class="state ${state.kind}" role="status" data-testid="connection" data-state=${state.kind}>
           <span class="dot"></span>${connectionText(state)}${seconds === null ? nothing : html`<span aria-hidden="true" class="number">in ${seconds} s</span>`}
           ${state.kind === "waiting" ? html`<button data-testid="retry" @click=${() => { client.retryNow(); }}>Try now</button>` : nothing}

@@ -22,6 +22,11 @@ export const base = css`
   .number { font-variant-numeric: tabular-nums; }
   .muted { color: var(--muted); }
   .mono { font-family: var(--mono); }
+  /* In a contrast theme colours that mean something stay; everything else has the theme's. */
+  .swatch, .dot, [class*="neuro-hue"]::before, [aria-checked]::before, progress { forced-color-adjust: none; }
+  @media (forced-colors: active) {
+    :is([aria-pressed="true"], [aria-selected="true"], :checked + span) { outline: 2px solid Highlight; outline-offset: -2px; }
+  }
   .sr { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 `;
 
@@ -29,6 +34,8 @@ export const base = css`
 export const bucketStyles = unsafeCSS([
   ...Array.from({ length: HUES }, (_, hue) => `.${hueClass(hue)} { ${declarations(hueProperties(hue))} }`),
   ...buckets.map((bucket) => `.${classOf(bucket)} { background-color: ${washOf(bucket)}; }`),
+  ".number[class*=neuro-], .legend { forced-color-adjust: none; }",
+  "@media (forced-colors: active) { .number[class*=neuro-] { color: CanvasText; } }",
 ].join("\n"));
 
 function declarations(properties: Record<string, string>): string {

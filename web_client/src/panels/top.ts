@@ -74,9 +74,9 @@ export class TopPanel extends Panel {
     return html`
       <header>
         <h1><svg viewBox="0 0 32 32" aria-hidden="true">${logo}</svg><span>Neuroscope</span></h1>
-        <div class="model">${this.#model()}<neuro-model-facts .workbench=${this.workbench}></neuro-model-facts></div>
+        <div class="model" translate="no">${this.#model()}<neuro-model-facts .workbench=${this.workbench}></neuro-model-facts></div>
         ${doing === null ? nothing : html`
-          <div class="progress" role="status" data-testid="progress">
+          <div class="progress" translate="no" role="status" data-testid="progress">
             <span>${progressText(doing, progress)}</span>
             ${loading === null ? nothing : html`<button data-testid="cancel-load" @click=${this.#cancel}>Cancel</button>`}
           </div>`}

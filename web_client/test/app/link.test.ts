@@ -2,9 +2,10 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { decodeFragment, decodePlain, encodePlain, fragmentOf, LinkError, type LinkState, LONGEST_LINK, wordOf } from "../../src/app/link";
 import { HUES } from "../../src/colour/palette";
+import { plainBreaks } from "../../src/editor/characters";
 import { sharedView, usualView } from "../../src/workbench";
 
-const anyText = fc.string({ unit: "grapheme", maxLength: 200 });
+const anyText = fc.string({ unit: "grapheme", maxLength: 200 }).map(plainBreaks);
 const bound = fc.double({ noNaN: true, noDefaultInfinity: true, min: 0 }).map((value) => value + 0);
 const neuron = fc.record({
   key: fc.oneof(
@@ -54,6 +55,10 @@ describe("links", () => {
     expect(decodePlain(encodePlain({ text: every })).text).toBe(every);
     expect(decodePlain(throughAddress(encodePlain({ text: every }))).text).toBe(every);
     expect(decodePlain(encodePlain({ text: "a\ud800b" })).text).toBe("a\ufffdb"); // no address holds half a character
+  });
+
+  it("have one kind of line break", () => {
+    expect(decodePlain("text=a%0D%0Ab%0Dc&compare=%0D%0A&v=1")).toEqual({ text: "a\nb\rc", compare: "\n" });
   });
 
   it("are readable while they are short", async () => {

@@ -25,7 +25,7 @@ describe("numbers and texts for people", () => {
       "⇥⇥x",
       "a b",
       "··",
-      "␀",
+      "‹NUL›",
       "x·",
     ]);
   });

@@ -51,12 +51,18 @@ describe("the editor's changes", () => {
     );
   });
 
-  it("keep a carriage return as a character, not as a second kind of line end", () => {
-    const document = new NeuroscopeDocument("a", "", new ManualClock());
-    const state = EditorState.create({ doc: "", extensions: syncDocument(document) }).update({
-      changes: { from: 0, insert: "a\r\nb" },
-    }).state;
-    expect(state.doc.toString().length).toBe(4);
-    expect(state.doc.lines).toBe(2);
+  it("have one kind of line break, whatever is put in", () => {
+    const insert = (doc: string, from: number, added: string, to = from): string => {
+      const document = new NeuroscopeDocument("a", "", new ManualClock());
+      return EditorState.create({ doc, extensions: syncDocument(document) }).update({ changes: { from, to, insert: added } }).state.doc.toString();
+    };
+    expect(insert("", 0, "a\r\nb\r\n")).toBe("a\nb\n");
+    expect(insert("a\r", 2, "\nb")).toBe("a\nb"); // in two steps
+    expect(insert("a\r\r\r", 4, "\n")).toBe("a\n");
+    expect(insert("a\rx\nb", 2, "", 3)).toBe("a\nb");
+    expect(insert("a\nb", 1, "\r")).toBe("a\nb");
+    // One that ends no line is a character, which a model may read.
+    expect(insert("ab", 1, "\r")).toBe("a\rb");
+    expect(insert("🙂\r🙂", 2, "")).toBe("🙂\r🙂");
   });
 });

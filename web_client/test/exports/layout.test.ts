@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { breaksBetween, charactersOf, columnsOf, visualOrder } from "../../src/exports/columns";
+import { charactersOf } from "../../src/editor/characters";
+import { breaksBetween, columnsOf, visualOrder } from "../../src/exports/columns";
 import { layOut, type Placed } from "../../src/exports/layout";
 import { linesOf } from "../../src/exports/pieces";
 import type { Token } from "../../src/wire";
@@ -46,7 +47,9 @@ describe("the grid of a picture", () => {
 
   it("knows the columns of characters", () => {
     const columns = (text: string): number => charactersOf(text).reduce((at, one) => at + columnsOf(one, at), 0);
-    expect(["a", "é", "e\u0301", "漢", "ｱ", "Ａ", "🙂", "👩‍👩‍👧", "🇫🇷", "❤\ufe0f", "\u200b", "\u0301"].map(columns)).toEqual([1, 1, 1, 2, 1, 2, 2, 2, 2, 2, 0, 0]);
+    expect(["a", "é", "e\u0301", "漢", "ｱ", "Ａ", "🙂", "👩‍👩‍👧", "🇫🇷", "❤\ufe0f", "👍🏽", "हि", "न्दी", "각", "\u0301", "\u202e"].map(columns)).toEqual([
+      1, 1, 1, 2, 1, 2, 2, 2, 2, 2, 2, 2, 3, 2, 1, 5,
+    ]);
     expect([columns("\t"), columns("ab\t"), columns("abc\tx")]).toEqual([4, 4, 5]);
   });
 
@@ -61,6 +64,7 @@ describe("the grid of a picture", () => {
     const seen = (text: string): string => visualOrder(charactersOf(text)).map((i) => charactersOf(text)[i]).join("");
     expect(seen("ab אבג דה. cd")).toBe("ab הד גבא. cd");
     expect(seen("אב 12 גד")).toBe("דג 12 בא");
+    expect(seen("אב\u200cגד")).toBe("דג\u200cבא"); // a sign is part of the word
     expect(seen("אב cd גד")).toBe("בא cd דג");
     const tokens = [{ id: 1, text: "a ", from: 0, to: 2 }, { id: 2, text: "אב", from: 2, to: 4 }, { id: 3, text: " ג", from: 4, to: 6 }];
     const { placed } = layOut(linesOf(documentOf("a אב ג", tokens)), 20);

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { bucketOf, STEPS } from "../../src/colour/scale";
+import { withSigns } from "../../src/editor/characters";
 import { formatValue } from "../../src/editor/format";
 import { Kin } from "../../src/editor/source";
 import { toCsv } from "../../src/exports/data";
@@ -9,6 +10,7 @@ import { toHtml } from "../../src/exports/html";
 import { ACCENT } from "../../src/exports/legend";
 import { INK, PAPER, striped, washed } from "../../src/exports/snapshot";
 import { toSvg } from "../../src/exports/svg";
+import type { Token } from "../../src/wire";
 import { cut, documentOf, neuron, snapshotOf, valuesOf } from "./snapshots";
 
 const MARKUP = `<script>alert(1)</script> "q" 'a' &amp; <img src=x onerror="alert(1)"> ]]> --> \u0000\u001b\ufffd\u202e`;
@@ -43,7 +45,7 @@ describe("the coloured text as HTML", () => {
     spans.forEach((style, token) => {
       const expected = snapshot.neurons.flatMap(({ key, hue, scale }, i) => {
         const colour = (i === 0 ? washed : striped)(hue, bucketOf(valuesOf(document, key)[token] ?? NaN, scale));
-        return colour === null ? [] : [i === 0 ? `--b:${colour}` : `--s${i - 1}:${colour},${colour}`];
+        return colour === null ? [] : [i === 0 ? `--b:${colour},${colour}` : `--s${i - 1}:${colour},${colour}`];
       });
       expect(style).toBe(expected.join(";"));
     });
@@ -63,7 +65,8 @@ describe("the coloured text as SVG", () => {
     fc.assert(fc.property(cut, fc.integer({ min: 4, max: 40 }), ({ text, tokens }, columns) => {
       const { svg } = toSvg(snapshotOf([documentOf(text, tokens)]), columns);
       const drawn = unescaped((/<g font-family="[^"]*" font-size="14"[^>]*>(.*)<\/g>/s.exec(svg) as RegExpExecArray)[1] as string);
-      expect(drawn.replace(/[\s↵⇥]|BOS|⋯/gu, "")).toBe(visibleControls(text).replace(/[\s↵⇥]|BOS|⋯/gu, ""));
+      const seen = (markup: string): string => markup.replace(/[\s↵⇥]|BOS|⋯/gu, "");
+      expect(seen(drawn)).toBe(seen(visibleControls(withSigns(text))));
     }));
     const { svg } = toSvg(snapshotOf([documentOf(MARKUP)]), 40);
     expect(svg).not.toMatch(/<script|<img|<foreignObject|href/);
@@ -83,6 +86,27 @@ describe("the coloured text as SVG", () => {
     const left = (Number(two?.[1]) - 8.4).toFixed(1); // its leading space
     expect(svg).toContain(`<rect x="${left}" y="${Number(two?.[2]) - 14.5}" width="33.6" height="20" fill="${washed(4, bucketOf(value, { min: -1, max: 1 }))}"/>`);
     expect(svg).toContain(`fill="${striped(5, bucketOf(valuesOf(document, "L0N2")[2] ?? NaN, { min: -1, max: 1 }))}"/>`);
+  });
+
+  it("draws a character whole, its width shared by the colours of its tokens", () => {
+    const points = (text: string): Token[] => {
+      let end = 0;
+      return Array.from(text, (point, i) => ({ id: i, text: point, from: end, to: (end += point.length) }));
+    };
+    const drawn = (text: string): { texts: string[]; colours: number[] } => {
+      const snapshot = snapshotOf([documentOf(text, points(text))], 0);
+      const { svg } = toSvg({ ...snapshot, neurons: [] }, 80);
+      const body = svg.slice(svg.indexOf("xml:space"));
+      return {
+        texts: [...body.matchAll(/<text x="[^"]*" y="[^"]*" textLength[^>]*>([^<]*)</g)].map(([, found]) => found as string),
+        colours: [...body.matchAll(/<rect [^>]*width="([\d.]+)" height="20"/g)].map(([, width]) => Number(width)).filter((width) => width > 0.5),
+      };
+    };
+    expect(drawn("e\u0301")).toEqual({ texts: ["e\u0301"], colours: [4.2, 4.2] });
+    expect(drawn("👨\u200d👩\u200d👧")).toEqual({ texts: ["👨\u200d👩\u200d👧"], colours: [3.36, 3.36, 3.36, 3.36, 3.36] });
+    expect(drawn("हि न्दी").texts).toEqual(["हि", "न्दी"]);
+    expect(drawn("قط").texts).toEqual(["قط"]); // two letters that join
+    expect(drawn("a\u202eb").texts).toEqual(["a", "‹RLO›", "b"]);
   });
 
   it("shows where a long document's contexts begin", () => {
@@ -117,7 +141,7 @@ describe("two texts", () => {
     const html = toHtml(snapshot);
     expect([...html.matchAll(/<h2>(.*?)<\/h2>/g)].map(([, name]) => name)).toEqual(["Left", "Right: difference"]);
     const value = formatValue(valuesOf(right, "L0N1")[2] ?? NaN);
-    expect(html).toMatch(new RegExp(`class="t replaced" title="· ?three · token 2 · id \\d+\nL0N1 ${value} \\(difference −1\\.000\\)" style="--b:${washed(0, -STEPS)}"`));
+    expect(html).toMatch(new RegExp(`class="t replaced" title="· ?three · token 2 · id \\d+\nL0N1 ${value} \\(difference −1\\.000\\)" style="--b:${washed(0, -STEPS)},${washed(0, -STEPS)}"`));
     const { svg } = toSvg(snapshot, 40);
     expect(svg).toContain(">Right: difference</text>");
     expect([...svg.matchAll(new RegExp(`stroke="${ACCENT}"`, "g"))].length).toBe(1);

@@ -12,7 +12,7 @@ export function paintOf(document: NeuroscopeDocument, key: string, scale: Scale,
   const buckets = bucketsOf(activations.values(key), scale);
   const layers = new Map<number, Span[]>();
   for (const { from, to } of joined(visible)) {
-    for (const cell of cellsOf(tokens, from, to)) {
+    for (const cell of cellsOf(tokens, from, document.text.slice(from, to))) {
       const bucket = strongest(buckets, cell);
       if (bucket === NO_VALUE || bucket === 0) continue;
       const layer = layers.get(bucket);
