@@ -68,6 +68,7 @@ async (content) => {{
     const byNeuron = (read) => Object.fromEntries(neurons.map((key) => [key, read(key)]));
     return {{
         settled, version, text, tokens, neurons, focus, lines: linesOf(content),
+        characters: [...new Intl.Segmenter().segment(text)].map(({{ index }}) => index),
         values: byNeuron(window.neuroscope.values), scales: byNeuron(window.neuroscope.scale),
     }};
 }}
@@ -87,6 +88,8 @@ class Shown:
     scales: dict[str, dict[str, float]]
     lines: list[list[tuple[str, str | None, str | None]]]
     settled: bool
+    characters: list[int]
+    """Where each begins that is seen as one."""
 
     def colours(self) -> list[tuple[str, str | None, str | None]]:
         """Each UTF-16 unit of the text as the editor shows it, line ends left out: (unit, class, background)."""
@@ -193,6 +196,10 @@ def check_colours(shown: Shown) -> None:
     for i, token in enumerate(shown.tokens):
         for position in range(token["from"], token["to"]):
             allowed[position].add(colour_class(shown, i))
+    # What is seen as one character is coloured as a whole.
+    for start, stop in zip(shown.characters, [*shown.characters[1:], len(allowed)], strict=True):
+        together = set[str]().union(*allowed[start:stop])
+        allowed[start:stop] = [together] * (stop - start)
     visible = [colours for unit, colours in zip(units(shown.text), allowed, strict=True) if unit != "\n"]
     wrong = [i for i, (_, colour, _) in enumerate(drawn) if colour not in visible[i]]
     assert wrong == [], f"character {wrong[0]} is {drawn[wrong[0]]}, which is none of {visible[wrong[0]]}"

@@ -162,3 +162,146 @@ def test_status_tells_what_decides_the_values(neuroscope: NeuroscopePage, page: 
     expect(page.get_by_test_id("latency")).to_have_text(re.compile(r"^\s*\d+ ms$"))
     expect(page.get_by_test_id("model-facts")).to_contain_text("float32 on")
     expect(page.get_by_test_id("bos")).to_have_text("BOS prepended")
+
+
+DATA = {
+    "tokens": ".neuro-token",
+    "signs": ".neuro-sign",
+    "swatches": "[class*=neuro-hue] .swatch",
+    "scale": ".legend span",
+    "values": ".here",
+    "status": ".dot",
+}
+"""Where colours say something."""
+
+COLOURS = """
+(selectors) => {
+    const found = Object.fromEntries(Object.keys(selectors).map((name) => [name, []]));
+    const search = (root) => {
+        for (const [name, selector] of Object.entries(selectors)) {
+            for (const element of root.querySelectorAll(selector)) {
+                const [own, before] = [getComputedStyle(element), getComputedStyle(element, "::before")];
+                found[name].push([own.backgroundColor, before.backgroundColor]);
+            }
+        }
+        for (const element of root.querySelectorAll("*")) if (element.shadowRoot !== null) search(element.shadowRoot);
+    };
+    search(document);
+    return found;
+}
+"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_contrast_theme_leaves_the_data_their_colours(neuroscope: NeuroscopePage, scheme: str) -> None:
+    page = neuroscope.page
+    neuroscope.write(TEXT)
+    neuroscope.shows(TEXT)
+    page.mouse.move(5, 300)
+    page.emulate_media(color_scheme=scheme)
+    usual = page.evaluate(COLOURS, DATA)
+    assert all(len(set(map(tuple, found))) > 1 for name, found in usual.items() if name != "status")
+    page.emulate_media(color_scheme=scheme, forced_colors="active")
+    forced = page.evaluate(COLOURS, DATA)
+    for name, found in usual.items():
+        # Swatches and signs have a button's or a label's own edges besides; what is filled is the data.
+        assert [colours[0] for colours in forced[name]] == [colours[0] for colours in found], name
+    assert [colours[1] for colours in forced["swatches"]] == [colours[1] for colours in usual["swatches"]]
+    # The rest is the theme's, the text on the colours included.
+    canvas = style(page.locator("body"), "backgroundColor")
+    top = page.locator("neuro-top header")
+    assert style(top, "color") == style(neuroscope.editor.locator(".neuro-token").first, "color")
+    assert (
+        contrast(rgba(style(top, "color"))[:3], rgba(style(page.locator("neuro-top"), "backgroundColor"))[:3]) > 15
+    ), canvas
+
+
+def test_an_export_keeps_its_colours_in_a_contrast_theme(neuroscope: NeuroscopePage, browser: Browser) -> None:
+    page = neuroscope.page
+    with page.expect_download() as waiting:
+        page.keyboard.press("ControlOrMeta+k")
+        page.keyboard.type("as html")
+        page.keyboard.press("Enter")
+    context = browser.new_context(forced_colors="active", color_scheme="dark")
+    try:
+        exported = context.new_page()
+        exported.set_content(waiting.value.path().read_text(encoding="utf-8"))
+        text = exported.locator(".text")
+        assert style(text, "backgroundColor") == "rgb(255, 255, 255)"
+        assert rgba(style(exported.locator(".t").nth(1), "color"))[:3] == (28, 30, 33)
+        assert "none" not in {style(exported.locator(".t").nth(i), "backgroundImage") for i in range(3)}
+        scale = exported.locator(".scale").first.locator("i")
+        assert len({style(scale.nth(i), "backgroundColor") for i in range(scale.count())}) > 20
+    finally:
+        context.close()
+
+
+TRANSLATE = """
+() => {
+    const isExcluded = (node) => {
+        for (let at = node.parentNode; at !== null; at = at.parentNode ?? at.host ?? null) {
+            if (!(at instanceof Element)) continue;
+            if (at.matches("style, script, .notranslate, [translate=no]")) return true;
+        }
+        return false;
+    };
+    const translate = (root) => {
+        const texts = [];
+        const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT | NodeFilter.SHOW_ELEMENT);
+        while (walker.nextNode()) {
+            const node = walker.currentNode;
+            if (node instanceof Text) {
+                if (node.data.trim() !== "" && !isExcluded(node)) texts.push(node);
+            } else if (node.shadowRoot !== null) {
+                translate(node.shadowRoot);
+            }
+        }
+        for (const text of texts) {
+            const font = document.createElement("font");
+            font.textContent = `\u00a1${text.data}!`;
+            text.replaceWith(font);
+        }
+    };
+    translate(document.body);
+}
+"""
+"""What a browser's translation does: other words in other nodes in the place of the page's own."""
+
+FIGURES = ["token-count", "value-here", "max-value", "min-value", "max-token", "cursor", "text-max", "text-min", "rank"]
+FIGURES += [
+    "neuron-name",
+    "connection",
+    "model-facts",
+    "discover-value",
+    "range-origin",
+    "departures",
+    "value-difference",
+]
+
+
+def figures(page: Page) -> dict[str, list[str]]:
+    """What the page says in figures and token texts."""
+    return {name: page.get_by_test_id(name).all_inner_texts() for name in FIGURES}
+
+
+def test_a_translated_page_shows_the_figures_of_the_text_as_it_is(neuroscope: NeuroscopePage) -> None:
+    page = neuroscope.page
+    editor = page.get_by_test_id("editor").locator(".cm-content")
+
+    def settle() -> None:
+        neuroscope.wait(TEXT)
+        editor.press("ControlOrMeta+Home")
+        page.mouse.move(5, 300)
+        page.evaluate("new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))")
+
+    page.get_by_test_id("toggle-compare").click()
+    neuroscope.wait()
+    page.evaluate(TRANSLATE)
+    expect(page.get_by_test_id("stripes")).to_have_text("\u00a1Stripes!")  # its words are translated
+    editor.press("ControlOrMeta+a")
+    page.keyboard.insert_text(TEXT)
+    settle()
+    translated = figures(page)
+    page.reload()
+    settle()
+    assert translated == figures(page)

@@ -86,10 +86,10 @@ def test_several_tokens_of_one_character_are_each_pointed_at(neuroscope: Neurosc
     expect(family).to_have_text(people)
     start = text.index(people)
     parts = [i for i, token in enumerate(shown.tokens) if start <= token["from"] < start + len(units(people))]
-    box = family.bounding_box()
-    assert box is not None
     met = set()
     for step in range(2 * len(parts)):
+        box = family.bounding_box()
+        assert box is not None
         neuroscope.page.mouse.move(box["x"] + box["width"] * (step + 0.5) / (2 * len(parts)), box["y"] + 8)
         tooltip = neuroscope.page.get_by_test_id("token-tooltip").inner_text()
         met.add(int((re.search(r"token (\d+)", tooltip) or pytest.fail(tooltip))[1]))
