@@ -87,13 +87,13 @@ def test_several_tokens_of_one_character_are_each_pointed_at(neuroscope: Neurosc
     start = text.index(people)
     parts = [i for i, token in enumerate(shown.tokens) if start <= token["from"] < start + len(units(people))]
     met = set()
-    for step in range(2 * len(parts)):
+    for step in range(4 * len(parts)):
         box = family.bounding_box()
         assert box is not None
-        neuroscope.page.mouse.move(box["x"] + box["width"] * (step + 0.5) / (2 * len(parts)), box["y"] + 8)
+        neuroscope.page.mouse.move(box["x"] + box["width"] * (step + 0.5) / (4 * len(parts)), box["y"] + 8)
         tooltip = neuroscope.page.get_by_test_id("token-tooltip").inner_text()
         met.add(int((re.search(r"token (\d+)", tooltip) or pytest.fail(tooltip))[1]))
-    assert met == set(parts)
+    assert met >= set(parts)
 
 
 def test_one_kind_of_line_break(neuroscope: NeuroscopePage) -> None:

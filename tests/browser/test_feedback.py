@@ -71,3 +71,21 @@ def test_latency_and_stale_values(page: Page, relay: Relay, reference: Reference
     neuroscope.shows(TEXT.replace("year", "years") + "!")
     expect(faded).to_have_count(0)
     page.close()  # before the relay ends
+
+
+def test_a_text_that_is_too_long_is_told_once_and_as_long_as_it_is(neuroscope: NeuroscopePage) -> None:
+    page = neuroscope.page
+    told: list[str] = []
+    page.on("console", lambda message: told.append(message.text))
+    text = "#@%^~" * 40_000  # 200,000 characters, each a token: more than a document may have
+    neuroscope.write(text)
+    limit = re.compile(r"at most 65,?536 tokens")
+    expect(page.get_by_test_id("problem")).to_have_text("not computed")
+    expect(page.get_by_test_id("token-count")).to_have_count(0)
+    expect(page.get_by_test_id("notice").filter(has_text=limit)).to_have_count(1)
+    assert page.get_by_test_id("notice").count() == 1
+    assert [line for line in told if "lost" in line] == []
+    neuroscope.write("One")
+    neuroscope.shows("One")
+    expect(page.get_by_test_id("notice")).to_have_count(0)
+    expect(page.get_by_test_id("token-count")).to_have_text(f"{len(neuroscope.read().tokens)} tokens")

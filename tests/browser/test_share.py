@@ -464,6 +464,7 @@ def test_samples_and_files(neuroscope: NeuroscopePage, tmp_path: Path) -> None:
     story = "Anne read until 12.\r\nThen she slept.\n"
     neuroscope.editor.evaluate("(editor) => { window.neuroscopeDropTarget = editor }")
     page.evaluate(DROP, ["story.txt", list(story.encode())])
+    story = story.replace("\r\n", "\n")
     neuroscope.shows(story)
     expect(notice.filter(has_text="story.txt")).to_be_visible()
     page.evaluate(DROP, ["picture.png", [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A, 0, 0, 0, 13]])

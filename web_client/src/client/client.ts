@@ -480,7 +480,7 @@ export class NeuroscopeClient extends Emitter<ClientEvents> {
       }
       case "document/resync": {
         const message = decode.serverNotifications[method](params, "");
-        this.emit("fault", new NeuroscopeError(`The server lost track of the text and gets it again: ${message.reason}`));
+        this.emit("fault", new NeuroscopeError(`The text is sent again as a whole: ${message.reason}`));
         this.#documents.get(message.uri)?.resync();
         return;
       }

@@ -26,6 +26,8 @@ export class StatusPanel extends Panel {
     const { model, ready, state } = client;
     const help = connectionHelp(state);
     const seconds = this.#secondsLeft();
+    const isRefused = passages.some(({ document }) => document.problem !== null);
+    const counts = passages.map(({ document }) => document.tokens.length).join(" + ");
     return html`
       <footer translate="no">
         <span class="state ${state.kind}" role="status" data-testid="connection" data-state=${state.kind}>
@@ -41,10 +43,10 @@ export class StatusPanel extends Panel {
           <span data-testid="bos">${model.prependsBos ? "BOS prepended" : "no BOS"}</span>
         </span>`}
         <span class="end number">
-          ${passages.every(({ document }) => document.problem === null) ? nothing : html`<span data-testid="problem">not computed</span>`}
-          <span data-testid="token-count">${passages.map(({ document }) => document.tokens.length).join(" + ")} tokens</span>
+          ${isRefused ? html`<span data-testid="problem">not computed</span>`
+            : html`<span data-testid="token-count">${counts} ${counts === "1" ? "token" : "tokens"}</span>`}
           <neuro-latency .workbench=${this.workbench}></neuro-latency>
-          <span class="sr" data-testid="settled">${settled ? "settled" : ready ? "computing" : state.kind === "initializing" ? "loading" : "offline"}</span>
+          <span class="sr" data-testid="settled">${settled ? "settled" : isRefused ? "not computed" : ready ? "computing" : state.kind === "initializing" ? "loading" : "offline"}</span>
         </span>
       </footer>`;
   }

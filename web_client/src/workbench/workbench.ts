@@ -66,6 +66,7 @@ export class Workbench extends Emitter<WorkbenchEvents> {
     client.on("models", told);
     client.on("fault", (error) => {
       // What the server says is for the person; that a message was odd is for who looks into it.
+      if (this.passages.some(({ document }) => document.problem?.message === error.message)) return; // said already
       if (error instanceof RequestError) this.notices.notify(error.message);
       else console.info(`neuroscope: ${error.message}`);
     });
@@ -244,6 +245,13 @@ export class Workbench extends Emitter<WorkbenchEvents> {
   #passage(document: NeuroscopeDocument): Passage {
     const passage = new Passage(document, this.client, this.rows, { scale: (key) => this.scale(key), stripes: () => this.view.state.stripes });
     document.on("change", () => { this.#edited = passage; });
+    // It is shown for as long as it lasts, and no longer.
+    let problem: Error | null = null;
+    document.on("problem", (now) => {
+      const text = (now ?? problem)?.message;
+      for (const notice of this.notices.list) if (notice.text === text) this.notices.dismiss(notice.id);
+      problem = now;
+    });
     passage.on("latency", () => { this.emit("latency", undefined); });
     return passage;
   }
