@@ -345,7 +345,7 @@ def _add_limit_options(serve: argparse.ArgumentParser) -> None:
         "--cache-memory",
         type=_positive,
         metavar="MIB",
-        help="budget for computed state of one model; unset: a quarter of the machine's memory",
+        help="memory for the computed state of all models together; unset: a quarter of the machine's memory",
     )
     limits.add_argument(
         "--idle-timeout",

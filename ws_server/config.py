@@ -27,7 +27,9 @@ class Limits:
     messages_per_second: int = 500
     """Messages a second of one connection; a faster writer is not read until it is within the limit again."""
     cache_bytes: int = 0
-    """KV and capture buffers of one model; 0 means a quarter of the machine's memory."""
+    """Computed state (keys, values and activations) of all models together; 0 means a quarter of the machine's memory.
+    The models in memory share it equally; on a GPU they share a quarter of its memory, if that is less. The document
+    that a model is at work on is kept even where its state alone exceeds the share."""
     models_loaded: int = 4
     """Models in memory at once; where another is asked for, one that no session holds makes place."""
     idle_seconds: float = 86_400.0

@@ -112,8 +112,8 @@ def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     """`gpt2` has statistics and two neurons that overflow, `llama` is not loaded at the start, `broken` cannot be."""
     parent = tmp_path_factory.mktemp("narrow")
     folders = {name: models.make(name, parent, seed=1) for name in ("gpt2", "llama")}
-    _add_statistics(folders["gpt2"], layers=3, neurons=192)
     _overflow(folders["gpt2"])
+    _add_statistics(folders["gpt2"], layers=3, neurons=192)
     broken = folders["broken"] = models.gpt2(parent / "broken")
     weights = broken / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:5000])

@@ -96,6 +96,7 @@ class Place:
             self._lost,
             self._replaced,
             Metrics(),
+            lambda: None,
         )
         self.loads: list[asyncio.Task[ServedModel]] = []
 

@@ -627,7 +627,7 @@ export interface LimitsInfo {
    */
   messagesPerSecond: number;
   /**
-   * Memory for the computed state of one model.
+   * Memory for the computed state of all models together, in bytes.
    */
   cacheBytes?: number;
   /**
@@ -686,7 +686,7 @@ export interface LimitsInfo1 {
    */
   messagesPerSecond: number;
   /**
-   * Memory for the computed state of one model.
+   * Memory for the computed state of all models together, in bytes.
    */
   cacheBytes?: number;
   /**

@@ -44,8 +44,6 @@ class LoadOptions:
     dtype: str = "float32"
     context_tokens: int = 8192
     """Longer contexts are not formed, even where a model has them."""
-    cache_bytes: int = 1024**3
-    """Budget of KV and capture buffers."""
 
 
 def embedded_model() -> ModelSpec:

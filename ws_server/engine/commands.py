@@ -145,6 +145,19 @@ class Ping:
     key: Key = ("", "")
 
 
+@dataclass(frozen=True, slots=True)
+class SetBudget:
+    """Tells a worker how much computed state it may keep from now on."""
+
+    bytes: int
+    """Its share of the server's budget."""
+    models: int
+    """How many models share it, and the device."""
+    key: Key = ("", "")
+
+
+ToWorker = Command | Ping | SetBudget
+
 # ------------------------------------------------------------------------------------ answered
 
 

@@ -42,7 +42,7 @@ from .commands import (
     neuron_hook,
 )
 from .context_matching import common_prefix, pair_contexts
-from .device_memory import empty_device_cache, is_lack_of_memory
+from .device_memory import empty_device_cache, is_out_of_memory
 from .ranking import Changes, top_units
 from .runner import Piece, Runner
 from .scheduler import LARGEST_CHUNK, MOST_TOGETHER, FairShare, chunk_size, room_for_others
@@ -186,6 +186,14 @@ class Engine:
         """Bytes of all KV and capture buffers."""
         return sum(document.nbytes for document in self._documents.values())
 
+    def set_budget(self, cache_bytes: int) -> None:
+        """Changes the budget; what is too much is dropped at once, for other models may wait for the memory."""
+        self._cache_bytes = cache_bytes
+        before = self.nbytes
+        self._keep_within_budget([])
+        if self.nbytes < before:
+            empty_device_cache()
+
     def submit(self, command: Command) -> None:
         """Takes note of a command; computes nothing."""
         if isinstance(command, Forget):
@@ -283,22 +291,24 @@ class Engine:
             if room <= 0 or len(work) == MOST_TOGETHER:
                 break
         self._announce(tuple(key for key, _ in work))
+        computed: list[int] = []
         try:
             computed = self._runner.extend([piece for _, piece in work])
         except Exception as error:
-            if len(work) > 1:
-                # One of them may be the cause: each by itself, so that the others notice nothing.
-                return [result for key, _ in work for result in self._evaluate([key])]
-            if is_lack_of_memory(error) and self._make_room(work[0][0]):
-                return self._evaluate([work[0][0]])
-            _log.exception("Computing for a document failed.")
-            return [self._give_up(work[0][0], error)]
+            if len(work) == 1 and not (is_out_of_memory(error) and self._drop_others(work[0][0])):
+                _log.exception("Computing for a document failed.")
+                return [self._give_up(work[0][0], error)]
         finally:
             seconds = time.monotonic() - begun
             for key, _ in work:
                 self._documents[key].passes += 1
                 self._documents[key].forward_seconds += seconds
                 self._share.charge(key[0], seconds / len(work))
+        if not computed:
+            # One of them may be the cause: each is tried by itself, so that the others notice nothing. Not in the
+            # clause above, where the error still holds the tensors of the failed pass.
+            empty_device_cache()
+            return [result for key, _ in work for result in self._evaluate([key])]
         self._last_pass = PassReport(len(work), sum(computed), time.monotonic() - begun)
         for (key, _), count in zip(work, computed, strict=True):
             self._documents[key].computed += count
@@ -317,18 +327,24 @@ class Engine:
         """What is wanted of a document and is computed; with the last of it, that it is finished."""
         if document.finished:
             return []
-        results: list[Result] = self._ready(key, document)
-        if not any(context.needs for context in document.contexts):
-            results.append(self._finish(key, document))
-        return results
-
-    def _ready(self, key: Key, document: _Document) -> list[Result]:
         results: list[Result] = []
-        for number, context in enumerate(document.contexts):
-            if context.needs and len(results) < _MOST_MESSAGES:
-                taken = context.take(_MOST_MESSAGES - len(results))
-                results += [Values(key, document.serial, number, start, units, data) for start, units, data in taken]
-        return results
+        try:
+            for number, context in enumerate(document.contexts):
+                if context.needs and len(results) < _MOST_MESSAGES:
+                    taken = context.take(_MOST_MESSAGES - len(results))
+                    results += [Values(key, document.serial, number, *values) for values in taken]
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            if not self._drop_others(key):
+                _log.exception("Reading values back failed.")
+                return [*results, self._give_up(key, error)]
+        else:
+            if not any(context.needs for context in document.contexts):
+                results.append(self._finish(key, document))
+            return results
+        empty_device_cache()
+        return [*results, *self._tell(key, document)]
 
     def _finish(self, key: Key, document: _Document) -> Finished:
         document.finished, document.begun = True, False
@@ -358,6 +374,8 @@ class Engine:
                 values = np.stack([cache.rows_of(neuron_hook(layer)).row(count - 1).numpy() for layer in probe.layers])
                 top = top_units(values, probe.layers, self._maxima, probe.k, probe.by_ratio)
             except Exception as error:
+                if is_out_of_memory(error) and self._drop_others(key):
+                    return []  # the next step tries again
                 _log.exception("A search for top neurons failed.")
                 document.withdraw(probe.ticket)
                 return [Failed(key, _failure(error), ticket=probe.ticket)]
@@ -384,6 +402,8 @@ class Engine:
                         comparison.changes.take(row, pair.context, pair.new_at, before, after)
                     comparison.done += 1
             except Exception as error:
+                if is_out_of_memory(error) and self._drop_others(key):
+                    return []  # the next step tries again
                 _log.exception("A comparison failed.")
                 document.withdraw(wanted.ticket)
                 document.former = None
@@ -454,12 +474,11 @@ class Engine:
         document.nbytes = 0
         return Failed(key, _failure(error), serial=document.serial)
 
-    def _make_room(self, but: Key) -> bool:
+    def _drop_others(self, but: Key) -> bool:
         """Drops what is computed for all other documents; whether there was anything."""
         others = [document for key, document in self._documents.items() if key != but and document.nbytes]
         for document in others:
             self._drop(document)
-        empty_device_cache()
         return bool(others)
 
     def _drop(self, document: _Document) -> None:
@@ -498,7 +517,7 @@ def _may_come_along(document: _Document) -> bool:
 
 
 def _failure(error: Exception) -> str:
-    if is_lack_of_memory(error):
+    if is_out_of_memory(error):
         return "There is not enough memory for the forward pass."
     return f"The forward pass failed: {type(error).__name__}."
 

@@ -8,23 +8,23 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 
-from .commands import Command, Compare, Evaluate, Forget, Hold, Key, Ping, Probe, Withdraw
+from .commands import Compare, Evaluate, Forget, Hold, Key, Probe, ToWorker, Withdraw
 
-_Slot = tuple[type[Command | Ping], Key, int]
+_Slot = tuple[type[ToWorker], Key, int]
 
 
 class Mailbox:
     """A queue of commands in the order in which they have to be acted on."""
 
     def __init__(self) -> None:
-        self._commands: dict[_Slot, Command | Ping] = {}
+        self._commands: dict[_Slot, ToWorker] = {}
         self._news = threading.Condition()
         self._closed = False
 
     def __len__(self) -> int:
         return len(self._commands)
 
-    def put(self, command: Command | Ping) -> None:
+    def put(self, command: ToWorker) -> None:
         """Adds a command in place of those that it makes pointless."""
         with self._news:
             if self._closed:
@@ -46,7 +46,7 @@ class Mailbox:
             self._commands[type(command), key, ticket] = command
             self._news.notify()
 
-    def get(self, *, wait: bool = True) -> Command | Ping | None:
+    def get(self, *, wait: bool = True) -> ToWorker | None:
         """The oldest command; None where there is none, or once it is closed."""
         with self._news:
             if wait:

@@ -18,6 +18,7 @@ from transformers import PreTrainedModel
 
 from .cache import ContextCache
 from .commands import IntArray, hook_layer, neuron_hook
+from .device_memory import is_out_of_memory
 from .kv import BufferLayer
 from .packed import Segment
 from .trunk import BridgeTrunk, PlainTrunk, Trunk, Unmappable
@@ -156,7 +157,8 @@ class Runner:
         try:
             torch.zeros(1, device=self._device).item()
         except Exception as error:
-            raise DeviceLost from error
+            if not is_out_of_memory(error):
+                raise DeviceLost from error
 
     # -------------------------------------------------------------------------------- at load
 

@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection
 from urllib.parse import urlsplit
 
 from .catalog import LoadOptions, ModelSpec
-from .commands import AtWork, LoadFailed, LoadProgress, Ping, Pong
+from .commands import AtWork, LoadFailed, LoadProgress, Ping, Pong, SetBudget
 from .libraries import import_libraries
 from .mailbox import Mailbox
 
@@ -48,7 +48,7 @@ def _serve(connection: Connection, inbox: Mailbox, spec: ModelSpec, options: Loa
     import_libraries()
     from huggingface_hub import constants
 
-    from .device_memory import device_budget, give_back_memory
+    from .device_memory import cache_budget, give_back_memory
     from .engine import Engine
     from .loading import ModelLoadError, load_model
 
@@ -65,8 +65,8 @@ def _serve(connection: Connection, inbox: Mailbox, spec: ModelSpec, options: Loa
         connection.send(LoadFailed(f"There is not enough memory for {spec.title}."))
         return
     maxima = loaded.statistics.max if loaded.statistics is not None else None
-    budget = device_budget(loaded.device, options.cache_bytes)
-    engine = Engine(runner, budget, maxima, lambda keys: connection.send(AtWork(keys)))
+    # The server sends the budget while the model is still loading; without one, only what is at work is kept.
+    engine = Engine(runner, 0, maxima, lambda keys: connection.send(AtWork(keys)))
     connection.send(loaded)
     given_back = time.monotonic()
     while True:
@@ -74,6 +74,8 @@ def _serve(connection: Connection, inbox: Mailbox, spec: ModelSpec, options: Loa
         while (command := inbox.get(wait=engine.idle)) is not None:
             if isinstance(command, Ping):
                 connection.send(Pong())
+            elif isinstance(command, SetBudget):
+                engine.set_budget(cache_budget(loaded.device, command.bytes, command.models))
             else:
                 engine.submit(command)
         connection.send(engine.reported_step())

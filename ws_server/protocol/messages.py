@@ -239,7 +239,9 @@ class LimitsInfo(TypedDict):
     documentTokens: Annotated[int, Field(description="Length of a document, in tokens.")]
     subscriptions: Annotated[int, Field(description="Subscribed neurons of a session.")]
     messagesPerSecond: Annotated[int, Field(description="What a session may send for long, in messages a second.")]
-    cacheBytes: NotRequired[Annotated[int, Field(description="Memory for the computed state of one model.")]]
+    cacheBytes: NotRequired[
+        Annotated[int, Field(description="Memory for the computed state of all models together, in bytes.")]
+    ]
     modelsLoaded: NotRequired[Annotated[int, Field(description="Models in memory at once.")]]
     idleSeconds: NotRequired[
         Annotated[float, Field(description="How long a connection may say nothing; 0 where it may for ever.")]

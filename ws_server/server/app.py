@@ -84,7 +84,7 @@ class Server:
         self._failure: StartupError | None = None
         self._drain: asyncio.Task[None] | None = None
         self._connections: set[Connection] = set()
-        options = LoadOptions(settings.device, settings.dtype, settings.context_tokens, cache_bytes)
+        options = LoadOptions(settings.device, settings.dtype, settings.context_tokens)
         self.models = Models(
             specs,
             options,
@@ -93,6 +93,7 @@ class Server:
             self.sessions.engine_lost,
             self.sessions.engine_replaced,
             self.metrics,
+            cache_bytes,
             settings.limits.models_loaded,
             self.sessions.models_in_use,
         )

@@ -19,7 +19,9 @@ from ..engine.commands import (
     Ping,
     Pong,
     Result,
+    SetBudget,
     StepReport,
+    ToWorker,
 )
 from ..errors import LimitExceeded, ModelLoadFailed
 from ..logs import about
@@ -39,7 +41,7 @@ class Worker(Protocol):
 
     at_work: tuple[Key, ...]
 
-    def submit(self, command: Command | Ping) -> None: ...
+    def submit(self, command: ToWorker) -> None: ...
 
     def end(self) -> None: ...
 
@@ -109,6 +111,7 @@ class Model:
         on_lost: OnLost,
         on_replaced: Callable[[str], None],
         metrics: Metrics,
+        on_memory_change: Callable[[], None],
     ) -> None:
         self.spec = spec
         self._options = options
@@ -117,6 +120,7 @@ class Model:
         self._on_lost = on_lost
         self._on_replaced = on_replaced
         self._metrics = metrics
+        self._on_memory_change = on_memory_change
         self._state: _Unloaded | _Loading | _Serving | _Pausing = _Unloaded()
         self._crashes = 0
         """Of workers that did not live long, one after the other."""
@@ -167,6 +171,11 @@ class Model:
             self.last_used = asyncio.get_running_loop().time()
             self._state.worker.submit(command)
 
+    def set_budget(self, budget: SetBudget) -> None:
+        """Tells the worker, if there is one, how much computed state it may keep."""
+        if isinstance(self._state, _Loading | _Serving):
+            self._state.worker.submit(budget)
+
     async def answers(self, seconds: float) -> bool:
         """Whether it is loaded and its worker gives a sign of life within so many seconds."""
         state = self._state
@@ -204,6 +213,7 @@ class Model:
             _cancel(state.pong)
         elif isinstance(state, _Loading | _Pausing):
             state.outcome.set_exception(self._failure("was taken out of memory"))
+        self._on_memory_change()
 
     # -------------------------------------------------------------------------------- transitions
 
@@ -218,6 +228,7 @@ class Model:
             self._load_failed(outcome, replaces, ModelLoadFailed(why, model=self.spec.id))
         else:
             self._state = _Loading(outcome, worker, asyncio.get_running_loop().time(), replaces)
+            self._on_memory_change()
 
     def _receive(self, worker: Worker, message: LoadingNews | StepReport | Pong) -> None:
         state = self._state
@@ -274,6 +285,7 @@ class Model:
             self._pause()
         else:
             self._state = _Unloaded()
+            self._on_memory_change()
         outcome.set_exception(failure)
 
     def _died(self, worker: Worker) -> None:
@@ -318,6 +330,7 @@ class Models:
 
     Args:
         start_worker: starts the process of a model.
+        cache_bytes: the budget for computed state, which the models in memory share.
         most_loaded: models in memory at once.
         in_use: the ids of those that sessions hold.
     """
@@ -331,13 +344,16 @@ class Models:
         on_lost: OnLost,
         on_replaced: Callable[[str], None],
         metrics: Metrics,
+        cache_bytes: int,
         most_loaded: int,
         in_use: Callable[[], Collection[str]],
     ) -> None:
+        self._cache_bytes = cache_bytes
         self._most_loaded = most_loaded
         self._in_use = in_use
         self._models = {
-            spec.id: Model(spec, options, start_worker, on_result, on_lost, on_replaced, metrics) for spec in specs
+            spec.id: Model(spec, options, start_worker, on_result, on_lost, on_replaced, metrics, self._share_budget)
+            for spec in specs
         }
         self.default = self._models[specs[0].id]
 
@@ -372,6 +388,12 @@ class Models:
         model = min(idle, key=lambda model: model.last_used)
         _log.info("model taken out of memory", extra=about(model=model.spec.id, to_make_place_for=wanted.spec.id))
         model.end()
+
+    def _share_budget(self) -> None:
+        """Gives each model in memory an equal share of the budget for computed state."""
+        loaded = [model for model in self._models.values() if model.in_memory]
+        for model in loaded:
+            model.set_budget(SetBudget(self._cache_bytes // len(loaded), len(loaded)))
 
     def summaries(self) -> list[ModelSummary]:
         return [model.summary(model is self.default) for model in self._models.values()]

@@ -10,7 +10,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from ..engine.catalog import LoadOptions, ModelSpec
-from ..engine.commands import AtWork, Command, Key, Ping
+from ..engine.commands import AtWork, Key, ToWorker
 from ..engine.mailbox import Mailbox
 from .launcher import Launcher
 
@@ -47,7 +47,7 @@ class WorkerProcess:
         threading.Thread(target=self._receive, args=(self._connection, on_message, on_end), daemon=True).start()
         threading.Thread(target=self._send, daemon=True).start()
 
-    def submit(self, command: Command | Ping) -> None:
+    def submit(self, command: ToWorker) -> None:
         """Sends a command; one to a worker that has gone is lost, and `on_end` tells of that."""
         self._outbox.put(command)
 
