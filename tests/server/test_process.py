@@ -37,7 +37,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def server(folder: Path, tmp_path: Path) -> Iterator[ServerProcess]:
-    server = ServerProcess(tmp_path / "stderr", [folder])
+    server = ServerProcess(tmp_path / "stderr", [folder], afresh=True)
     yield server
     server.stop()
 
@@ -96,7 +96,7 @@ async def test_from_start_to_end(server: ServerProcess) -> None:
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
 def test_ends_in_time_with_connections_that_do_not_answer(folder: Path, tmp_path: Path, sign: signal.Signals) -> None:
     """While PyTorch is being imported, with peers that opened a connection and then went silent."""
-    server = ServerProcess(tmp_path / "stderr", [folder])
+    server = ServerProcess(tmp_path / "stderr", [folder], afresh=True)
     with socket.create_connection(("127.0.0.1", server.port)), _handshaken(server.port):
         assert server.interrupt(sign) < ENDED_SECONDS * NOISE
     server.stop()
@@ -115,7 +115,7 @@ def _handshaken(port: int) -> socket.socket:
 @linux
 async def test_no_process_outlives_a_server_that_is_killed(folder: Path, tmp_path: Path) -> None:
     """Neither while the libraries are being imported, nor later."""
-    server = ServerProcess(tmp_path / "stderr", [folder])
+    server = ServerProcess(tmp_path / "stderr", [folder], afresh=True)
     with Ends(server.fork_server()) as ends:
         server.kill()
         ends.wait()

@@ -1,4 +1,4 @@
-"""The real server as a process of its own, started by its command and stopped by its process id."""
+"""The real server as a process of its own."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+
+from tests.support.forking import FORK_SERVER, ForkedProcess
 
 ROOT = Path(__file__).resolve().parents[2]
 READY = re.compile(r"Neuroscope ready at (https?://127\.0\.0\.1:(\d+)/(?:[^?\s]+/)?)(\?token=\S+)?\n")
@@ -53,6 +55,8 @@ class ServerProcess:
         limits: where given, the server's limits; `settings` then takes the place of `arguments`.
         environment: variables besides this process's own.
         trust: whose certificates `get` accepts, for a server with TLS.
+        afresh: whether to start an interpreter for it, as a person's command does; otherwise it is a fork of a process
+            that has imported all it needs, on systems that can.
     """
 
     def __init__(
@@ -65,27 +69,32 @@ class ServerProcess:
         settings: dict[str, Any] | None = None,
         trust: ssl.SSLContext | None = None,
         environment: dict[str, str] | None = None,
+        afresh: bool = False,
     ) -> None:
         self.log = log
         self.trust = trust
         if limits is None and settings is None:
-            command = [sys.executable, "-m", "ws_server", "serve", "--port", "0", "--no-open", *arguments]
+            command = ["-m", "ws_server", "serve", "--port", "0", "--no-open", *arguments]
             for model in models:
                 command += ["--model", str(model)]
         else:
             values = {"port": 0, "models": [str(model) for model in models], **(settings or {}), "limits": limits or {}}
-            command = [sys.executable, "-c", _WITH_SETTINGS, json.dumps(values)]
+            command = ["-c", _WITH_SETTINGS, json.dumps(values)]
         self.started = time.monotonic()
         with log.open("ab") as stderr:
-            self.process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=stderr,
-                cwd=ROOT,
-                env={**os.environ, **(environment or {})},
-                encoding="utf-8",
-            )
+            # Libraries read some variables when they are imported.
+            if afresh or environment or sys.platform != "linux":
+                self.process: subprocess.Popen[str] | ForkedProcess = subprocess.Popen(
+                    [sys.executable, *command],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=stderr,
+                    cwd=ROOT,
+                    env={**os.environ, **(environment or {})},
+                    encoding="utf-8",
+                )
+            else:
+                self.process = ForkedProcess(command, stderr.fileno())
         assert self.process.stdout is not None
         readable, _, _ = select.select([self.process.stdout], [], [], 60)
         line = self.process.stdout.readline() if readable else ""
@@ -120,7 +129,11 @@ class ServerProcess:
 
     def fork_server(self) -> int:
         """Process id of the process that the workers are forked from (Linux)."""
+<<<<<<< HEAD
         return next(pid for pid in _children(self.pid) if b"fork-server" in _command_line(pid))
+=======
+        return next((pid for pid in _children(self.pid) if _is_fork_server(pid)), None)
+>>>>>>> 616f18a (Tests start their servers as forks of one process that has imported the libraries; those of the start itself run the command)
 
     def workers(self) -> list[int]:
         """Process ids of the model workers (Linux)."""
@@ -196,11 +209,12 @@ def _children(pid: int) -> list[int]:
     return found
 
 
-def _command_line(pid: int) -> bytes:
+def _is_fork_server(pid: int) -> bool:
     try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return b""
+        command, name = (Path(f"/proc/{pid}/{file}").read_text() for file in ("cmdline", "comm"))
+    except OSError:  # it has ended
+        return False
+    return "fork-server" in command.split("\0") or name.strip() == FORK_SERVER
 
 
 def loads_torch(pid: int) -> bool:
