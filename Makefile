@@ -21,22 +21,30 @@ PACKAGING := pyproject.toml hatch_build.py
 CLIENT := $(shell find web_client \( -name node_modules -o -name dist \) -prune -o -type f -print)
 
 .DELETE_ON_ERROR:
-.PHONY: run test check fuzz soak audit bench-page wire clean
+.PHONY: run test test-client check check-server check-client fuzz soak audit bench-page wire clean
 
 run: $(VENV)/installed
 	$(BIN)/neuroscope serve $(ARGS)
 
-test: check
-	$(NPM) test
+# The linters and the client's tests use one core each; pytest's processes share the files among them.
+test: $(VENV)/installed-for-tests
+	$(MAKE) --jobs=2 check test-client
 	$(BIN)/python tests/browser/chromium.py
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile $(PYTEST_ARGS)
 
-check: $(VENV)/installed-for-tests
+test-client: $(VENV)/installed-for-tests
+	$(NPM) test
+
+check: check-server check-client
+
+check-server: $(VENV)/installed-for-tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(NPM) run check
 	$(BIN)/python -m ws_server.protocol.openrpc | cmp - web_client/openrpc.json || { echo 'The client has other messages than the server: make wire'; exit 1; }
+
+check-client: $(VENV)/installed-for-tests
+	$(NPM) run check
 
 # The seed is in the command that make prints: the same one makes up the same examples.
 fuzz: $(VENV)/installed-for-tests

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-import time
+from queue import SimpleQueue
 
 import numpy as np
 from hypothesis import given
@@ -57,23 +57,21 @@ def test_a_probe_can_be_withdrawn_before_and_after_it_was_taken() -> None:
 
 def test_who_waits_is_woken_by_a_command_and_by_the_end() -> None:
     mailbox = Mailbox()
-    taken: list[Command | None] = []
+    taken: SimpleQueue[Command] = SimpleQueue()
 
     def take() -> None:
         while (command := mailbox.get()) is not None:
-            taken.append(command)
+            taken.put(command)
 
     thread = threading.Thread(target=take)
     thread.start()
     mailbox.put(Forget(A))
-    deadline = time.monotonic() + 10
-    while not taken and time.monotonic() < deadline:
-        pass
+    assert taken.get(timeout=10) == Forget(A)
     mailbox.close()
     mailbox.put(Forget(B))
     thread.join(10)
     assert not thread.is_alive()
-    assert taken == [Forget(A)]
+    assert taken.empty()
     assert len(mailbox) == 0
 
 

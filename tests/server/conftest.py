@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -59,11 +60,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 _account: list[str] = []
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if hasattr(session.config, "workeroutput"):  # one of several processes
+        session.config.workeroutput["account"] = _account
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Another process of the tests has ended."""
+    _account.extend(getattr(node, "workeroutput", {}).get("account", []))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What was compared, where the run is to be talkative."""
+    """With -v: what was compared."""
     if _account and terminalreporter.verbosity > 0:
         terminalreporter.section("values compared with a plain computation")
-        for line in [*_account, f"{Client.edits} edits sent"]:
+        for line in _account:
             terminalreporter.write_line(line)
 
 
@@ -104,7 +116,7 @@ def fleet(folders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) ->
         yield fleet
     finally:
         server.stop()
-        _account.extend(fleet.account())
+        _account.extend([*fleet.account(), f"{Client.edits} edits sent"])
 
 
 @pytest.fixture(scope="session")

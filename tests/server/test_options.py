@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.server.conftest import THOROUGH
 from tests.support import models
 from tests.support.client import Client
 from tests.support.edits import Editor
@@ -14,11 +13,6 @@ from tests.support.reference import Reference
 from tests.support.server import ServerProcess
 
 PROSE = "The keeper counted the waves, and the girl counted the gulls.\n"
-
-
-pytestmark = pytest.mark.skipif(
-    not THOROUGH, reason="starts a server for each option; run it with NEUROSCOPE_THOROUGH=1"
-)
 
 
 async def typed(server: ServerProcess, info: dict[str, object], reference: Reference, tolerance: float) -> None:

@@ -25,9 +25,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     secret = parent / "token"
     secret.write_text(TOKEN + "\n")
     browser = parent / "browser"
-    browser.write_text(
-        f'#!/bin/sh\nprintf "%s\\n" "$1" > "{parent}/opened.part"\nmv "{parent}/opened.part" "{parent}/opened"\n'
-    )
+    os.mkfifo(parent / "opened")
+    browser.write_text(f'#!/bin/sh\nprintf "%s\\n" "$1" > "{parent}/opened"\n')
     browser.chmod(0o700)
     arguments = ["--token-file", str(secret), "--open"]
     server = ServerProcess(parent / "stderr", [folder], arguments, environment={"BROWSER": str(browser)})
@@ -90,10 +89,7 @@ async def test_page(server: ServerProcess) -> None:
 
 def test_the_browser_is_started_with_a_ticket(server: ServerProcess) -> None:
     """Other users of the machine see the command line: what stands in it opens the page once."""
-    file = server.log.parent / "opened"
-    while not file.exists():
-        os.sched_yield()
-    link = file.read_text().strip()
+    link = (server.log.parent / "opened").read_text().strip()
     assert link.startswith(f"{server.url}?token=")
     path = link.removeprefix(server.url)
     assert TOKEN not in link

@@ -129,11 +129,7 @@ class ServerProcess:
 
     def fork_server(self) -> int:
         """Process id of the process that the workers are forked from (Linux)."""
-<<<<<<< HEAD
-        return next(pid for pid in _children(self.pid) if b"fork-server" in _command_line(pid))
-=======
-        return next((pid for pid in _children(self.pid) if _is_fork_server(pid)), None)
->>>>>>> 616f18a (Tests start their servers as forks of one process that has imported the libraries; those of the start itself run the command)
+        return next(pid for pid in _children(self.pid) if _is_fork_server(pid))
 
     def workers(self) -> list[int]:
         """Process ids of the model workers (Linux)."""
