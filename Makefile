@@ -65,6 +65,7 @@ audit: $(VENV)/installed-for-tests
 	exit $$failed
 
 bench-page: $(VENV)/installed-for-tests
+	$(BIN)/python tests/browser/chromium.py
 	$(BIN)/python -m tests.benchmarks.page $(BENCH_ARGS)
 
 # The client's types of the wire, after the server's messages changed.

@@ -378,7 +378,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.add_argument(f"--{name.replace('_', '-')}", type=type(default), default=default, help="%(default)s")
     load = Load(**vars(parser.parse_args(arguments)))
     with tempfile.TemporaryDirectory() as folder:
-        server = ServerProcess(Path(folder) / "stderr", [])
+        server = ServerProcess(Path(folder) / "stderr", [], afresh=True)
         idle = subprocess.Popen([sys.executable, "-c", _IDLE], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         os.nice(5)  # the server is what is measured, and the typists' program takes a processor of its own
         try:

@@ -274,7 +274,7 @@ def _distilgpt2_shaped(embedded: Path) -> Iterator[Path]:
 
 @contextmanager
 def _served(folder: Path, models: Sequence[Path]) -> Iterator[ServerProcess]:
-    server = ServerProcess(folder / "log", models)
+    server = ServerProcess(folder / "log", models, afresh=True)
     try:
         yield server
     finally:
@@ -292,7 +292,9 @@ PARTS = {
 
 def measure(sizes: Sizes, parts: Collection[str], tell: Callable[[str], None]) -> Iterator[Row]:
     """The rows of these `PARTS`; `tell` is called with what comes."""
-    found = chromium.find() or chromium.install()
+    found = chromium.find()
+    if found is None:
+        raise SystemExit("There is no browser: run `python tests/browser/chromium.py`, or put a Chromium on PATH.")
     with ExitStack() as stack:
         embedded = stack.enter_context(as_file(files("ws_server") / "demo_model"))
         logs = Path(stack.enter_context(tempfile.TemporaryDirectory()))
