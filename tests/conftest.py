@@ -1,4 +1,4 @@
-"""Options that hold for all tests."""
+"""Options and fixtures of all tests."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from tests.support.loaded import Loaded
 
-# Read when torch is loaded: on a busy machine, threads that wait by spinning make its passes many times slower.
+# Read when torch is loaded. On a busy machine, threads that spin while waiting make passes many times slower.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-# How long one example takes says how busy the machine is.
+# How long one example takes depends on how busy the machine is.
 settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--hub", action="store_true", help="also run the tests that need the Hugging Face Hub")
-    parser.addoption("--update-snapshots", action="store_true", help="take what the page looks like now for right")
+    parser.addoption("--update-snapshots", action="store_true", help="accept the page as it looks now")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests marked `hub` need weights that only the Hub has: leave them out, and say so, unless asked for."""
+    """Skip the tests marked `hub`, which need weights from the Hub, unless asked for."""
     if config.getoption("--hub"):
         return
-    left_out = pytest.mark.skip(reason="needs weights from the Hugging Face Hub; run it with: pytest --hub")
+    skip = pytest.mark.skip(reason="needs weights from the Hugging Face Hub; run it with: pytest --hub")
     for item in items:
         if item.get_closest_marker("hub"):
-            item.add_marker(left_out)
+            item.add_marker(skip)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -51,7 +51,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture(scope="session")
 def loaded(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Loaded]:
-    """Loads the tiny model of an architecture of `tests/support/models.py`, each once."""
+    """Loads the tiny model of an architecture of `tests/support/models.py`, each of them once."""
     # Not at the top: most tests need no torch, and it takes seconds to import.
     from tests.support.loaded import Loaded
     from tests.support.models import make
@@ -74,6 +74,6 @@ def random() -> np.random.Generator:
 
 @pytest.fixture(scope="session")
 def published_case() -> dict[str, Any]:
-    """Text, tokens and activations that TransformerLens's demo notebook "Interactive Neuroscope" shows."""
+    """Text, tokens and activations as shown in TransformerLens's demo notebook "Interactive Neuroscope"."""
     case: dict[str, Any] = json.loads((Path(__file__).parent / "data" / "published_case.json").read_text())
     return case

@@ -1,4 +1,4 @@
-"""A font of boxes: every character is the same rectangle, so that a page looks alike whatever fonts a machine has."""
+"""A font whose characters are all the same rectangle, so that a page looks the same whatever fonts a machine has."""
 
 from __future__ import annotations
 

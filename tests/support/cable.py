@@ -1,4 +1,4 @@
-"""The way to a server as a TCP proxy on loopback: it can be cut, and go dead, as a network can."""
+"""A TCP proxy on loopback that can be cut or go dead, as a network can."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 class Cable:
-    """Passes on to `port` whatever comes to its own, in a thread of its own; methods may be called from any other."""
+    """Forwards its own port to `port`, in a thread of its own. Its methods may be called from any other thread."""
 
     def __init__(self, port: int) -> None:
         self._target = port
@@ -18,7 +18,7 @@ class Cable:
         self._flowing = asyncio.Event()
         self._left: int | None = None
         self.accepted = 0
-        """Connections that came so far."""
+        """Number of connections so far."""
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         self._server = self._call(self._start())
@@ -35,11 +35,11 @@ class Cable:
         self._loop.close()
 
     def cut(self) -> None:
-        """Both sides of all connections see them end, without a goodbye; new ones are let through."""
+        """Ends all connections on both sides, without a close frame; new ones are let through."""
         self._do(self._cut)
 
     def cut_after(self, count: int) -> None:
-        """The same as soon as so many more bytes have come from the server; they still reach the client."""
+        """The same after `count` more bytes from the server, which still reach the client."""
 
         def limit() -> None:
             self._left = count
@@ -47,11 +47,11 @@ class Cable:
         self._do(limit)
 
     def stall(self) -> None:
-        """Nothing gets through any more in either direction, and neither side is told; new connections wait."""
+        """Lets nothing through in either direction; neither side notices, and new connections wait."""
         self._do(self._flowing.clear)
 
     def go_on(self) -> None:
-        """What waited gets through."""
+        """Lets everything through that waited."""
         self._do(self._flowing.set)
 
     # -------------------------------------------------------------------------------- in the thread
@@ -90,7 +90,7 @@ class Cable:
             await writer.drain()
             if from_server and self._left is not None and self._left <= 0:
                 self._left = None
-                await asyncio.sleep(0)  # what was written has been handed to the kernel
+                await asyncio.sleep(0)  # by now what was written has been handed to the kernel
                 self._cut()
                 return
 
@@ -121,7 +121,7 @@ class _Pair:
 
     def cut(self) -> None:
         for writer in self._writers:
-            writer.close()  # what was passed on arrives; a reset would take it back
+            writer.close()  # what was forwarded still arrives; a reset would discard it
 
     def end(self) -> None:
         for writer in self._writers:

@@ -1,4 +1,4 @@
-"""A real Jupyter kernel, and what a notebook's page does with its widgets: comm messages both ways."""
+"""A real Jupyter kernel, and the comm messages that a notebook's page exchanges with it."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Kernel:
     """Runs until `stop`.
 
     Attributes:
-        state: what the kernel has told of each of its comms, by id; bytes are `{"base64": ...}`.
-        on_comm: called with a comm's id and each message to it, as it would go to a page.
+        state: of each comm, by id, as the kernel has sent it; bytes are `{"base64": ...}`.
+        on_comm: called with a comm's id and each message that a page would get from it.
     """
 
     def __init__(self) -> None:
@@ -32,13 +32,13 @@ class Kernel:
         self.on_comm: Callable[[str, dict[str, Any]], None] = lambda comm, data: None
 
     def run(self, source: str) -> str:
-        """What the cell printed; it must not fail."""
+        """Runs a cell, which must not fail; what it printed."""
         request = self._client.execute(source)
         printed: list[str] = []
         while True:
             message = self._client.get_iopub_msg(timeout=60)
             kind, content = message["msg_type"], message["content"]
-            self._heard(message)
+            self._handle(message)
             if message["parent_header"].get("msg_id") != request:
                 continue
             if kind == "stream":
@@ -48,23 +48,23 @@ class Kernel:
                 return "".join(printed)
 
     def send(self, comm: str, data: dict[str, Any]) -> None:
-        """A message of a page."""
+        """Sends a message as a page does."""
         session, socket = self._client.session, self._client.shell_channel.socket
         session.send(socket, session.msg("comm_msg", {"comm_id": comm, "data": data}))
 
     def pump(self, until: Callable[[], bool]) -> None:
-        """Passes messages on until the condition holds."""
+        """Forwards messages until the condition holds."""
         deadline = time.monotonic() + 30
         while not until():
-            assert time.monotonic() < deadline, "nothing more came that would make the condition hold"
+            assert time.monotonic() < deadline, "the condition does not come true"
             self.pass_on()
 
     def pass_on(self) -> None:
-        """Passes on what is there, or comes in a moment."""
+        """Forwards the messages that are there or come within a moment."""
         wait = 0.02
         while True:
             try:
-                self._heard(self._client.get_iopub_msg(timeout=wait))
+                self._handle(self._client.get_iopub_msg(timeout=wait))
             except queue.Empty:
                 return
             wait = 0
@@ -73,7 +73,7 @@ class Kernel:
         self._client.stop_channels()
         self._manager.shutdown_kernel(now=True)
 
-    def _heard(self, message: dict[str, Any]) -> None:
+    def _handle(self, message: dict[str, Any]) -> None:
         if message["msg_type"] not in ("comm_open", "comm_msg"):
             return
         comm, data = message["content"]["comm_id"], message["content"]["data"]

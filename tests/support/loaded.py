@@ -1,4 +1,4 @@
-"""A model loaded in the test's own process, and the slow way to its values."""
+"""A model loaded in the test's own process, and the slow way to compute its values."""
 
 from __future__ import annotations
 

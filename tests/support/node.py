@@ -1,4 +1,4 @@
-"""Node and npm as the tests have them, and what `web_client` installed."""
+"""Runs Node and npm of the tests' environment, and programs that `web_client` installed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MODULES = WEB_CLIENT / "node_modules"
 def run(
     *command: str | Path, cwd: Path, environment: Mapping[str, str] | None = None, timeout: float = 100
 ) -> subprocess.CompletedProcess[str]:
-    """A program that came with the tests' Node, to its end; what it said goes into the failure if it fails."""
+    """Runs a program that came with the tests' Node to its end; if it fails, its output is in the failure."""
     scripts = str(Path(sys.executable).parent)
     path = os.pathsep.join([scripts, os.environ.get("PATH", os.defpath)])
     done = subprocess.run(

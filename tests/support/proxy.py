@@ -1,5 +1,5 @@
-"""A small reverse proxy on loopback, as people put one in front of a server: it ends TLS, adds `X-Forwarded-For` and
-`X-Forwarded-Proto`, may cut a prefix off paths, and passes the rest on as it is, websockets too."""
+"""A small reverse proxy on loopback: it terminates TLS, adds `X-Forwarded-For` and `X-Forwarded-Proto`, can strip a
+prefix from paths, and forwards the rest unchanged, websockets included."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ class ReverseProxy:
 
     Args:
         port: of the server behind it.
-        tls: what it shows to its clients; None for plain HTTP.
-        upstream: what it trusts of the server; None where that speaks plain HTTP.
-        strip: what it cuts off the start of each path.
-        host: what it puts in the place of the `Host` that it was asked for.
+        tls: its own certificate; None for plain HTTP.
+        upstream: the certificates that it trusts; None if the server speaks plain HTTP.
+        strip: the prefix that it removes from each path.
+        host: replaces the `Host` of the request.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class ReverseProxy:
         task.add_done_callback(self._tasks.discard)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One request a connection: the server closes after each, and a websocket never ends."""
+        """One request for each connection: the server closes after each, and a websocket never ends."""
         open_ends = [writer]
         try:
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")

@@ -1,4 +1,4 @@
-"""A server that is further away: a relay on loopback which holds back what the server says."""
+"""A relay on loopback that delays what the server sends, as if the server were further away."""
 
 from __future__ import annotations
 

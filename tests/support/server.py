@@ -23,7 +23,7 @@ from tests.support.forking import FORK_SERVER, ForkedProcess
 ROOT = Path(__file__).resolve().parents[2]
 READY = re.compile(r"Neuroscope ready at (https?://127\.0\.0\.1:(\d+)/(?:[^?\s]+/)?)(\?token=\S+)?\n")
 
-# Limits have no options on the command line: this runs the same server with other settings.
+# Limits have no options on the command line; this runs the same server with other settings.
 _WITH_SETTINGS = """
 import json, sys
 from ws_server.config import Limits, Settings
@@ -47,14 +47,14 @@ class _NoRedirection(urllib.request.HTTPRedirectHandler):
 
 
 class ServerProcess:
-    """A running server on loopback; `log` receives its standard error.
+    """A running server on loopback. `log` receives its standard error.
 
     Args:
         models: folders, the first is the default.
         arguments: further arguments of `serve`.
-        limits: where given, the server's limits; `settings` then takes the place of `arguments`.
-        environment: variables besides this process's own.
-        trust: whose certificates `get` accepts, for a server with TLS.
+        limits: the server's limits; if given, `settings` is used in place of `arguments`.
+        environment: variables besides those of this process.
+        trust: certificates that `get` accepts, for a server with TLS.
         afresh: whether to start an interpreter for it, as a person's command does; otherwise it is a fork of a process
             that has imported all it needs, on systems that can.
     """
@@ -105,7 +105,7 @@ class ServerProcess:
             raise AssertionError(f"the server did not get ready; it said {line!r} and\n{log.read_text()}")
         self.url, self.port = match[1], int(match[2])
         self.query = match[3] or ""
-        """What the printed address has besides: the token, where there is one."""
+        """The rest of the printed address: the token, if there is one."""
 
     @property
     def pid(self) -> int:
@@ -124,7 +124,7 @@ class ServerProcess:
                 return error.code, {k.lower(): v for k, v in error.headers.items()}, error.read()
 
     def events(self) -> list[dict[str, Any]]:
-        """What it has logged, for a server with `--log-format json`."""
+        """Its log, for a server with `--log-format json`."""
         return [json.loads(line) for line in self.log.read_text().splitlines()]
 
     def fork_server(self) -> int:
@@ -136,7 +136,7 @@ class ServerProcess:
         return _children(self.fork_server())
 
     def interrupt(self, sign: signal.Signals = signal.SIGINT) -> float:
-        """Ctrl-C, or another signal; the seconds until it has ended."""
+        """Sends it Ctrl-C, or another signal; returns the seconds until it has ended."""
         begun = time.monotonic()
         self.process.send_signal(sign)
         try:
@@ -147,7 +147,7 @@ class ServerProcess:
         return time.monotonic() - begun
 
     def stop(self) -> None:
-        """Ends it as a person does. Nothing that it logged may tell of a fault, nothing else was printed."""
+        """Ends it as a person does. It must have logged no fault and printed nothing but its first line."""
         if self.process.poll() is None:
             self.interrupt()
         assert self.process.returncode == 0, self.log.read_text()
@@ -221,7 +221,7 @@ def loads_torch(pid: int) -> bool:
 def run_command(
     *arguments: str, timeout: float = 60, environment: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """`neuroscope` with these arguments, to its end."""
+    """Runs `neuroscope` with these arguments to its end."""
     return subprocess.run(
         [sys.executable, "-m", "ws_server", *arguments],
         cwd=ROOT,
@@ -236,7 +236,7 @@ def run_command(
 def run_commands(
     commands: Sequence[Sequence[str]], timeout: float = 60, environment: dict[str, str] | None = None
 ) -> list[subprocess.CompletedProcess[str]]:
-    """The same for several that have nothing to do with each other, two at a time."""
+    """The same for several independent commands, two at a time."""
     with ThreadPoolExecutor(2) as pool:
         return list(
             pool.map(lambda arguments: run_command(*arguments, timeout=timeout, environment=environment), commands)
