@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 # Read when torch is loaded. On a busy machine, threads that spin while waiting make passes many times slower.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+# All servers of the tests are on this machine. A proxy is for what is downloaded.
+for _name in ("no_proxy", "NO_PROXY"):
+    os.environ[_name] = ",".join(filter(None, [os.environ.get(_name), "127.0.0.1,localhost"]))
+
 # How long one example takes depends on how busy the machine is.
 settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")

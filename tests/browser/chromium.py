@@ -28,6 +28,7 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--lang=en-US",
 ]
 
 FONTS_CONF = """<?xml version="1.0"?>

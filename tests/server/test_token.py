@@ -1,9 +1,11 @@
-"""A server that asks for its token: refused at the door without, let in with it, in any of its places."""
+"""A server that asks for its token: requests without it are refused, wherever it may stand."""
 
 from __future__ import annotations
 
 import os
+import select
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -17,19 +19,35 @@ from tests.support.server import ServerProcess, run_command
 TOKEN = "a-long-enough-Secret_7"
 
 
+@dataclass(frozen=True)
+class Browser:
+    """A program that is started as a browser; `opened` is the end of a pipe that gets the address."""
+
+    program: Path
+    opened: int
+
+
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    folder = tmp_path_factory.mktemp("browser")
+    program, pipe = folder / "browser", folder / "pipe"
+    program.write_text(f'#!/bin/sh\nprintf "%s\\n" "$1" > "{pipe}"\n')
+    program.chmod(0o700)
+    os.mkfifo(pipe)
+    opened = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)  # the program need not wait for a reader
+    yield Browser(program, opened)
+    os.close(opened)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[ServerProcess]:
     """No test of this file waits until its model is loaded."""
     parent = tmp_path_factory.mktemp("access")
     folder = models.gpt2(parent / "tiny")
     secret = parent / "token"
     secret.write_text(TOKEN + "\n")
-    browser = parent / "browser"
-    os.mkfifo(parent / "opened")
-    browser.write_text(f'#!/bin/sh\nprintf "%s\\n" "$1" > "{parent}/opened"\n')
-    browser.chmod(0o700)
     arguments = ["--token-file", str(secret), "--open"]
-    server = ServerProcess(parent / "stderr", [folder], arguments, environment={"BROWSER": str(browser)})
+    server = ServerProcess(parent / "stderr", [folder], arguments, environment={"BROWSER": str(browser.program)})
     yield server
     server.stop()
 
@@ -87,9 +105,10 @@ async def test_page(server: ServerProcess) -> None:
     assert await connects(server, Cookie=cookie)
 
 
-def test_the_browser_is_started_with_a_ticket(server: ServerProcess) -> None:
-    """Other users of the machine see the command line: what stands in it opens the page once."""
-    link = (server.log.parent / "opened").read_text().strip()
+def test_the_browser_is_started_with_a_ticket(server: ServerProcess, browser: Browser) -> None:
+    """Other users of the machine can see the command line, so the address in it opens the page only once."""
+    assert select.select([browser.opened], [], [], 60)[0]
+    link = os.read(browser.opened, 4096).decode().strip()
     assert link.startswith(f"{server.url}?token=")
     path = link.removeprefix(server.url)
     assert TOKEN not in link
@@ -98,7 +117,7 @@ def test_the_browser_is_started_with_a_ticket(server: ServerProcess) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"short", b"with a space in it", b"\xff\xfe" * 10, None])
-def test_token_that_is_none(tmp_path: Path, content: bytes | None) -> None:
+def test_unusable_tokens(tmp_path: Path, content: bytes | None) -> None:
     secret = tmp_path / "token"
     if content is not None:
         secret.write_bytes(content)

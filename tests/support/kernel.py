@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
+import os
 import queue
 import time
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+from unittest.mock import patch
 
 from jupyter_client.manager import KernelManager
 
@@ -23,8 +26,12 @@ class Kernel:
     """
 
     def __init__(self) -> None:
-        self._manager = KernelManager(kernel_name="python3")
-        self._manager.start_kernel(cwd=str(ROOT))
+        # Without what a person has set up, and where the home folder cannot be written to.
+        self._folder = TemporaryDirectory()
+        names = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
+        with patch.dict(os.environ, {name: self._folder.name for name in names}):
+            self._manager = KernelManager(kernel_name="python3")
+            self._manager.start_kernel(cwd=str(ROOT))
         self._client = self._manager.blocking_client()
         self._client.start_channels()
         self._client.wait_for_ready(timeout=60)
@@ -72,6 +79,7 @@ class Kernel:
     def stop(self) -> None:
         self._client.stop_channels()
         self._manager.shutdown_kernel(now=True)
+        self._folder.cleanup()
 
     def _handle(self, message: dict[str, Any]) -> None:
         if message["msg_type"] not in ("comm_open", "comm_msg"):
