@@ -29,7 +29,7 @@ class Kernel:
         # Without what a person has set up, and where the home folder cannot be written to.
         self._folder = TemporaryDirectory()
         names = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
-        with patch.dict(os.environ, {name: self._folder.name for name in names}):
+        with patch.dict(os.environ, dict.fromkeys(names, self._folder.name)):
             self._manager = KernelManager(kernel_name="python3")
             self._manager.start_kernel(cwd=str(ROOT))
         self._client = self._manager.blocking_client()
