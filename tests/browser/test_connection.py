@@ -47,7 +47,7 @@ def test_a_killed_server_comes_back(
     neuroscope = NeuroscopePage(page, reference).open(mortal.url)
     neuroscope.write(TEXT)
     before = neuroscope.shows(TEXT)
-    complaints.allow(r"WebSocket connection to .* failed|/ws\b.*ERR_|ERR_.*/ws\b")
+    complaints.allow(r"WebSocket connection to .* failed|/ws\b.*ERR_|ERR_.*/ws\b|favicon.*ERR_|ERR_.*favicon")
 
     # It dies in the middle of a word; the keys that follow find nobody.
     neuroscope.editor.press("ControlOrMeta+End")

@@ -166,7 +166,7 @@ def test_a_server_that_came_back_with_another_token(
     neuroscope = NeuroscopePage(page, reference).open(server.url + server.query)
     neuroscope.write("Kept.")
     neuroscope.shows("Kept.")
-    complaints.allow(r"WebSocket connection to|/ws\b.*ERR_|ERR_.*/ws\b|status of 401")
+    complaints.allow(r"WebSocket connection to|/ws\b.*ERR_|ERR_.*/ws\b|status of 401|favicon.*ERR_|ERR_.*favicon")
     server.kill()
     again = start("the-token-of-server-2", "--port", str(server.port))
     page.keyboard.type(" And more.")
