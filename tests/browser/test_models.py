@@ -165,7 +165,9 @@ def test_a_download_is_told_in_bytes_and_can_be_given_up(
 ) -> None:
     with Hub({"somebody/large": large}) as hub:
         environment = hub.environment(tmp_path / "cache")
-        server = ServerProcess(tmp_path / "stderr", [folders["gpt2"], "somebody/large"], environment=environment)
+        offered = [folders["gpt2"], "somebody/large"]
+        # Its library reads the environment when it is imported.
+        server = ServerProcess(tmp_path / "stderr", offered, environment=environment, afresh=True)
         neuroscope = NeuroscopePage(page, references["gpt2"]).open(server.url)
         neuroscope.write(TEXT)
         neuroscope.shows(TEXT)

@@ -16,7 +16,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -35,13 +35,15 @@ class ForkedProcess:
     Args:
         arguments: of the interpreter: `-m MODULE ...` or `-c CODE ...`.
         stderr: descriptor of a file.
+        environment: variables besides those of this process. Those that a library reads when it is imported have no
+            effect.
     """
 
-    def __init__(self, arguments: Sequence[str], stderr: int) -> None:
+    def __init__(self, arguments: Sequence[str], stderr: int, environment: Mapping[str, str]) -> None:
         reading, writing = os.pipe()
         self._status, theirs = socket.socketpair()
         try:
-            request = json.dumps(list(arguments)).encode()
+            request = json.dumps([list(arguments), dict(environment)]).encode()
             socket.send_fds(_template(), [request], [writing, stderr, theirs.fileno()])
         finally:
             theirs.close()
@@ -118,16 +120,18 @@ def main(handle: int) -> None:
                 request, descriptors, _, _ = socket.recv_fds(control, 1 << 16, 3)
                 if not request:
                     break
-                process, status = _fork(json.loads(request), descriptors, control)
+                process, status = _fork(*json.loads(request), descriptors, control)
                 running[process.sentinel] = process, status
     for process, _ in running.values():
         process.kill()
 
 
-def _fork(arguments: list[str], descriptors: list[int], control: socket.socket) -> tuple[BaseProcess, socket.socket]:
+def _fork(
+    arguments: list[str], environment: dict[str, str], descriptors: list[int], control: socket.socket
+) -> tuple[BaseProcess, socket.socket]:
     assert _context is not None
     stdout, stderr, status = descriptors
-    process = _context.Process(target=_run, args=(arguments, *descriptors, control))
+    process = _context.Process(target=_run, args=(arguments, environment, *descriptors, control))
     process.start()
     os.close(stdout)
     os.close(stderr)
@@ -136,13 +140,16 @@ def _fork(arguments: list[str], descriptors: list[int], control: socket.socket) 
     return process, kept
 
 
-def _run(arguments: list[str], stdout: int, stderr: int, status: int, control: socket.socket) -> None:
+def _run(
+    arguments: list[str], environment: dict[str, str], stdout: int, stderr: int, status: int, control: socket.socket
+) -> None:
     """Runs the interpreter's arguments in this fork."""
     control.close()
     os.dup2(stdout, 1)
     os.dup2(stderr, 2)
     for descriptor in (stdout, stderr, status):
         os.close(descriptor)
+    os.environ.update(environment)
     _fork_the_fork_server()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     kind, what, *rest = arguments
@@ -163,6 +170,7 @@ def _fork_the_fork_server() -> None:
     waiting: list[Any] = [_context.Process(target=_wait_to_fork, args=(ours, theirs))]
     waiting[0].start()
     theirs.close()
+    ours.recv(1)  # it has its name now
 
     def started(kind: str, log_format: str, handle: int) -> Any:
         if not waiting:  # it has ended, and another takes its place
@@ -200,6 +208,7 @@ def _wait_to_fork(ours: socket.socket, theirs: socket.socket) -> None:
     ours.close()
     Path("/proc/self/comm").write_text(FORK_SERVER)
     with theirs:
+        theirs.send(b".")
         log_format, descriptors, _, _ = socket.recv_fds(theirs, 64, 1)
     if log_format:
         preloaded.main("fork-server", log_format.decode(), str(descriptors[0]))

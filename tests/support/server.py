@@ -82,8 +82,7 @@ class ServerProcess:
             command = ["-c", _WITH_SETTINGS, json.dumps(values)]
         self.started = time.monotonic()
         with log.open("ab") as stderr:
-            # Libraries read some variables when they are imported.
-            if afresh or environment or sys.platform != "linux":
+            if afresh or sys.platform != "linux":
                 self.process: subprocess.Popen[str] | ForkedProcess = subprocess.Popen(
                     [sys.executable, *command],
                     stdin=subprocess.DEVNULL,
@@ -94,7 +93,7 @@ class ServerProcess:
                     encoding="utf-8",
                 )
             else:
-                self.process = ForkedProcess(command, stderr.fileno())
+                self.process = ForkedProcess(command, stderr.fileno(), environment or {})
         assert self.process.stdout is not None
         readable, _, _ = select.select([self.process.stdout], [], [], 60)
         line = self.process.stdout.readline() if readable else ""
