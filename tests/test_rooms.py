@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -68,19 +70,23 @@ def room(path: Path) -> str:
     return path.relative_to(PACKAGE).with_suffix("").parts[0]
 
 
-def imports(path: Path, top_level_only: bool = False) -> set[str]:
-    """Absolute names of everything that a module imports."""
+def import_pairs(path: Path, top_level_only: bool = False) -> Iterator[tuple[str, str | None]]:
+    """The absolute name of each module that a module imports, and what it imports from there, if not the module."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     package = ["ws_server", *path.relative_to(PACKAGE).parts[:-1]]
-    found: set[str] = set()
     for node in tree.body if top_level_only else ast.walk(tree):
         if isinstance(node, ast.Import):
-            found |= {name.name for name in node.names}
+            yield from ((name.name, None) for name in node.names)
         elif isinstance(node, ast.ImportFrom):
             base = package[: len(package) - node.level + 1] if node.level else []
             module = ".".join([*base, *([node.module] if node.module else [])])
-            found |= {module, *(f"{module}.{name.name}" for name in node.names)}
-    return found
+            yield from ((module, name.name) for name in node.names)
+
+
+def imports(path: Path, top_level_only: bool = False) -> set[str]:
+    """Absolute names of everything that a module imports."""
+    pairs = list(import_pairs(path, top_level_only))
+    return {module for module, _ in pairs} | {f"{module}.{name}" for module, name in pairs if name is not None}
 
 
 MODULES = sorted(
@@ -112,3 +118,22 @@ def test_torch_stays_in_the_workers_and_sockets_in_the_server(path: Path) -> Non
         assert not top & {"torch", "transformers", "transformer_lens"}
     if own not in ("server", "client", "conformance", "tui", "notebook"):
         assert not top & {"websockets", "asyncio"}
+
+
+def module_name(path: Path) -> str:
+    return ".".join(["ws_server", *path.relative_to(PACKAGE).with_suffix("").parts]).removesuffix(".__init__")
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Imports for type checkers and those inside of functions included."""
+    names = {module_name(path): path for path in MODULES}
+    graph = {
+        # `from .package import module` is an import of the module.
+        name: {f"{base}.{member}" if f"{base}.{member}" in names else base for base, member in import_pairs(path)}
+        for name, path in names.items()
+    }
+    assert graph["ws_server.client.client"] >= {"ws_server.client.open_document", "ws_server.client.rpc"}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(f"a circle of imports: {' -> '.join(reversed(error.args[1]))}")
