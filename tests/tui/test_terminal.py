@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from timeit import repeat
+from typing import Any
 
 import numpy as np
 import pytest
+from rich.style import Style
+from textual.geometry import Region
 from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
@@ -152,6 +156,93 @@ async def test_a_lost_connection_is_said_and_nothing_typed_is_lost(server: Scrip
         await opened(app, pilot)
         assert settled(app).text == TEXT + "x"
         check_colours(app)
+
+
+async def test_keys_pressed_while_it_reconnects_wait_for_the_connection(server: ScriptedServer) -> None:
+    app = NeuroscopeTerminal(Client(server.url), TEXT, KEYS)
+    async with app.run_test(size=(120, 30)) as pilot:
+        await opened(app, pilot)
+        server.disconnect()
+        await until(pilot, lambda: app._client.state != "ready")
+        await pilot.press("f8", "f2", *"L0N5", "enter", "alt+right", "f4", "ctrl+end", "x")
+        await until(pilot, lambda: not app._requests)
+        await opened(app, pilot)
+        assert app.is_running
+        assert app.keys[:2] == ["L0N1", "L0N6"]
+        assert len(app.keys) > 2
+        assert settled(app).text == TEXT + "x"
+        check_colours(app)
+
+
+async def test_without_a_server_keys_are_refused_in_time_and_the_text_stays(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ws_server.tui.app._TIMEOUT", 0.3)
+    app = NeuroscopeTerminal(Client(server.url), TEXT, KEYS)
+    async with app.run_test(size=(120, 30)) as pilot:
+        await opened(app, pilot)
+        await server.__aexit__()
+        await until(pilot, lambda: app._client.state != "ready")
+        await pilot.press("f8", "ctrl+end", "x")
+        await until(pilot, lambda: "no connection within 0.3 seconds" in shown(app, "status"))
+        assert app.is_running
+        assert app.editor.text == TEXT + "x"
+        assert app.keys == KEYS
+
+
+async def test_a_text_that_the_server_does_not_take_is_a_sentence(server: ScriptedServer) -> None:
+    def too_long(message: Any) -> Any:
+        opens = message.get("method") == "document/open" and message["params"]["text"]
+        return {**message, "method": "nothing"} if opens else message
+
+    server.incoming = too_long
+    app = NeuroscopeTerminal(Client(server.url), TEXT, KEYS)
+    async with app.run_test(size=(120, 30)) as pilot:
+        await until(pilot, lambda: app.document is not None and app.keys == KEYS)
+        server.disconnect()  # from now on the whole text is opened at once
+        await until(pilot, lambda: "There is no method" in shown(app, "status"))
+        assert app.editor.text == TEXT
+
+
+@pytest.mark.parametrize("newline", ["\n", " "], ids=["lines", "one line"])
+async def test_drawing_a_long_text_costs_what_is_seen(
+    server: ScriptedServer, newline: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    coloured = 0
+
+    def counting(*arguments: Any) -> Style:
+        nonlocal coloured
+        coloured += 1
+        return wash(*arguments)
+
+    monkeypatch.setattr("ws_server.tui.app.wash", counting)
+    text = f"the quick brown fox jumps over the lazy dog{newline}" * 1100
+    app = NeuroscopeTerminal(Client(server.url), text, KEYS)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await opened(app, pilot)
+        document = settled(app)
+        assert len(document.tokens) > 9000
+        coloured = 0
+        app._draw()
+        app.editor.render_lines(Region(0, 0, app.editor.size.width, app.editor.size.height))
+        assert 100 < coloured < 1000
+        # Beside it, listing the tokens once costs more.
+        assert min(repeat(app._draw, number=1, repeat=5)) < min(repeat(lambda: document.tokens, number=1, repeat=5))
+
+
+@pytest.mark.parametrize(("columns", "editor", "side"), [(40, 38, 38), (80, 42, 30), (120, 60, 50)])
+async def test_the_editor_has_room_in_any_terminal(
+    server: ScriptedServer, columns: int, editor: int, side: int
+) -> None:
+    app = NeuroscopeTerminal(Client(server.url), TEXT, KEYS)
+    async with app.run_test(size=(columns, 24)) as pilot:
+        await opened(app, pilot)
+        panel = app.query_one("#side", Static)
+        assert app.editor.content_size.width >= editor
+        assert app.editor.content_size.height >= 10
+        assert panel.content_size.width >= side
+        assert panel.content_size.height >= 5
+        assert all(len(line) <= panel.content_size.width for line in shown(app, "side").splitlines()[2::2])
 
 
 async def test_without_a_server_it_ends_and_says_why() -> None:

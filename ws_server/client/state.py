@@ -92,13 +92,22 @@ class DocumentState:
     @property
     def tokens(self) -> list[Token]:
         """The tokens, with their spans in the text as it is now, unanswered changes included."""
-        starts, stops = self._starts, self._stops
-        for _, changes in self._log:
-            starts, stops = map_spans(starts, stops, changes)
+        starts, stops = self.spans
         return [
             Token(info.id, info.text, start, stop, info.special, info.segment)
             for info, start, stop in zip(self._infos, starts.tolist(), stops.tolist(), strict=True)
         ]
+
+    @property
+    def spans(self) -> tuple[Offsets, Offsets]:
+        """Starts and stops of the tokens in the text as it is now, unanswered changes included; each [tokens]."""
+        starts, stops = self._starts, self._stops
+        for _, changes in self._log:
+            starts, stops = map_spans(starts, stops, changes)
+        return starts, stops
+
+    def token_text(self, index: int) -> str:
+        return self._infos[index].text
 
     @property
     def answered(self) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -26,9 +28,9 @@ INKS = tuple(
         (125, 112, 3),
     )
 )
-"""Colours of the rows in turn; those of the page on dark ground."""
+"""Colours of the rows in turn, the same as on the page in its dark theme."""
 SLATE = ColorTriplet(128, 138, 150)
-"""What is below zero, whichever neuron it is of."""
+"""The colour of values below zero, of every neuron."""
 GROUND = ColorTriplet(23, 25, 28)
 
 _STEPS = 16
@@ -39,8 +41,8 @@ _BARS = " ▁▂▃▄▅▆▇█"
 
 
 def reach(neuron: Mapping[str, Any], values: FloatMatrix) -> float:
-    """Value at which a neuron's colour is strongest: a high quantile of held-out text where statistics are known, else
-    the widest of `values`."""
+    """The value at which a neuron's colour is strongest: a high quantile on held-out text where there are statistics,
+    else the largest magnitude in `values`."""
     statistics = neuron.get("statistics")
     if statistics is not None:
         levels = sorted((float(level), value) for level, value in statistics.get("quantiles", {}).items())
@@ -51,20 +53,25 @@ def reach(neuron: Mapping[str, Any], values: FloatMatrix) -> float:
 
 
 def wash(value: float, reach: float, ink: ColorTriplet) -> Style:
-    """The style of a token's text: its background goes from the ground to the ink."""
-    step = round(min(abs(value) / reach, 1.0) * _STEPS) if np.isfinite(value) else 0
-    if step == 0:
-        return Style.null()
+    """The style of a token's text: the stronger the value, the more its background is the ink's."""
+    step = round(min(abs(value) / reach, 1.0) * _STEPS) if math.isfinite(value) else 0
+    return Style.null() if step == 0 else _background(ink if value > 0 else SLATE, step)
+
+
+@lru_cache(maxsize=1024)
+def _background(ink: ColorTriplet, step: int) -> Style:
     share = _STRONGEST * (step / _STEPS) ** _CURVE
-    return Style(bgcolor=Color.from_triplet(blend_rgb(GROUND, ink if value > 0 else SLATE, share)))
+    return Style(bgcolor=Color.from_triplet(blend_rgb(GROUND, ink, share)))
 
 
 def bars(values: Sequence[float] | FloatMatrix, reach: float, width: int) -> str:
-    """A row of `width` characters; where several tokens share one, the strongest is seen. Below zero it is empty."""
+    """A bar chart of at most `width` characters. Where several tokens share one, the highest is shown; values below
+    zero are empty."""
     row = np.nan_to_num(np.asarray(values, dtype=np.float32))
     if not row.size or width <= 0:
         return ""
     width = min(width, row.size)
-    strongest = [part.max() for part in np.array_split(row, width)]
+    edges = np.arange(width) * row.size // width
+    highest = np.maximum.reduceat(row, edges)
     last = len(_BARS) - 1
-    return "".join(_BARS[int(np.clip(np.ceil(value / reach * last), 0, last))] for value in strongest)
+    return "".join(_BARS[step] for step in np.clip(np.ceil(highest / reach * last), 0, last).astype(int).tolist())
