@@ -1,16 +1,17 @@
 /**
- * Writes `src/wire.ts`, the protocol's messages as TypeScript types, from the server's OpenRPC document.
+ * Writes, from the server's OpenRPC document, `src/wire.ts`, the protocol's messages as TypeScript types, and `src/shapes.ts`,
+ * the table by which the client checks what a server sends.
  *
  *     python -m ws_server.protocol.openrpc | npm run generate -- -      # from standard input, which is kept as openrpc.json
  *     npm run generate                                                 # from openrpc.json
- *     npm run generate -- --check                                      # exit 1 when src/wire.ts is stale
+ *     npm run generate -- --check                                      # exit 1 when one of them is stale
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { compile } from "json-schema-to-typescript";
+import { shapesModule } from "./shapes.mjs";
 
 const root = new URL("../", import.meta.url);
 const documentFile = new URL("openrpc.json", root);
-const typesFile = new URL("src/wire.ts", root);
 
 /** Property titles would become aliases of their own (`Uri1`, `Uri2`, ...): only definitions have names worth keeping. */
 function withoutTitles(schema) {
@@ -61,18 +62,18 @@ async function generate(document) {
 const options = process.argv.slice(2);
 const source = options.includes("-") ? readFileSync(0, "utf8") : readFileSync(documentFile, "utf8");
 const document = JSON.parse(source);
-const types = await generate(document);
+const generated = { "src/wire.ts": await generate(document), "src/shapes.ts": shapesModule(document) };
 if (options.includes("--check")) {
   const stale = [
-    readFileSync(typesFile, "utf8") === types ? null : "src/wire.ts",
-    JSON.stringify(JSON.parse(readFileSync(documentFile, "utf8"))) === JSON.stringify(document) ? null : "openrpc.json",
-  ].filter((name) => name !== null);
+    ...Object.entries(generated).flatMap(([name, text]) => (readFileSync(new URL(name, root), "utf8") === text ? [] : [name])),
+    ...(JSON.stringify(JSON.parse(readFileSync(documentFile, "utf8"))) === JSON.stringify(document) ? [] : ["openrpc.json"]),
+  ];
   if (stale.length > 0) {
     console.error(`${stale.join(" and ")} no longer match the server's messages. Run from the project's root:\n`
       + "  python -m ws_server.protocol.openrpc | npm --prefix web_client run generate -- -");
     process.exit(1);
   }
 } else {
-  writeFileSync(typesFile, types);
+  for (const [name, text] of Object.entries(generated)) writeFileSync(new URL(name, root), text);
   if (options.includes("-")) writeFileSync(documentFile, source);
 }

@@ -2,9 +2,10 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import * as decode from "../src/client/decode";
+import { decodeParams, decodeResult } from "../src/client/decode";
 import { decodeValues } from "../src/client/encoding";
-import type { ActivationsUpdate } from "../src/wire";
+import { notifications } from "../src/shapes";
+import type { ActivationsUpdate, Requests, ServerNotifications } from "../src/wire";
 
 interface Frame {
   readonly id?: number | string | null;
@@ -42,12 +43,11 @@ const document = JSON.parse(readFileSync(new URL("../openrpc.json", import.meta.
 describe("golden frames", () => {
   it("are there, for every notification of the server", () => {
     const methods = new Set(fromServer.map(({ frame }) => frame.method));
-    expect(Object.keys(decode.serverNotifications).filter((method) => !methods.has(method))).toEqual([]);
+    expect(Object.keys(notifications).filter((method) => !methods.has(method))).toEqual([]);
   });
 
   it.each(fromServer.filter(({ frame }) => frame.method !== undefined))("$title", ({ frame }) => {
-    const check = decode.serverNotifications[frame.method as keyof typeof decode.serverNotifications];
-    expect(check(frame.params, "")).toBe(frame.params);
+    expect(decodeParams(frame.method as keyof ServerNotifications, frame.params)).toBe(frame.params);
     if (frame.method === "activations/update") {
       const update = frame.params as ActivationsUpdate;
       expect(decodeValues(update).map(({ length }) => length)).toEqual(update.neurons.map(() => update.count));
@@ -57,8 +57,7 @@ describe("golden frames", () => {
   it.each(fromServer.filter(({ frame, asked }) => frame.result !== undefined && asked !== undefined))(
     "$title",
     ({ frame, asked }) => {
-      const check = decode.results[asked as keyof typeof decode.results];
-      expect(check(frame.result, "")).toBe(frame.result);
+      expect(decodeResult(asked as keyof Requests, frame.result)).toBe(frame.result);
     },
   );
 

@@ -80,6 +80,10 @@ export class ScriptedServer {
   readonly hold = new Set<string>();
   readonly held: Message[] = [];
   maximumSubscriptions = 100;
+  /** Id of the model that messages name. */
+  modelId = model.id;
+  /** Most tokens in one message. */
+  tokensPerMessage = Infinity;
 
   constructor(readonly peer: FakePeer) {
     peer.onMessage = (message) => {
@@ -190,15 +194,25 @@ export class ScriptedServer {
     document.sent = tokens;
     document.sentVersion = document.version;
     for (const [key, known] of document.known) document.known.set(key, Math.min(known, start));
-    this.peer.notify("document/tokens", {
-      uri,
-      version: document.version,
-      start,
-      deleteCount: old.length - start - tail,
-      tokens: tokens.slice(start, tokens.length - tail),
-      shift,
-      tokenCount: tokens.length,
-    });
+    const fresh = tokens.slice(start, tokens.length - tail);
+    const deleteCount = old.length - start - tail;
+    let sent = 0;
+    do {
+      const part = fresh.slice(sent, sent + this.tokensPerMessage);
+      const last = sent + part.length === fresh.length;
+      this.peer.notify("document/tokens", {
+        uri,
+        version: document.version,
+        model: this.modelId,
+        start: start + sent,
+        deleteCount: sent === 0 ? deleteCount : 0,
+        tokens: part,
+        shift: sent === 0 ? shift : 0,
+        tokenCount: old.length - deleteCount + sent + part.length,
+        ...(last ? {} : { more: true }),
+      });
+      sent += part.length;
+    } while (sent < fresh.length);
   }
 
   /** Send the values that the client lacks, at most `count` tokens of them, and `done` when that was all. */
@@ -216,6 +230,7 @@ export class ScriptedServer {
       this.peer.notify("activations/update", {
         uri,
         version: document.sentVersion,
+        model: this.modelId,
         start,
         count: stop - start,
         neurons: [key],
@@ -227,6 +242,7 @@ export class ScriptedServer {
       this.peer.notify("activations/done", {
         uri,
         version: document.version,
+        model: this.modelId,
         computedTokens: 1,
         reusedTokens: 0,
         forwardPasses: 1,

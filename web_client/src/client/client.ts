@@ -10,7 +10,7 @@ import type {
 } from "../wire";
 import { Backoff, type BackoffOptions } from "./backoff";
 import { type Clock, systemClock, type Timer } from "./clock";
-import * as decode from "./decode";
+import { decodeParams, decodeResult } from "./decode";
 import { NeuroscopeDocument } from "./document";
 import { Emitter } from "./emitter";
 import { DisconnectedError, NeuroscopeError, RequestError, TimeoutError, TooLargeError } from "./errors";
@@ -255,7 +255,7 @@ export class NeuroscopeClient extends Emitter<ClientEvents> {
    * Waits for the connection where there is none; the time limit covers both. `accept` is called with the answer before any
    * later frame is read.
    */
-  async #request<M extends keyof typeof decode.results>(
+  async #request<M extends keyof Requests>(
     method: M, params: Requests[M]["params"], options: RequestOptions, accept?: (result: Requests[M]["result"]) => void,
   ): Promise<Requests[M]["result"]> {
     if (!this.#running) throw new DisconnectedError(1000, "the client is closed");
@@ -264,7 +264,7 @@ export class NeuroscopeClient extends Emitter<ClientEvents> {
     if (this.#session === null) await this.connected({ ...options, timeoutMs });
     if (this.#session === null) throw new DisconnectedError(1006, "not connected"); // lost again in the same moment
     return this.#session.rpc.request(method, params, (result) => {
-      const read = decode.results[method](result, "") as Requests[M]["result"];
+      const read = decodeResult(method, result);
       accept?.(read);
       return read;
     }, { ...options, timeoutMs: timeoutMs - (this.#clock.now() - begun) });
@@ -325,7 +325,7 @@ export class NeuroscopeClient extends Emitter<ClientEvents> {
     this.#setState({ kind: "initializing", progress: null });
     try {
       // However long the model loads: a server that is gone is noticed by its silence.
-      const facts = await rpc.request("initialize", this.#initializeParams(token), (result) => decode.results.initialize(result, ""));
+      const facts = await rpc.request("initialize", this.#initializeParams(token), (result) => decodeResult("initialize", result));
       if (this.#opening !== rpc) return;
       if (facts.positionEncoding !== "utf-16") throw new NeuroscopeError("The server does not count in UTF-16 units, as this client must.");
       this.#begin({ rpc, facts });
@@ -366,7 +366,7 @@ export class NeuroscopeClient extends Emitter<ClientEvents> {
     this.emit("models", this.#models);
     for (const document of this.#documents.values()) this.#attachDocument(document, session);
     const ask = (method: "neurons/subscribe" | "neurons/unsubscribe", neurons: NeuronRef[]): Promise<Neuron[]> =>
-      rpc.request(method, { neurons }, (result) => decode.results[method](result, "").neurons, { timeoutMs: this.#timeoutMs });
+      rpc.request(method, { neurons }, (result) => decodeResult(method, result).neurons, { timeoutMs: this.#timeoutMs });
     this.subscriptions.attach({
       subscribe: (neurons) => {
         for (const document of this.#documents.values()) document.subscribing();
@@ -461,36 +461,41 @@ export class NeuroscopeClient extends Emitter<ClientEvents> {
     for (const document of this.#documents.values()) document.activations.setRows(keys);
   }
 
+  /** The document that a message is about; none where it was made with another model than the session's. */
+  #addressee({ uri, model }: { readonly uri: string; readonly model?: string }): NeuroscopeDocument | undefined {
+    return model === undefined || model === this.#model?.id ? this.#documents.get(uri) : undefined;
+  }
+
   #notification(method: string, params: unknown): void {
     switch (method) {
       case "document/tokens": {
-        const message = decode.serverNotifications[method](params, "");
-        this.#documents.get(message.uri)?.receiveTokens(message);
+        const message = decodeParams(method, params);
+        this.#addressee(message)?.receiveTokens(message);
         return;
       }
       case "activations/update": {
-        const message = decode.serverNotifications[method](params, "");
-        this.#documents.get(message.uri)?.receiveValues(message);
+        const message = decodeParams(method, params);
+        this.#addressee(message)?.receiveValues(message);
         return;
       }
       case "activations/done": {
-        const message = decode.serverNotifications[method](params, "");
-        this.#documents.get(message.uri)?.receiveDone(message);
+        const message = decodeParams(method, params);
+        this.#addressee(message)?.receiveDone(message);
         return;
       }
       case "document/resync": {
-        const message = decode.serverNotifications[method](params, "");
+        const message = decodeParams(method, params);
         this.emit("fault", new NeuroscopeError(`The text is sent again as a whole: ${message.reason}`));
         this.#documents.get(message.uri)?.resync();
         return;
       }
       case "$/progress": {
-        const message = decode.serverNotifications[method](params, "");
+        const message = decodeParams(method, params);
         this.#progress.get(message.token)?.(message.value);
         return;
       }
       case "$/error": {
-        const message = decode.serverNotifications[method](params, "");
+        const message = decodeParams(method, params);
         const error = new RequestError(message.method, message.code, message.message, message.data);
         const { uri, version } = message.data ?? {};
         if (typeof uri === "string" && typeof version === "number") this.#documents.get(uri)?.receiveError(version, error);

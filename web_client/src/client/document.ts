@@ -59,6 +59,8 @@ export class NeuroscopeDocument extends Emitter<DocumentEvents> {
   #opened = false; // an open is sent and not refused: changes go to the server
   #firstVersion = Infinity; // of the newest open: older messages speak of a list that is gone
   #fullListExpected = true;
+  /** What came of a splice that is not complete. */
+  #part: DocumentTokens | null = null;
   #log: LogEntry[] = [];
   #sentAt = new Map<number, number>();
   #base = TokenList.empty; // spans in the text of #tokensVersion
@@ -153,6 +155,7 @@ export class NeuroscopeDocument extends Emitter<DocumentEvents> {
   modelChanged(): void {
     this.#doneVersion = -1;
     this.#failure = null;
+    this.#part = null;
     this.activations.reset();
     this.emit("tokens", { version: this.#tokensVersion });
   }
@@ -165,9 +168,22 @@ export class NeuroscopeDocument extends Emitter<DocumentEvents> {
     else this.#open();
   }
 
+  /** A splice of the tokens, or a part of a long one: what is shown changes with the last part. */
   receiveTokens(params: DocumentTokens): void {
-    const { version, start, deleteCount, tokens, shift, tokenCount } = params;
+    const { version } = params;
     if (!this.#opened || version < Math.max(this.#firstVersion, this.#tokensVersion) || version > this.#version) return;
+    const part = this.#part;
+    this.#part = null;
+    if (part !== null && (part.version !== version || part.start + part.tokens.length !== params.start || params.deleteCount !== 0)) {
+      this.resync();
+      return;
+    }
+    const whole = part === null ? params : { ...part, tokens: [...part.tokens, ...params.tokens], tokenCount: params.tokenCount };
+    if (params.more === true) this.#part = whole;
+    else this.#splice(whole);
+  }
+
+  #splice({ version, start, deleteCount, tokens, shift, tokenCount }: DocumentTokens): void {
     const old = this.#fullListExpected ? TokenList.empty : this.#base;
     if (start + deleteCount > old.length || old.length - deleteCount + tokens.length !== tokenCount) {
       this.resync();
@@ -246,6 +262,7 @@ export class NeuroscopeDocument extends Emitter<DocumentEvents> {
     const version = this.#version;
     this.#firstVersion = version;
     this.#fullListExpected = true;
+    this.#part = null;
     this.#log = [];
     this.#opened = true;
     this.#lastOpen = this.clock.now();

@@ -4,7 +4,7 @@ import {
 } from "../../src/client";
 import { FakeNetwork, ManualClock } from "../../src/client/testing";
 import type { ModelInfo } from "../../src/wire";
-import { model, ScriptedServer, settle } from "../scripted-server";
+import { model, ScriptedServer, settle, tokenize } from "../scripted-server";
 
 class ManualPresence implements Presence {
   visible = true;
@@ -257,6 +257,7 @@ describe("a client", () => {
     expect(document.done).toBe(false);
     expect([...document.activations.values("L0N1")]).toEqual([NaN, NaN, NaN]);
     server().document("a").known.clear();
+    server().modelId = "other";
     server().answer("a");
     expect(document.done).toBe(true);
     expect(document.activations.complete(client.subscriptions.keys)).toBe(true);
@@ -513,7 +514,13 @@ describe("a client", () => {
     server().hold.add("model/load").add("models/list");
     void client.loadModel("other").catch(() => undefined);
     server().peer.answer(server().held[0] as never, { ...model, id: "other" });
+    const tokens = document.tokens.length;
+    document.change([{ from: 7, to: 7, insert: " three" }]);
+    server().answer("a"); // of the model as it was
+    expect(document.tokens.length).toBe(tokens);
+    server().document("a").sent = tokenize("one two");
     server().document("a").known.clear();
+    server().modelId = "other";
     server().answer("a"); // in the same moment
     expect(client.model?.id).toBe("other");
     expect(document.activations.complete(["L0N1"])).toBe(true);

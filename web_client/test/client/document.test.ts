@@ -7,13 +7,14 @@ import { activations, ScriptedServer, settle, tokenize } from "../scripted-serve
 
 const URI = "note";
 
-async function connected(content: string, encoding: "json" | "base64" = "json") {
+async function connected(content: string, encoding: "json" | "base64" = "json", tokensPerMessage = Infinity) {
   const network = new FakeNetwork();
   const clock = new ManualClock();
   const servers: ScriptedServer[] = [];
   network.onConnect = (peer) => {
     const server = new ScriptedServer(peer);
     server.encoding = encoding;
+    server.tokensPerMessage = tokensPerMessage;
     servers.push(server);
   };
   const client = new NeuroscopeClient({ connect: network.connector, clock });
@@ -61,8 +62,8 @@ describe("a document", () => {
     // The server sees changes at once but answers when the test says, for the text it has then. To let answers be late,
     // its side of the wire is a queue that only `tokenize` and `compute` empty.
     await fc.assert(
-      fc.asyncProperty(text, fc.array(step, { maxLength: 20 }), async (content, steps) => {
-        const { network, clock, document, servers } = await connected(content);
+      fc.asyncProperty(text, fc.array(step, { maxLength: 20 }), fc.constantFrom(1, 3, Infinity), async (content, steps, most) => {
+        const { network, clock, document, servers } = await connected(content, "json", most);
         let queue: (() => void)[] = [];
         const hookUp = (server: ScriptedServer): void => {
           server.peer.onMessage = (message) => {
@@ -143,6 +144,43 @@ describe("a document", () => {
       { numRuns: 400 },
     );
   }, 60_000);
+
+  it("shows the tokens of a long splice when the last of its messages is there", async () => {
+    const { document, server } = await connected("one two three four", "json", 2);
+    const seen: number[] = [];
+    document.on("tokens", () => seen.push(document.tokens.length));
+    server().answer(URI);
+    expect(seen).toEqual([5]);
+    expectAnswered(document);
+    document.change([{ from: 4, to: 7, insert: "five six seven" }]);
+    server().tokenize(URI);
+    expect(seen).toEqual([5, 7]);
+    server().compute(URI);
+    expectAnswered(document);
+  });
+
+  it("opens again when a part of a splice is missing", async () => {
+    const { document, server, clock } = await connected("one two");
+    server().answer(URI);
+    clock.advance(1000);
+    const { version } = document;
+    const part = { uri: URI, version, model: "tiny", start: 1, deleteCount: 0, tokens: tokenize("x").slice(1), shift: 1, tokenCount: 4, more: true };
+    server().peer.notify("document/tokens", part);
+    expect(document.version).toBe(version);
+    server().peer.notify("document/tokens", { ...part, start: 3, shift: 0, tokenCount: 5, more: undefined });
+    expect(document.version).toBe(version + 1);
+    server().answer(URI);
+    expectAnswered(document);
+  });
+
+  it("drops what another model made of the same version", async () => {
+    const { document, server } = await connected("one two");
+    server().answer(URI);
+    server().modelId = "other";
+    document.change([{ from: 7, to: 7, insert: " three" }]);
+    server().answer(URI);
+    expect([document.tokens.length, document.done]).toEqual([3, false]);
+  });
 
   it("takes no answer to an earlier open for one to the newest", async () => {
     const { document, server, clock } = await connected("one two");
