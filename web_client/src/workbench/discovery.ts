@@ -6,11 +6,12 @@
  * without a pause: a word, not a letter.
  */
 import type { NeuronsChangedParams, NeuronsChangedResult, NeuronsTopParams, NeuronsTopResult } from "../wire";
-import { DisconnectedError, ErrorCode, RequestError } from "../client";
+import { DisconnectedError, ErrorCode, type NeuroscopeClient, type NeuroscopeDocument, RequestError } from "../client";
 import { Emitter } from "../client/emitter";
 import type { TokenRange } from "../editor/source";
 import { Latest } from "./latest";
-import type { Workbench } from "./workbench";
+import type { Notices } from "./notices";
+import type { Rows } from "./rows";
 
 export type TopNeuron = NeuronsTopResult["neurons"][number];
 export type ChangedNeuron = NeuronsChangedResult["neurons"][number];
@@ -22,6 +23,17 @@ export interface DiscoveryOptions {
   readonly by: "activation" | "ratio";
   /** How many neurons of each kind to find. */
   readonly count: number;
+}
+
+/** The part of the workbench that discovery builds on. */
+export interface DiscoveryContext {
+  readonly client: NeuroscopeClient;
+  readonly document: NeuroscopeDocument;
+  readonly rows: Rows;
+  readonly notices: Notices;
+  readonly caretToken: number | null;
+  readonly selection: TokenRange | null;
+  on(name: "change", listener: () => void): () => void;
 }
 
 /** What is asked, of which version of the text. */
@@ -40,7 +52,7 @@ const EDIT_MS = 250;
 const PAUSE_MS = 1000;
 
 export class Discovery extends Emitter<{ change: undefined }> {
-  readonly #workbench: Workbench;
+  readonly #workbench: DiscoveryContext;
   readonly #top: Latest<Question<NeuronsTopParams>, NeuronsTopResult>;
   readonly #changed: Latest<Question<NeuronsChangedParams>, NeuronsChangedResult>;
   #options: DiscoveryOptions = { layer: null, by: "activation", count: 10 };
@@ -51,7 +63,7 @@ export class Discovery extends Emitter<{ change: undefined }> {
   /** The neuron that a selection is measured by, once another was added from here: the list must not change under the pointer. */
   #measure: { readonly key: string; readonly focus: string | null; readonly selection: TokenRange | null } | null = null;
 
-  constructor(workbench: Workbench) {
+  constructor(workbench: DiscoveryContext) {
     super();
     this.#workbench = workbench;
     const { client, document } = workbench;

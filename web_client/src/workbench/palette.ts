@@ -2,9 +2,12 @@
  * What the command palette offers for what is typed into it: commands, models, and what can be entered directly, neurons
  * (`L3N42`, `3/42`, `L3N40-48`) and the strongest ones here (`top 8 here`).
  */
-import { MOST_AT_ONCE, parseNeurons } from "../client";
+import { MOST_AT_ONCE, type NeuroscopeClient, parseNeurons } from "../client";
+import type { Commands } from "./commands";
+import type { Discovery } from "./discovery";
 import { match } from "./match";
-import type { Workbench } from "./workbench";
+import type { Notices } from "./notices";
+import type { Rows } from "./rows";
 
 export interface Offer {
   readonly id: string;
@@ -25,6 +28,16 @@ export interface OfferGroup {
   readonly offers: readonly Offer[];
 }
 
+/** The part of the workbench that the palette builds on. */
+export interface PaletteContext {
+  readonly client: NeuroscopeClient;
+  readonly commands: Commands;
+  readonly discovery: Discovery;
+  readonly notices: Notices;
+  readonly rows: Rows;
+  loadModel(id: string): Promise<void>;
+}
+
 /** The command that opens the palette is not offered in it. */
 export const PALETTE = "palette.open";
 export const DEFAULT_TOP = 8;
@@ -40,10 +53,10 @@ export function label({ group, title }: Pick<Offer, "group" | "title">): string 
 }
 
 export class Palette {
-  readonly #workbench: Workbench;
+  readonly #workbench: PaletteContext;
   #recent: readonly string[] = [];
 
-  constructor(workbench: Workbench) {
+  constructor(workbench: PaletteContext) {
     this.#workbench = workbench;
   }
 
