@@ -328,13 +328,7 @@ class Bench:
             from .engine.kernels import use_quick_kernels
             from .engine.trunk import plain_twin
 
-            trunk = self._runner.plain_trunk
-            if trunk is None:
-                raise ValueError("this model has no plain trunk to compare with")
-            twin = plain_twin(trunk.model)
-            for module in twin.modules():
-                module._forward_hooks.clear()
-                module._forward_pre_hooks.clear()
+            twin = plain_twin(self._runner.trunk.model)
             use_quick_kernels(twin, False)
             twin.set_attn_implementation("sdpa")
             self._plain_model = twin

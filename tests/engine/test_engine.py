@@ -40,7 +40,7 @@ from ws_server.engine.loading import load_model
 from ws_server.engine.packed import Segment
 from ws_server.engine.runner import DeviceLost, Piece
 from ws_server.engine.scheduler import FIRST_CHUNK
-from ws_server.engine.trunk import PlainTrunk
+from ws_server.engine.trunk import Trunk
 from ws_server.server.launcher import Launcher
 
 TOLERANCE = 1e-4
@@ -118,15 +118,13 @@ def edited(ids: IntArray, random: np.random.Generator, model: Loaded) -> tuple[I
     return new, min(place, len(new))
 
 
-@pytest.mark.parametrize("neurons_only", [True, False], ids=["plain trunk", "both trunks"])
+@pytest.mark.parametrize("neurons_only", [True, False], ids=["neurons", "all hook points"])
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_incremental_equals_full_after_any_edits(
     name: str, neurons_only: bool, loaded: Load, random: np.random.Generator
 ) -> None:
-    """With neurons alone every pass takes the fast path; with other hook points both take turns on one cache."""
     model = loaded(name)
     assert model.runner.reuses_prefix
-    assert model.runner.plain_trunk is not None
     client = Client(Engine(model.runner, PLENTY))
     ids = random.integers(0, model.facts.vocabulary, 50)
     client.ask(ids, some_units(model, random, 5, neurons_only), 0)
@@ -150,15 +148,16 @@ def test_without_prefix_reuse_the_values_are_the_same(
 ) -> None:
     model = loaded(name)
     monkeypatch.setattr(model.runner, "reuses_prefix", False)
-    client = Client(Engine(model.runner, PLENTY))
-    ids = random.integers(0, model.facts.vocabulary, 60)
-    client.ask(ids, some_units(model, random, 4), 0)
-    client.settle()
-    for _ in range(5):
-        ids, keep = edited(ids, random, model)
-        client.ask(ids, list(client.values), keep)
+    with library_attention(model.runner.trunk):
+        client = Client(Engine(model.runner, PLENTY))
+        ids = random.integers(0, model.facts.vocabulary, 60)
+        client.ask(ids, some_units(model, random, 4), 0)
         client.settle()
-        assert client.error(model) <= TOLERANCE
+        for _ in range(5):
+            ids, keep = edited(ids, random, model)
+            client.ask(ids, list(client.values), keep)
+            client.settle()
+            assert client.error(model) <= TOLERANCE
 
 
 def test_only_what_changed_is_computed(loaded: Load, random: np.random.Generator) -> None:
@@ -289,19 +288,17 @@ def broken_second_block(model: Loaded) -> Iterator[None]:
     def fail(module: object, inputs: object) -> None:
         raise ZeroDivisionError
 
-    blocks = (model.runner.bridge.blocks[1], model.runner.plain_trunk.model.h[1])
-    handles = [block.register_forward_pre_hook(fail) for block in blocks]
+    handle = model.runner.trunk.model.h[1].register_forward_pre_hook(fail)
     try:
         yield
     finally:
-        for handle in handles:
-            handle.remove()
+        handle.remove()
 
 
 @pytest.mark.parametrize(
     ("hook", "count"),
     [("mlp.hook_post", 1), ("hook_resid_post", 1), ("mlp.hook_post", 3)],
-    ids=["plain trunk", "bridge", "shared"],
+    ids=["neurons", "residual stream", "shared"],
 )
 def test_a_failed_pass_leaves_nothing_half_written(
     hook: str, count: int, loaded: Load, random: np.random.Generator
@@ -328,16 +325,14 @@ def test_a_failed_pass_leaves_nothing_half_written(
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_every_way_to_run_a_pass_gives_the_same(name: str, loaded: Load, random: np.random.Generator) -> None:
-    """The bridge; the plain model with the library's attention and with ours, each with its kernels and with ours."""
+    """The library's attention and ours, each with its kernels and with ours."""
     runner = loaded(name).runner
-    plain = runner.plain_trunk
-    assert isinstance(plain, PlainTrunk)
+    trunk = runner.trunk
     ids = random.integers(0, loaded(name).facts.vocabulary, 60)
     layers = range(runner.layers)
     seen = []
-    ways = [(runner._bridge_trunk, False, False), *((plain, *way) for way in product((False, True), repeat=2))]
-    for trunk, packed, quick in ways:
-        if packed and not plain.takes_several:
+    for packed, quick in product((False, True), repeat=2):
+        if packed and not trunk.takes_several:
             continue
         cache = runner.new_cache()
         cache.align(ids)
@@ -345,8 +340,8 @@ def test_every_way_to_run_a_pass_gives_the_same(name: str, loaded: Load, random:
             sinks = {neuron_hook(layer): partial(cache.rows_of(neuron_hook(layer)).write, start) for layer in layers}
             segment = Segment(runner.tensor(ids[start:stop]), start, runner.layers - 1, cache.kv, sinks)
             with (
-                library_attention(plain) if not packed else nullcontext(),
-                library_kernels(plain) if not quick else nullcontext(),
+                library_attention(trunk) if not packed else nullcontext(),
+                library_kernels(trunk) if not quick else nullcontext(),
             ):
                 trunk.run([segment])
         for rows in cache.rows.values():
@@ -358,27 +353,27 @@ def test_every_way_to_run_a_pass_gives_the_same(name: str, loaded: Load, random:
 
 
 @contextmanager
-def library_attention(plain: PlainTrunk) -> Iterator[None]:
-    packed = plain.takes_several
-    plain.use_packed_attention(False)
+def library_attention(trunk: Trunk) -> Iterator[None]:
+    packed = trunk.takes_several
+    trunk.use_library_attention()
     try:
         yield
     finally:
         if packed:
-            plain.use_packed_attention(True)
+            trunk.use_packed_attention()
 
 
 @contextmanager
-def library_kernels(plain: PlainTrunk) -> Iterator[None]:
-    plain.use_quick_kernels(False)
+def library_kernels(trunk: Trunk) -> Iterator[None]:
+    trunk.use_quick_kernels(False)
     try:
         yield
     finally:
-        plain.use_quick_kernels(True)
+        trunk.use_quick_kernels(True)
 
 
 def test_which_architectures_share_passes(loaded: Load) -> None:
-    alone = {name for name in ARCHITECTURES if not loaded(name).runner.plain_trunk.takes_several}
+    alone = {name for name in ARCHITECTURES if not loaded(name).runner.trunk.takes_several}
     assert alone == {"gpt-neo"}  # its attention cannot be chosen
 
 
@@ -405,7 +400,7 @@ def test_several_documents_in_one_pass_are_as_each_alone(name: str, loaded: Load
                 client.take(results)
         for client in clients:
             assert client.error(model) <= TOLERANCE
-    if model.runner.plain_trunk.takes_several:
+    if model.runner.trunk.takes_several:
         assert passes < sum(done.forward_passes for client in clients for done in client.finished)
 
 
@@ -695,15 +690,16 @@ def test_little_memory_makes_nobody_compute_everything_again_and_again(
     model = loaded("gpt2")
     full = model.facts.context_tokens
     engine = Engine(model.runner, cache_bytes=1)
-    units = (("blocks.2.hook_resid_post", 1),)  # the bridge takes one document a pass
+    units = ((neuron_hook(2), 1),)
     for number in range(3):
         targets = tuple(
             ContextTarget(random.integers(0, model.facts.vocabulary, full), (Need(0, units),)) for _ in range(3)
         )
         engine.submit(Evaluate((f"session {number}", "d"), 1, targets, time.monotonic()))
     finished = []
-    while not engine.idle:
-        finished += [result for result in engine.step() if isinstance(result, Finished)]
+    with library_attention(model.runner.trunk):  # one document a pass
+        while not engine.idle:
+            finished += [result for result in engine.step() if isinstance(result, Finished)]
     assert len(finished) == 3
     assert all(done.computed_tokens <= 2 * 3 * full for done in finished)
 

@@ -53,8 +53,7 @@ def test_a_module_gives_the_same(module: nn.Module) -> None:
 @one_dnn
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_every_layer_of_every_architecture_has_them(name: str, loaded: Callable[[str], Loaded]) -> None:
-    trunk = loaded(name).runner.plain_trunk
-    assert trunk is not None
+    trunk = loaded(name).runner.trunk
     kinds = (nn.Linear, Conv1D, NewGELUActivation)
     layers = [module for module in trunk.model.modules() if isinstance(module, kinds)]
     assert len(layers) >= 4 * loaded(name).runner.layers
@@ -63,11 +62,10 @@ def test_every_layer_of_every_architecture_has_them(name: str, loaded: Callable[
 
 def test_weights_are_not_copied(loaded: Callable[[str], Loaded]) -> None:
     runner = loaded("gpt2").runner
-    assert runner.plain_trunk is not None
     theirs = {parameter.data_ptr() for parameter in runner.bridge.original_model.parameters()}
-    assert {parameter.data_ptr() for parameter in runner.plain_trunk.model.parameters()} <= theirs
+    assert {parameter.data_ptr() for parameter in runner.trunk.model.parameters()} <= theirs
     # A changed weight changes what comes out: no kernel keeps one of its own.
-    layer = runner.plain_trunk.model.h[0].mlp.c_fc
+    layer = runner.trunk.model.h[0].mlp.c_fc
     rows = torch.from_numpy(np.random.default_rng(0).normal(size=(5, layer.nx)).astype(np.float32))
     with torch.no_grad():
         before = layer(rows)
@@ -92,8 +90,7 @@ def test_a_kernel_that_does_not_work_here_is_not_used(
 
     monkeypatch.setattr("ws_server.engine.kernels._linear", broken)
     spec = ModelSpec("gpt2", "gpt2", str(make("gpt2", tmp_path)))
-    trunk = load_model(spec, LoadOptions(device="cpu"), lambda percentage, message: None)[0].plain_trunk
-    assert trunk is not None
+    trunk = load_model(spec, LoadOptions(device="cpu"), lambda percentage, message: None)[0].trunk
     assert trunk.takes_several
     assert not any("forward" in vars(module) for module in trunk.model.modules())
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 
 import torch
 
+from tests.support.reference import Reference
 from ws_server.engine.commands import FloatMatrix, IntArray, LoadedModel
 from ws_server.engine.runner import Runner
 
@@ -20,9 +23,12 @@ class Loaded:
     runner: Runner
     facts: LoadedModel
 
+    @cached_property
+    def reference(self) -> Reference:
+        """The model read again from its folder, by transformers alone."""
+        folder = Path(self.runner.trunk.model.name_or_path)
+        return Reference(folder, getattr(torch, self.facts.dtype))
+
     def full_pass(self, ids: IntArray) -> dict[str, FloatMatrix]:
-        """All hook points by one plain `run_with_cache` of the whole context, [tokens, width] each."""
-        names = list(self.facts.hook_widths)
-        with torch.no_grad():
-            _, cached = self.runner.bridge.run_with_cache(self.runner.tensor(ids), names_filter=names)
-        return {name: cached[name].reshape(len(ids), -1).float().cpu().numpy() for name in names}
+        """All hook points by one plain pass of the whole context, [tokens, width] each."""
+        return self.reference.activations(ids.tolist())

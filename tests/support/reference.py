@@ -20,50 +20,46 @@ from tests.support.client import Document, from_units
 
 FloatMatrix = np.ndarray[Any, np.dtype[np.float32]]
 
-_DOWN_PROJECTION = {
-    "gpt2": "transformer.h.{}.mlp.c_proj",
-    "gpt_neo": "transformer.h.{}.mlp.c_proj",
-    "gpt_neox": "gpt_neox.layers.{}.mlp.dense_4h_to_h",
-    "llama": "model.layers.{}.mlp.down_proj",
-    "mistral": "model.layers.{}.mlp.down_proj",
-    "qwen2": "model.layers.{}.mlp.down_proj",
-    "gemma2": "model.layers.{}.mlp.down_proj",
-    "opt": "model.decoder.layers.{}.fc2",
-}
-"""The module whose input is `mlp.hook_post`."""
+_BLOCKS = ("model.layers", "transformer.h", "gpt_neox.layers", "model.decoder.layers", "transformer.blocks")
+"""Where the list of blocks may be; a block goes from `hook_resid_pre` to `hook_resid_post`."""
+_DOWN_PROJECTIONS = (
+    "mlp.down_proj",
+    "mlp.c_proj",
+    "mlp.dense_4h_to_h",
+    "mlp.fc2",
+    "mlp.fc_out",
+    "mlp.Wo",
+    "feed_forward.w2",
+    "ffn.down_proj",
+    "fc2",
+)
+"""The module of a block whose input is `mlp.hook_post`."""
 
-_BLOCK = {
-    "gpt2": "transformer.h.{}",
-    "gpt_neo": "transformer.h.{}",
-    "gpt_neox": "gpt_neox.layers.{}",
-    "llama": "model.layers.{}",
-    "mistral": "model.layers.{}",
-    "qwen2": "model.layers.{}",
-    "gemma2": "model.layers.{}",
-    "opt": "model.decoder.layers.{}",
-}
-"""The module that goes from `hook_resid_pre` to `hook_resid_post`."""
-
-_LLAMA_PARTS = {
-    "mlp.hook_pre": "model.layers.{}.mlp.gate_proj",
-    "hook_mlp_out": "model.layers.{}.mlp",
-    "hook_attn_out": "model.layers.{}.self_attn",
+_GATED_PARTS = {"mlp.hook_pre": "mlp.gate_proj", "hook_mlp_out": "mlp", "hook_attn_out": "self_attn"}
+_GPT_PARTS = {"mlp.hook_pre": "mlp.c_fc", "hook_mlp_out": "mlp", "hook_attn_out": "attn"}
+_POST_NORM_PARTS = {
+    "mlp.hook_pre": "mlp.gate_proj",
+    "hook_mlp_out": "post_feedforward_layernorm",
+    "hook_attn_out": "post_attention_layernorm",
 }
 _PARTS = {
-    "gpt2": {
-        "mlp.hook_pre": "transformer.h.{}.mlp.c_fc",
-        "hook_mlp_out": "transformer.h.{}.mlp",
-        "hook_attn_out": "transformer.h.{}.attn",
-    },
+    "gpt2": _GPT_PARTS,
+    "gpt_neo": _GPT_PARTS,
     "gpt_neox": {
-        "mlp.hook_pre": "gpt_neox.layers.{}.mlp.dense_h_to_4h",
-        "hook_mlp_out": "gpt_neox.layers.{}.mlp",
-        "hook_attn_out": "gpt_neox.layers.{}.attention",
+        "mlp.hook_pre": "mlp.dense_h_to_4h",
+        "hook_mlp_out": "mlp",
+        "hook_attn_out": "attention",
     },
-    "llama": _LLAMA_PARTS,
-    "mistral": _LLAMA_PARTS,
+    "llama": _GATED_PARTS,
+    "mistral": _GATED_PARTS,
+    "qwen2": _GATED_PARTS,
+    "gemma2": _POST_NORM_PARTS,
+    "olmo2": _POST_NORM_PARTS,
+    "opt": {"mlp.hook_pre": "fc1", "hook_mlp_out": "fc2", "hook_attn_out": "self_attn"},
 }
-"""Modules whose output is another hook point of the block, where that is beyond doubt."""
+"""Modules of a block whose output is another hook point, where that is beyond doubt."""
+_PARALLEL = {"gpt_neox"}
+"""Where attention and MLP both read the block's input, so that there is no residual stream between them."""
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _REMEMBERED = 256
@@ -72,9 +68,9 @@ _REMEMBERED = 256
 class Reference:
     """One model, read from the folder that the server was given."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, dtype: torch.dtype = torch.float32) -> None:
         # The attention that is written out, so that soft caps and windows are in it.
-        self.model = AutoModelForCausalLM.from_pretrained(folder, attn_implementation="eager", dtype=torch.float32)
+        self.model = AutoModelForCausalLM.from_pretrained(folder, attn_implementation="eager", dtype=dtype)
         self.model.eval()
         self.tokenizer = AutoTokenizer.from_pretrained(folder)
         self.layers: int = self.model.config.num_hidden_layers
@@ -82,17 +78,15 @@ class Reference:
         """Values compared so far."""
         self.worst = 0.0
         """Largest difference met so far."""
-        kind = self.model.config.model_type
+        self._kind = self.model.config.model_type
         self._seen: dict[str, FloatMatrix] = {}
-        for layer in range(self.layers):
-            down = self.model.get_submodule(_DOWN_PROJECTION[kind].format(layer))
+        for layer, block in enumerate(self._first_of(self.model, _BLOCKS)):
+            down = self._first_of(block, _DOWN_PROJECTIONS)
             down.register_forward_pre_hook(self._note_input(f"blocks.{layer}.mlp.hook_post"))
-            block = self.model.get_submodule(_BLOCK[kind].format(layer))
             block.register_forward_pre_hook(self._note_input(f"blocks.{layer}.hook_resid_pre"), with_kwargs=True)
             block.register_forward_hook(self._note_output(f"blocks.{layer}.hook_resid_post"))
-            for part, path in _PARTS.get(kind, {}).items():
-                module = self.model.get_submodule(path.format(layer))
-                module.register_forward_hook(self._note_output(f"blocks.{layer}.{part}"))
+            for part, path in _PARTS.get(self._kind, {}).items():
+                block.get_submodule(path).register_forward_hook(self._note_output(f"blocks.{layer}.{part}"))
         self._remembered: OrderedDict[tuple[int, ...], dict[str, FloatMatrix]] = OrderedDict()
 
     def ids(self, text: str) -> list[int]:
@@ -110,7 +104,8 @@ class Reference:
         self._seen = {}
         with torch.no_grad():
             self.model.base_model(torch.tensor([key]), use_cache=False)
-        for layer in range(self.layers if "blocks.0.hook_attn_out" in self._seen else 0):
+        sequential = "blocks.0.hook_attn_out" in self._seen and self._kind not in _PARALLEL
+        for layer in range(self.layers if sequential else 0):
             seen = self._seen
             seen[f"blocks.{layer}.hook_resid_mid"] = (
                 seen[f"blocks.{layer}.hook_resid_pre"] + seen[f"blocks.{layer}.hook_attn_out"]
@@ -149,6 +144,16 @@ class Reference:
             self.compared += len(found)
             self.worst = max(self.worst, float(difference.max()))
 
+    @staticmethod
+    def _first_of(module: torch.nn.Module, paths: Iterable[str]) -> Any:
+        """The submodule at the first of `paths` that there is."""
+        for path in paths:
+            try:
+                return module.get_submodule(path)
+            except AttributeError:
+                continue
+        raise LookupError(f"none of {paths} in {type(module).__name__}")
+
     def _note_input(self, name: str) -> Callable[..., None]:
         def note(module: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any] | None = None) -> None:
             self._note(name, args[0] if args else (kwargs or {})["hidden_states"])
@@ -157,12 +162,12 @@ class Reference:
 
     def _note_output(self, name: str) -> Callable[..., None]:
         def note(module: torch.nn.Module, args: tuple[Any, ...], output: Any) -> None:
-            self._note(name, output[0] if isinstance(output, tuple) else output)
+            self._note(name, output[0] if isinstance(output, (tuple, list)) else output)
 
         return note
 
     def _note(self, name: str, tensor: torch.Tensor) -> None:
-        self._seen[name] = tensor.detach().reshape(-1, tensor.shape[-1]).numpy().copy()
+        self._seen[name] = tensor.detach().reshape(-1, tensor.shape[-1]).float().numpy().copy()
 
 
 def parse_key(key: str) -> tuple[str, int]:

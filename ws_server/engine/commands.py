@@ -289,6 +289,8 @@ class LoadedModel:
     """Hook points that can be captured, and the length of their last axis."""
     tokenizer_json: str
     statistics: NeuronStatistics | None
+    notes: tuple[str, ...] = ()
+    """What the operator should know of how this model is served; one sentence each."""
 
     @property
     def neurons_per_layer(self) -> int:

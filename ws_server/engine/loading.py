@@ -31,7 +31,7 @@ from ..errors import ModelLoadFailed
 from .catalog import LoadOptions, ModelSpec
 from .commands import LoadedModel, neuron_hook
 from .progress import download, telling_of_weights
-from .runner import NotCausal, Piece, Runner
+from .runner import Piece, Runner, Unsupported
 from .statistics import NeuronStatistics
 from .trunk import plain_twin
 
@@ -71,13 +71,10 @@ def load_model(spec: ModelSpec, options: LoadOptions, tell: Callable[[int, str],
     try:
         context_tokens = min(int(bridge.cfg.n_ctx), options.context_tokens)
         runner = Runner(bridge, plain, context_tokens)
-    except NotCausal:
-        raise ModelLoadError(f"{spec.title} is no causal language model.") from None
+    except Unsupported as error:
+        raise ModelLoadError(f"{spec.title} {error}.") from None
     except Exception as error:
         raise ModelLoadError(f"{spec.title} loads, but a forward pass of it fails.", _first_line(error)) from error
-    missing = [layer for layer in range(runner.layers) if neuron_hook(layer) not in runner.hook_widths]
-    if missing or not runner.layers:
-        raise ModelLoadError(f"{spec.title} has no {neuron_hook(missing[0] if missing else 0)} hook point.")
     _check_numbers(spec, runner, options.dtype)
     statistics = _statistics(spec, runner)
     stages.reach(100, "Ready")
@@ -85,7 +82,7 @@ def load_model(spec: ModelSpec, options: LoadOptions, tell: Callable[[int, str],
         architecture=type(bridge.original_model).__name__,
         revision=_revision(spec),
         layers=runner.layers,
-        context_tokens=context_tokens,
+        context_tokens=runner.context_tokens,
         vocabulary=int(bridge.cfg.d_vocab),
         dtype=options.dtype,
         device=device,
@@ -93,6 +90,7 @@ def load_model(spec: ModelSpec, options: LoadOptions, tell: Callable[[int, str],
         hook_widths=runner.hook_widths,
         tokenizer_json=_tokenizer_json(bridge, spec),
         statistics=statistics,
+        notes=tuple(runner.notes),
     )
 
 
@@ -201,7 +199,7 @@ def _without_foreign_code() -> Iterator[None]:
             setattr(module, name, before)
 
 
-def _boot(spec: ModelSpec, device: str, dtype: torch.dtype) -> tuple[Any, PreTrainedModel | None]:
+def _boot(spec: ModelSpec, device: str, dtype: torch.dtype) -> tuple[Any, PreTrainedModel]:
     twinning = _Twinning()
     try:
         with _without_foreign_code():
@@ -214,10 +212,11 @@ def _boot(spec: ModelSpec, device: str, dtype: torch.dtype) -> tuple[Any, PreTra
                 model_class=twinning,
             )
         bridge.eval()
-        # Parameters are shared and moved with the bridge's; buffers that moved are not.
         plain = twinning.twin
-        if plain is not None:
-            nn.Module.to(plain, device)
+        if plain is None:
+            raise RuntimeError("TransformerLens did not load the model with the class that it was given")
+        # Parameters are shared and moved with the bridge's; buffers that moved are not.
+        nn.Module.to(plain, device)
         return bridge, plain
     except Exception as error:
         message = f"The model {spec.id!r} could not be loaded: {_reason(error, spec)}."

@@ -1,15 +1,16 @@
 """One hooked forward pass over the tokens of a context that are not computed yet.
 
-Chooses the trunk to run, keeps the lengths of the cache's buffers right, and knows from trying which short cuts the
-model at hand allows.
+Keeps the lengths of the cache's buffers right, and finds out at load which short cuts the model at hand allows: the
+configuration has to promise them, and a trial has to give what the plain model gives without them.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import product
 
 import numpy as np
 import torch
@@ -18,10 +19,11 @@ from transformers import PreTrainedModel
 
 from .cache import ContextCache
 from .commands import IntArray, hook_layer, neuron_hook
+from .configuration import length_limit, reason_for_whole_passes, trial_length
 from .device_memory import is_out_of_memory
 from .kv import BufferLayer
 from .packed import Segment
-from .trunk import BridgeTrunk, PlainTrunk, Trunk, Unmappable
+from .trunk import Trunk, Unmappable
 
 _log = logging.getLogger(__name__)
 
@@ -35,14 +37,14 @@ class Piece:
     hooks: frozenset[str]
 
 
-class NotCausal(Exception):
-    """The model's activations at a token depend on tokens after it."""
+class Unsupported(Exception):
+    """The model cannot be shown token by token. The message continues a sentence that begins with its name."""
 
 
 class DeviceLost(BaseException):
-    """Nothing can be computed in this process any more. Once a kernel has failed, CUDA gives its error to all who ask.
+    """Nothing can be computed in this process any more: after a failed kernel, CUDA answers every call with its error.
 
-    Not an `Exception`, for who copes with a failed pass must not take it for one: the process has to end.
+    Not an `Exception`, so that the handlers of failed passes let it through: the process has to end.
     """
 
 
@@ -50,32 +52,43 @@ class Runner:
     """Runs passes of one model.
 
     Args:
-        bridge: the reference.
-        plain: the plain model over the same parameters, if there is one.
-        context_tokens: the most tokens that a context has.
+        bridge: says which hook points the model has.
+        plain: the plain model over the same parameters; all values come from it.
+        context_tokens: the most tokens that a context may have.
 
     Attributes:
+        context_tokens: the same, or less where longer contexts would change the values of all their tokens.
         hook_widths: the hook points that can be captured, and the length of their last axis.
         reuses_prefix: whether keys and values of a prefix can be reused; where they cannot, each pass computes its
             context from the start.
-        plain_trunk: the plain model, if it gives what the bridge gives.
+        notes: what is worth knowing of how this model is served; one sentence each.
 
     Raises:
-        NotCausal: the model is no causal language model.
+        Unsupported: the model has no neurons that we could show, or is no causal language model.
     """
 
-    def __init__(self, bridge: TransformerBridge, plain: PreTrainedModel | None, context_tokens: int) -> None:
+    def __init__(self, bridge: TransformerBridge, plain: PreTrainedModel, context_tokens: int) -> None:
         self.layers: int = bridge.cfg.n_layers
-        self.context_tokens = context_tokens
         self.bridge = bridge
-        parameter = next(iter(bridge.original_model.parameters()))
+        self.notes: list[str] = []
+        limit = length_limit(plain)
+        if limit is not None and limit.tokens < context_tokens:
+            self.notes.append(
+                f"Contexts end at {limit.tokens} tokens: a longer one would change all its values ({limit.rope_type})."
+            )
+            context_tokens = limit.tokens
+        self.context_tokens = context_tokens
+        parameter = next(iter(plain.parameters()))
         self._device, self._exact = parameter.device, parameter.dtype == torch.float32
-        self._bridge_trunk = BridgeTrunk(bridge)
-        self.hook_widths = self._measure_hooks()
-        self.plain_trunk: PlainTrunk | None = None
+        try:
+            self.trunk = Trunk(plain, bridge)
+        except Unmappable:
+            raise Unsupported("has no blocks that can be followed") from None
+        self.trunk.use_library_attention()
         self.reuses_prefix = False
-        if all(neuron_hook(layer) in self.hook_widths for layer in range(self.layers)):
-            self._try_short_cuts(plain)
+        self.hook_widths = self._measure_hooks()
+        self._check_neurons()
+        self._find_short_cuts(plain)
 
     def new_cache(self) -> ContextCache:
         return ContextCache(self.layers, self.context_tokens)
@@ -103,7 +116,7 @@ class Runner:
 
     def can_share(self, piece: Piece) -> bool:
         """Whether a pass for `piece` can be a pass for others too."""
-        return self.reuses_prefix and self._trunk(piece).takes_several
+        return self.reuses_prefix and self.trunk.takes_several
 
     def extend(self, pieces: Sequence[Piece]) -> list[int]:
         """Computes what each piece lacks, in one pass. Each must lack some tokens; several must be able to share.
@@ -112,13 +125,15 @@ class Runner:
             The number of tokens computed for each.
 
         Raises:
+            ValueError: a piece is longer than a context may be.
             DeviceLost: no later pass can succeed either.
         """
+        if any(piece.stop > self.context_tokens for piece in pieces):
+            raise ValueError(f"a context has at most {self.context_tokens} tokens")
         starts = [self.start(piece) for piece in pieces]
         lengths = [[layer.length for layer in _kv_layers(piece)] for piece in pieces]
         try:
-            segments = [self._segment(piece, start) for piece, start in zip(pieces, starts, strict=True)]
-            self._trunk(pieces[0]).run(segments)
+            self.trunk.run([self._segment(piece, start) for piece, start in zip(pieces, starts, strict=True)])
         except BaseException:
             # Some layers hold the new tokens and some do not; what the pass did not write to is still valid.
             for piece, start in zip(pieces, starts, strict=True):
@@ -145,10 +160,6 @@ class Runner:
             sinks={hook: partial(cache.rows_of(hook).write, start) for hook in piece.hooks},
         )
 
-    def _trunk(self, piece: Piece) -> Trunk:
-        plain = self.plain_trunk
-        return plain if plain is not None and plain.hooks.issuperset(piece.hooks) else self._bridge_trunk
-
     def tensor(self, ids: IntArray) -> torch.Tensor:
         """Ids on the model's device, [1, tokens]."""
         return torch.from_numpy(np.ascontiguousarray(ids)).to(self._device)[None]
@@ -163,81 +174,146 @@ class Runner:
     # -------------------------------------------------------------------------------- at load
 
     def _measure_hooks(self) -> dict[str, int]:
-        """The hook points that fire with one vector a token, by looking at what they do in a pass."""
-        count = 3
-        shapes: dict[str, torch.Size] = {}
+        """The hook points that fire with one vector a token and hold what their names promise, in a pass of a few
+        tokens."""
+        count = min(3, self.context_tokens)
+        seen: dict[str, torch.Tensor] = {}
 
-        def note(name: str) -> Callable[[torch.Tensor], None]:
-            return lambda tensor: shapes.__setitem__(name, tensor.shape)
+        def keep(name: str) -> Callable[[torch.Tensor], None]:
+            return lambda rows: seen.__setitem__(name, rows.float())
 
-        names = self._bridge_trunk.names
-        tokens = self.tensor(np.zeros(count, dtype=np.int64))
-        sinks = {name: note(name) for name in names}
-        self._bridge_trunk.run([Segment(tokens, 0, self.layers - 1, None, sinks)])
-        return {name: shapes[name][-1] for name in names if name in shapes and shapes[name][:-1] == (count,)}
+        tokens = self.tensor(np.arange(count, dtype=np.int64) % int(self.bridge.cfg.d_vocab))
+        sinks = {name: keep(name) for name in self.trunk.names}
+        self.trunk.run([Segment(tokens, 0, self.layers - 1, None, sinks)])
+        seen = {name: rows for name, rows in seen.items() if rows.shape[0] == count}
+        doubtful = {suffix for layer in range(self.layers) for suffix in self._doubtful(seen, f"blocks.{layer}.")}
+        return {
+            name: seen[name].shape[-1]
+            for name in self.trunk.names
+            if name in seen and name.split(".", 2)[2] not in doubtful
+        }
 
-    def _try_short_cuts(self, plain: PreTrainedModel | None) -> None:
-        """Runs a few arbitrary tokens the slow way and each faster way, and keeps the ways that agree.
+    def _doubtful(self, seen: Mapping[str, torch.Tensor], block: str) -> set[str]:
+        """The hook points of a block that are not the parts of its residual stream that they are named after, as
+        where norms come last or a module adds the stream itself. The stream before and after a block is beyond doubt.
+        """
+        before, middle, after, attention, mlp = (
+            seen.get(f"{block}hook_{name}") for name in ("resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out")
+        )
+
+        def add_up(total: torch.Tensor | None, *parts: torch.Tensor | None) -> bool:
+            if total is None or any(part is None or part.shape != total.shape for part in parts):
+                return False
+            return self._close(sum(parts, start=torch.zeros_like(total)), total)
+
+        if middle is None:
+            return set() if add_up(after, before, attention, mlp) else {"hook_attn_out", "hook_mlp_out"}
+        first = set() if add_up(middle, before, attention) else {"hook_attn_out", "hook_resid_mid"}
+        second = set() if add_up(after, middle, mlp) else {"hook_mlp_out"}
+        return first | second
+
+    def _check_neurons(self) -> None:
+        hooks = [neuron_hook(layer) for layer in range(self.layers)]
+        if missing := [hook for hook in hooks if hook not in self.hook_widths]:
+            raise Unsupported(f"has no {missing[0]} hook point")
+        if not hooks or len({self.hook_widths[hook] for hook in hooks}) > 1:
+            raise Unsupported("has layers with different numbers of neurons")
+
+    def _find_short_cuts(self, plain: PreTrainedModel) -> None:
+        """Computes arbitrary texts in the plain way and in faster ones, and keeps the fastest way that agrees.
 
         Raises:
-            NotCausal: tokens change the activations of tokens before them.
+            Unsupported: tokens change the activations of tokens before them.
         """
-        count = min(12, self.context_tokens)
-        half = max(1, count // 2)
-        ids = np.random.default_rng(0).integers(0, int(self.bridge.cfg.d_vocab), count)
-        whole = self._activations(ids, count)  # [layers, count, width]
-        if not self._close(self._activations(ids[:half], half), whole[:, :half]):
-            raise NotCausal
-        in_pieces = (half, min(half + 1, count), count)
-        self.reuses_prefix = True
-        self.reuses_prefix = self._agrees(whole, ids, *in_pieces)
-        if plain is None:
+        count = trial_length(plain, self.context_tokens)
+        random = np.random.default_rng(0)
+        vocabulary = int(self.bridge.cfg.d_vocab)
+        texts = [random.integers(0, vocabulary, length) for length in (count, max(1, count // 3))]
+        plainly = [self._whole(text) for text in texts]
+        for length in {max(1, count // 2), max(1, count - 1)}:
+            if not self._close(self._whole(texts[0][:length]), plainly[0][:, :length]):
+                raise Unsupported("is no causal language model")
+        if not self._bridge_agrees(texts[0], plainly[0]):
+            self.notes.append("TransformerLens computes other values than transformers; those of transformers are shown.")
+        if reason := reason_for_whole_passes(plain):
+            self.notes.append(f"Each edit computes its whole context again: {reason}.")
+        elif any(self._works(texts, plainly, *way) for way in product((True, False), repeat=2)):
             return
-        try:
-            trunk = PlainTrunk(plain, self.bridge)
-        except Unmappable as error:
-            _log.warning("Every pass goes through the bridge, for lack of %s in the plain model.", error)
-            return
-        self.plain_trunk = trunk
-        for quick in (True, False):
-            trunk.use_quick_kernels(quick)
-            if self.reuses_prefix and self._agrees_packed(trunk, whole, ids, *in_pieces):
-                return
-            trunk.use_packed_attention(False)
-            if self._agrees(whole, ids, *(in_pieces if self.reuses_prefix else (count,))):
-                return
-        self.plain_trunk = None
+        else:
+            self.notes.append("Each edit computes its whole context again: reusing what is computed gives other values.")
+        self.reuses_prefix = False
+        self.trunk.use_library_attention()
+        self.trunk.use_quick_kernels(True)
+        if not self._try(lambda: self._close(self._whole(texts[0]), plainly[0])):
+            self.trunk.use_quick_kernels(False)
 
-    def _agrees_packed(self, trunk: PlainTrunk, whole: torch.Tensor, ids: IntArray, *stops: int) -> bool:
-        try:
-            trunk.use_packed_attention(True)
-        except Exception as error:
-            _log.info("One context a pass for this model: %s", error)
-            return False
-        return self._agrees(whole, ids, *stops)
+    def _works(self, texts: Sequence[IntArray], plainly: Sequence[torch.Tensor], quick: bool, packed: bool) -> bool:
+        """Whether reusing prefixes, with these kernels and this attention, gives the values of whole passes."""
 
-    def _agrees(self, whole: torch.Tensor, ids: IntArray, *stops: int) -> bool:
+        def attempt() -> bool:
+            self.trunk.use_quick_kernels(quick)
+            if packed:
+                self.trunk.use_packed_attention()
+            else:
+                self.trunk.use_library_attention()
+            self.reuses_prefix = True
+            return all(map(self._close, self._in_pieces(texts), plainly))
+
+        return self._try(attempt)
+
+    def _try(self, attempt: Callable[[], bool]) -> bool:
         try:
-            return self._close(self._activations(ids, *stops), whole)
-        except Exception as error:  # whatever an unknown architecture makes of a short cut, the slow way works
+            return attempt()
+        except Exception as error:  # whatever an architecture makes of a short cut, the plain way works
             _log.info("A faster way does not work for this model: %s", error)
             return False
 
-    def _activations(self, ids: IntArray, *stops: int) -> torch.Tensor:
-        """All neurons, computed in passes that end at `stops`, [layers, tokens, width]."""
-        hooks = [neuron_hook(layer) for layer in range(self.layers)]
+    def _in_pieces(self, texts: Sequence[IntArray]) -> Iterator[torch.Tensor]:
+        """All neurons of each text, [layers, tokens, width], some tokens a pass; the texts share passes if they can."""
+        caches = [self.new_cache() for _ in texts]
+        for cache, text in zip(caches, texts, strict=True):
+            cache.align(text)
+        longest = max(map(len, texts))
+        for stop in (longest // 2, longest // 2 + 1, longest):
+            pieces = [
+                Piece(cache, min(stop, len(cache.ids)), self._neurons)
+                for cache in caches
+                if cache.captured(self._neurons) < min(stop, len(cache.ids))
+            ]
+            for together in [pieces] if self.trunk.takes_several and pieces else [[piece] for piece in pieces]:
+                self.extend(together)
+        for cache in caches:
+            yield self._captured(cache)
+
+    def _whole(self, ids: IntArray) -> torch.Tensor:
+        """All neurons by one pass that reuses nothing, [layers, tokens, width]."""
         cache = self.new_cache()
         cache.align(ids)
-        for stop in stops:
-            if cache.captured(hooks) < stop:
-                self.extend([Piece(cache, stop, frozenset(hooks))])
-        return torch.stack(
-            [torch.stack([cache.rows_of(hook).row(token) for token in range(len(ids))]) for hook in hooks]
-        )
+        self.extend([Piece(cache, len(ids), self._neurons)])
+        return self._captured(cache)
+
+    @property
+    def _neurons(self) -> frozenset[str]:
+        return frozenset(neuron_hook(layer) for layer in range(self.layers))
+
+    def _captured(self, cache: ContextCache) -> torch.Tensor:
+        every = np.arange(len(cache.ids))
+        return torch.stack([cache.rows_of(neuron_hook(layer)).at(every) for layer in range(self.layers)])
+
+    def _bridge_agrees(self, ids: IntArray, plainly: torch.Tensor) -> bool:
+        """Whether TransformerLens computes the same; nothing depends on it, but its users want to know."""
+        names = [neuron_hook(layer) for layer in range(self.layers)]
+
+        def attempt() -> bool:
+            with torch.no_grad():
+                _, seen = self.bridge.run_with_cache(self.tensor(ids), names_filter=names)
+            return self._close(torch.stack([seen[name].reshape(len(ids), -1).float() for name in names]), plainly)
+
+        return self._try(attempt)
 
     def _close(self, one: torch.Tensor, other: torch.Tensor) -> bool:
-        """Equal but for rounding, which in half precision is about 1/256 an operation. What overflowed in one and
-        so is no number must be none in the other."""
+        """Equal but for rounding, which in half precision is about 1/256 an operation. Values that overflowed to
+        infinity or NaN must have done so in both."""
         finite = torch.isfinite(other)
         if not torch.equal(torch.isfinite(one), finite):
             return False
