@@ -7,12 +7,16 @@ weights a wrong position or a lost prefix would hide in the tolerance of a compa
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import json
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
+import transformers
 from tokenizers import Regex, Tokenizer, decoders, normalizers, pre_tokenizers, processors
 from tokenizers.models import BPE
 from tokenizers.trainers import BpeTrainer
@@ -215,6 +219,48 @@ def gpt2_without_bos(folder: Path, seed: int = 0, context: int = 64) -> Path:
         n_positions=context,
     )
     return _save(folder, GPT2LMHeadModel(config), tokenizer, seed)
+
+
+_SIZES: Mapping[str, Any] = {
+    "hidden_size": 64,
+    "intermediate_size": 96,
+    "ffn_dim": 96,
+    "n_inner": 96,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "num_kv_heads": 2,
+    "head_dim": 16,
+    "rotary_dim": 8,
+    "word_embed_proj_dim": 64,
+    "max_position_embeddings": 96,
+    "max_seq_len": 96,
+    "pad_token_id": 0,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+}
+"""For all configuration classes, by transformers' common names."""
+
+
+@cache
+def _shared_tokenizer() -> Tokenizer:
+    return _byte_level(specials=["<pad>", "<s>", "</s>"])
+
+
+def configured(folder: Path, architecture: str, seed: int = 0, **options: Any) -> Path:
+    """A small model of any architecture, with `options` of its configuration other than usual.
+
+    Args:
+        architecture: the name of a transformers class, such as `LlamaForCausalLM`.
+    """
+    model_class: Any = getattr(transformers, architecture)
+    config_class: Any = model_class.config_class
+    own = {field.name for field in dataclasses.fields(config_class)}
+    names = {common: config_class.attribute_map.get(common, common) for common in _SIZES}
+    sizes = {names[common]: size for common, size in _SIZES.items() if names[common] in own}
+    config = config_class(**{"vocab_size": _shared_tokenizer().get_vocab_size(), **sizes, **copy.deepcopy(options)})
+    special = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>"}
+    return _save(folder, model_class(config), _shared_tokenizer(), seed, **special)
 
 
 ARCHITECTURES: Mapping[str, Callable[[Path], Path]] = {

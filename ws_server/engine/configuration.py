@@ -38,7 +38,6 @@ CHECKED_MODEL_TYPES = frozenset(
         "gpt_neox",
         "gptj",
         "granite",
-        "helium",
         "hunyuan_v1_dense",
         "jais2",
         "llama",

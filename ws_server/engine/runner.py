@@ -234,13 +234,17 @@ class Runner:
             if not self._close(self._whole(texts[0][:length]), plainly[0][:, :length]):
                 raise Unsupported("is no causal language model")
         if not self._bridge_agrees(texts[0], plainly[0]):
-            self.notes.append("TransformerLens computes other values than transformers; those of transformers are shown.")
+            self.notes.append(
+                "TransformerLens computes other values than transformers; those of transformers are shown."
+            )
         if reason := reason_for_whole_passes(plain):
             self.notes.append(f"Each edit computes its whole context again: {reason}.")
         elif any(self._works(texts, plainly, *way) for way in product((True, False), repeat=2)):
             return
         else:
-            self.notes.append("Each edit computes its whole context again: reusing what is computed gives other values.")
+            self.notes.append(
+                "Each edit computes its whole context again: reusing what is computed gives other values."
+            )
         self.reuses_prefix = False
         self.trunk.use_library_attention()
         self.trunk.use_quick_kernels(True)
