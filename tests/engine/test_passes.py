@@ -34,16 +34,15 @@ def small_chunks() -> Iterator[None]:
 @contextmanager
 def watched_passes(model: Loaded, watch: Callable[[Segment], None]) -> Iterator[None]:
     """Calls `watch` with each segment of each pass before it runs."""
+    run = model.runner.trunk.run
+
+    def watched(segments: Sequence[Segment]) -> None:
+        for segment in segments:
+            watch(segment)
+        run(segments)
+
     with pytest.MonkeyPatch.context() as patch:
-        for trunk in (model.runner.plain_trunk, model.runner._bridge_trunk):
-            assert trunk is not None
-
-            def run(segments: Sequence[Segment], run: Callable[[Sequence[Segment]], None] = trunk.run) -> None:
-                for segment in segments:
-                    watch(segment)
-                run(segments)
-
-            patch.setattr(trunk, "run", run)
+        patch.setattr(model.runner.trunk, "run", watched)
         yield
 
 

@@ -202,9 +202,14 @@ class Runner:
         )
 
         def add_up(total: torch.Tensor | None, *parts: torch.Tensor | None) -> bool:
-            if total is None or any(part is None or part.shape != total.shape for part in parts):
+            if total is None:
                 return False
-            return self._close(sum(parts, start=torch.zeros_like(total)), total)
+            left = total
+            for part in parts:
+                if part is None or part.shape != total.shape:
+                    return False
+                left = left - part
+            return self._close(total - left, total)
 
         if middle is None:
             return set() if add_up(after, before, attention, mlp) else {"hook_attn_out", "hook_mlp_out"}
