@@ -124,6 +124,13 @@ def reason_for_whole_passes(model: PreTrainedModel) -> str | None:
     return None
 
 
+def looks_ahead(model: PreTrainedModel) -> bool:
+    """Whether the configuration asks for attention to later tokens of a text. Some architectures then mask them with
+    one implementation of attention and not with another, so a trial alone would not do. (`vision` is about images.)
+    """
+    return getattr(text_config(model), "use_bidirectional_attention", None) not in (None, False, "vision")
+
+
 def trial_length(model: PreTrainedModel, context_tokens: int) -> int:
     """How many tokens show all that a configuration has in store, as far as that takes about a second a pass."""
     config = text_config(model)

@@ -19,7 +19,7 @@ from transformers import PreTrainedModel
 
 from .cache import ContextCache
 from .commands import IntArray, hook_layer, neuron_hook
-from .configuration import length_limit, reason_for_whole_passes, trial_length
+from .configuration import length_limit, looks_ahead, reason_for_whole_passes, trial_length
 from .device_memory import is_out_of_memory
 from .kv import BufferLayer
 from .packed import Segment
@@ -71,6 +71,8 @@ class Runner:
         self.layers: int = bridge.cfg.n_layers
         self.bridge = bridge
         self.notes: list[str] = []
+        if looks_ahead(plain):
+            raise Unsupported("is no causal language model")
         limit = length_limit(plain)
         if limit is not None and limit.tokens < context_tokens:
             self.notes.append(
