@@ -44,7 +44,7 @@ def full_memory(model: Loaded, while_kept: Client) -> Iterator[list[weakref.ref[
             leftovers.append(weakref.ref(activations))
             torch.empty(TOO_MUCH)
 
-    block = model.runner.plain_trunk.model.h[1].register_forward_pre_hook(allocate)
+    block = model.runner.trunk.model.h[1].register_forward_pre_hook(allocate)
     try:
         yield leftovers
     finally:
