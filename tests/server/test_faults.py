@@ -12,6 +12,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -179,6 +180,29 @@ async def test_a_worker_that_dies_of_a_text_again_and_again(place: Place) -> Non
         counted = re.search(r'worker_deaths_total\{model="wide"\} (\d+)', place.server.get("/metrics")[2].decode())
         assert counted is not None
         assert 2 <= int(counted[1]) <= deaths
+
+
+# ------------------------------------------------------------------------------------ descriptors
+
+
+@linux
+async def test_file_descriptors_that_run_out(place: Place) -> None:
+    """Who is connected does not notice. One line says why nobody else gets in, and they do when there is room."""
+    logged = place.server.log.stat().st_size
+    async with await typist(place) as client:
+        highest = max(int(file.name) for file in Path(f"/proc/{place.server.pid}/fd").iterdir())
+        before = resource.prlimit(place.server.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(place.server.pid, resource.RLIMIT_NOFILE, (highest + 4, before[1]))
+        with ExitStack() as idle:
+            for _ in range(80):
+                idle.enter_context(socket.create_connection(("127.0.0.1", place.server.port)))
+            await client.change("one", (0, 0, "Still here. "))
+            await place.check(client)
+        resource.prlimit(place.server.pid, resource.RLIMIT_NOFILE, before)
+    async with await typist(place):  # what lay in wait before it has been accepted or refused
+        log = place.server.log.read_bytes()[logged:].decode()
+    assert log.count("No connection can be accepted for now: Too many open files.") == 1
+    assert "Traceback" not in log
 
 
 # ------------------------------------------------------------------------------------ wires that are cut

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import http
 import logging
+import os
 import secrets
 import signal
 import socket
@@ -51,6 +52,9 @@ _MOST_VISITORS = 256
 """Connections besides twice the sessions: page requests, and handshakes that are not over."""
 _DRAIN_LOOK = 0.02
 """Seconds between two looks at whether all is answered."""
+_EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+_ACCEPT_FAILURE_EVERY = 60.0
+"""Seconds between two lines in the log that say that no connection can be accepted."""
 SUBPROTOCOL = Subprotocol("neuroscope.v1")
 
 
@@ -84,6 +88,8 @@ class Server:
         self._failure: StartupError | None = None
         self._drain: asyncio.Task[None] | None = None
         self._connections: set[Connection] = set()
+        self._accept_failure_due = float("-inf")
+        """When the next failure to accept a connection is to be logged."""
         options = LoadOptions(settings.device, settings.dtype, settings.context_tokens)
         self.models = Models(
             specs,
@@ -143,7 +149,7 @@ class Server:
             )
         except OSError as error:
             raise StartupError(_why_not_bound(error, self.settings)) from None
-        asyncio.get_running_loop().set_exception_handler(_log_failure)
+        asyncio.get_running_loop().set_exception_handler(self._log_failure)
         self._handle_signals()
         host, port = listener.sockets[0].getsockname()[:2]
         address = self._address(host, port)
@@ -305,6 +311,18 @@ class Server:
         except (NotImplementedError, RuntimeError):
             return  # Windows, or not the main thread: Ctrl-C arrives as KeyboardInterrupt, or not at all
 
+    def _log_failure(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Takes the place of asyncio's own report, which quotes a failed callback's arguments: values, names, texts."""
+        error = context.get("exception")
+        if isinstance(error, OSError) and error.errno in _EXHAUSTED and "socket" in context:
+            # asyncio tries again every second, and each time reports a hundred failures.
+            now = loop.time()
+            if now >= self._accept_failure_due:
+                self._accept_failure_due = now + _ACCEPT_FAILURE_EVERY
+                _log.error("No connection can be accepted for now: %s.", os.strerror(error.errno))
+        else:
+            _log.error("A callback or task failed.", exc_info=error)
+
     def _renew(self, certificate: Certificate) -> None:
         try:
             certificate.renew()
@@ -338,11 +356,6 @@ async def _serve(settings: Settings, specs: Sequence[ModelSpec], launcher: Launc
             asyncio.get_running_loop().run_in_executor(None, webbrowser.open, link)
 
     await server.run(announce)
-
-
-def _log_failure(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """What asyncio itself would say of a failed callback quotes its arguments: values, names, texts."""
-    _log.error("A callback or task failed.", exc_info=context.get("exception"))
 
 
 def _select_subprotocol(connection: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
