@@ -304,7 +304,7 @@ class Model:
 
     def _pause(self) -> None:
         # What one client asks for may be what kills workers: each early death makes the next start wait longer.
-        delay = min(_LONGEST_PAUSE, 2.0**self._crashes - 1)
+        delay = min(_LONGEST_PAUSE, 2.0 ** min(self._crashes, 10) - 1)
         _log.warning("model to be loaded again", extra=about(model=self.spec.id, seconds_to_next=delay))
         outcome = _new_outcome()
         timer = asyncio.get_running_loop().call_later(delay, self._start, outcome, True)
