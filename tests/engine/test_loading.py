@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer as BackendTokenizer
 from transformer_lens.model_bridge.sources.transformers import helpers
 
 from tests.support import models
 from ws_server.engine.catalog import LoadOptions, ModelSpec, resolve_models
 from ws_server.engine.loading import ModelLoadError, load_model
+from ws_server.engine.refusals import first_line, reason
+from ws_server.engine.statistics import NeuronStatistics, weights_digest
 from ws_server.errors import StartupError
 
 
@@ -44,9 +49,10 @@ def refusal(folder: Path, dtype: str = "float32") -> ModelLoadError:
     return failure.value
 
 
-def load(folder: Path, dtype: str = "float32") -> Any:
+def load(folder: Path, dtype: str = "float32", context_tokens: int = 8192) -> Any:
     spec = ModelSpec(folder.name, folder.name, str(folder))
-    return load_model(spec, LoadOptions(device="cpu", dtype=dtype), lambda percentage, message: None)
+    options = LoadOptions(device="cpu", dtype=dtype, context_tokens=context_tokens)
+    return load_model(spec, options, lambda percentage, message: None)
 
 
 def configure(folder: Path, **members: object) -> None:
@@ -92,12 +98,135 @@ def test_weights_that_are_too_large_for_half_precision(folder: Path) -> None:
     [
         ({"n_embd": 64}, "do not fit"),
         ({"n_layer": 7}, "do not fit"),  # Transformers would make up the last four
-        ({"model_type": "abacus", "architectures": ["AbacusForCausalLM"]}, "not known"),
     ],
 )
 def test_weights_of_another_configuration(folder: Path, members: dict[str, Any], words: str) -> None:
     configure(folder, **members)
     assert words in str(refusal(folder))
+
+
+def _version(package: str) -> str:
+    return ".".join(importlib.metadata.version(package).split(".")[:2])
+
+
+@pytest.mark.parametrize(
+    ("members", "why"),
+    [
+        (
+            {"model_type": "abacus", "architectures": ["AbacusForCausalLM"]},
+            f"TransformerLens {_version('transformer_lens')} does not support AbacusForCausalLM",
+        ),
+        (
+            {"model_type": "helium", "architectures": ["HeliumForCausalLM"]},
+            f"TransformerLens {_version('transformer_lens')} does not support HeliumForCausalLM",
+        ),
+        (
+            {"model_type": "helium", "architectures": None},
+            f"TransformerLens {_version('transformer_lens')} does not support models of the type 'helium'",
+        ),
+        (
+            {"model_type": "exaone", "architectures": ["ExaoneForCausalLM"]},
+            f"Transformers {_version('transformers')} does not support ExaoneForCausalLM",
+        ),
+        ({"quantization_config": {"quant_method": "gptq", "bits": 4}}, "GPTQ weights are not read"),
+        ({"quantization_config": {"quant_method": "awq", "bits": 4}}, "AWQ weights are not read"),
+        ({"quantization_config": {"quant_method": "fp8"}}, "FP8 weights are not read"),
+        ({"quantization_config": {"quant_method": "compressed-tensors"}}, "compressed-tensors weights are not read"),
+        (
+            {"quantization_config": {"quant_method": "bitsandbytes", "load_in_8bit": True}},
+            "bitsandbytes weights are not read",
+        ),
+        ({"quantization_config": {"load_in_4bit": True}}, "bitsandbytes weights are not read"),
+        ({"quantization": {"group_size": 64, "bits": 4}}, "quantised weights are not read"),
+        (
+            {"model_type": "t5", "architectures": ["T5ForConditionalGeneration"], "is_encoder_decoder": True},
+            "T5ForConditionalGeneration is not a causal language model of text alone",
+        ),
+        (
+            {"model_type": "bart", "architectures": ["BartForConditionalGeneration"], "is_encoder_decoder": True},
+            "BartForConditionalGeneration is not a causal language model of text alone",
+        ),
+        (
+            {"model_type": "llava", "architectures": ["LlavaForConditionalGeneration"]},
+            "LlavaForConditionalGeneration is not a causal language model of text alone",
+        ),
+        (
+            {"model_type": "vit", "architectures": ["ViTForImageClassification"]},
+            "ViTForImageClassification is not a causal language model of text alone",
+        ),
+    ],
+    ids=lambda value: "" if isinstance(value, dict) else value,
+)
+def test_models_of_other_kinds(folder: Path, members: dict[str, Any], why: str) -> None:
+    configure(folder, **members)
+    failure = refusal(folder)
+    assert str(failure) == f"The model 'tiny' could not be loaded: {why}."
+    assert failure.detail == ""
+
+
+def test_weights_that_autogptq_has_quantised(folder: Path) -> None:
+    (folder / "quantize_config.json").write_text('{"bits": 4}')
+    assert "GPTQ weights are not read" in str(refusal(folder))
+
+
+def test_what_libraries_say_is_shortened_for_the_log() -> None:
+    assert len(first_line(ValueError("There are " + ", ".join(f"Class{number}" for number in range(500))))) <= 300
+
+
+def test_a_lack_of_memory_is_not_blamed_on_the_files() -> None:
+    spec = ModelSpec("tiny", "tiny", "tiny")
+    for error in (MemoryError(), torch.OutOfMemoryError("CUDA out of memory."), RuntimeError("can't allocate memory")):
+        assert reason(error, spec) == "there is not enough memory for it"
+
+
+def test_more_tokens_than_the_embedding_has_rows(folder: Path) -> None:
+    """Of the tokens that are left only some would be found in a text, and the model could compute nothing for them."""
+    tensors = load_file(folder / "model.safetensors")
+    tensors["transformer.wte.weight"] = tensors["transformer.wte.weight"][:300].clone()
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    configure(folder, vocab_size=300, bos_token_id=0, eos_token_id=0, pad_token_id=0)
+    with pytest.raises(ModelLoadError) as failure:
+        load(folder)
+    assert str(failure.value) == ("tiny cannot be served: its tokenizer has 512 tokens, its embedding only 300 rows.")
+
+
+def test_a_padding_token_beyond_the_embedding(tmp_path: Path) -> None:
+    folder = models.llama(tmp_path / "tiny")
+    configure(folder, pad_token_id=99_999)
+    assert "its embedding has no row for its padding token" in str(refusal(folder))
+
+
+def test_an_added_token_without_a_row_is_ordinary_text(folder: Path) -> None:
+    tokenizer = BackendTokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.add_tokens(["<extra>"])
+    tokenizer.save(str(folder / "tokenizer.json"))
+    _, loaded = load(folder)
+    served = BackendTokenizer.from_str(loaded.tokenizer_json)
+    assert max(served.encode("an <extra> token").ids) < loaded.vocabulary
+
+
+def test_a_context_that_the_bos_token_fills(folder: Path) -> None:
+    with pytest.raises(ModelLoadError, match=r"a context of 1 token, which its BOS token fills\."):
+        load(folder, context_tokens=1)
+    _, loaded = load(folder, context_tokens=2)
+    assert loaded.context_tokens == 2
+    assert loaded.bos is not None
+
+
+def test_statistics_of_other_weights_are_left_out(folder: Path) -> None:
+    """A fine-tune has the shape of the model that it was made from, but not its ranges."""
+    figures = np.ones((3, 192), dtype=np.float32)
+    digest = weights_digest(folder)
+    statistics = NeuronStatistics(*[figures] * 5, figures[..., None], (0.5,), 10, digest, "none")
+    statistics.save(folder)
+    _, loaded = load(folder)
+    assert loaded.statistics is not None
+    assert loaded.notes == ()
+    _spoil(folder, "transformer.h.2.mlp.c_fc.bias", 0.5)
+    _, loaded = load(folder)
+    assert loaded.statistics is None
+    (note,) = loaded.notes
+    assert "other weights" in note
 
 
 def test_no_tokenizer(folder: Path) -> None:

@@ -14,25 +14,19 @@ import orjson
 import torch
 import transformers
 from huggingface_hub import constants, try_to_load_from_cache
-from huggingface_hub.errors import (
-    GatedRepoError,
-    HfHubHTTPError,
-    LocalEntryNotFoundError,
-    RepositoryNotFoundError,
-    RevisionNotFoundError,
-)
-from safetensors import SafetensorError
 from torch import nn
 from transformer_lens.model_bridge import TransformerBridge
 from transformer_lens.model_bridge.sources.transformers import helpers
-from transformers import AutoModelForCausalLM, PreTrainedModel
+from transformers import AutoModelForCausalLM, PretrainedConfig, PreTrainedModel
 
 from ..errors import ModelLoadFailed
 from .catalog import LoadOptions, ModelSpec
 from .commands import LoadedModel, neuron_hook
+from .device_memory import is_out_of_memory
 from .progress import download, telling_of_weights
+from .refusals import Incomplete, NotSupported, Pickled, check_configuration, first_line, reason
 from .runner import Piece, Runner, Unsupported
-from .statistics import NeuronStatistics
+from .statistics import NeuronStatistics, weights_digest
 from .trunk import plain_twin
 
 _DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
@@ -74,9 +68,17 @@ def load_model(spec: ModelSpec, options: LoadOptions, tell: Callable[[int, str],
     except Unsupported as error:
         raise ModelLoadError(f"{spec.title} {error}.") from None
     except Exception as error:
-        raise ModelLoadError(f"{spec.title} loads, but a forward pass of it fails.", _first_line(error)) from error
+        if is_out_of_memory(error):
+            raise ModelLoadError(f"There is not enough memory for {spec.title}.", first_line(error)) from error
+        raise ModelLoadError(f"{spec.title} loads, but a forward pass of it fails.", first_line(error)) from error
     _check_numbers(spec, runner, options.dtype)
-    statistics = _statistics(spec, runner)
+    bos = _bos(bridge)
+    if runner.context_tokens < (1 if bos is None else 2):
+        most = runner.context_tokens
+        tokens = "1 token, which its BOS token fills" if most == 1 else f"{most} tokens"
+        raise ModelLoadError(f"{spec.title} cannot be served with a context of {tokens}.")
+    notes: list[str] = []
+    statistics = _statistics(spec, runner, notes)
     stages.reach(100, "Ready")
     return runner, LoadedModel(
         architecture=type(bridge.original_model).__name__,
@@ -86,11 +88,11 @@ def load_model(spec: ModelSpec, options: LoadOptions, tell: Callable[[int, str],
         vocabulary=int(bridge.cfg.d_vocab),
         dtype=options.dtype,
         device=device,
-        bos=_bos(bridge),
+        bos=bos,
         hook_widths=runner.hook_widths,
         tokenizer_json=_tokenizer_json(bridge, spec),
         statistics=statistics,
-        notes=tuple(runner.notes),
+        notes=(*runner.notes, *notes),
     )
 
 
@@ -111,7 +113,7 @@ class _Stages:
 
 
 def _check_numbers(spec: ModelSpec, runner: Runner, dtype: str) -> None:
-    """A neuron here and there that is no number is the model's; a layer of which all are is none to look at."""
+    """Isolated neurons that are NaN are accepted; a model with a layer that is entirely NaN is refused."""
     hooks = [neuron_hook(layer) for layer in range(runner.layers)]
     cache = runner.new_cache()
     cache.align(np.arange(min(4, runner.context_tokens), dtype=np.int64))
@@ -166,19 +168,11 @@ def _check_complete(model: Any, missing: Iterable[str]) -> None:
     unused = set() if head is None else {id(parameter) for parameter in head.parameters()}
     needed = {name for name, parameter in model.named_parameters() if id(parameter) not in unused}
     if lacking := sorted(needed.intersection(missing)):
-        raise _Incomplete(f"{len(lacking)} tensors are missing, {lacking[0]} is the first")
-
-
-class _Incomplete(Exception):
-    """Weights that do not make up the model."""
-
-
-class _Pickled(Exception):
-    """Weights in a format that can run code when it is read."""
+        raise Incomplete(f"{len(lacking)} tensors are missing, {lacking[0]} is the first")
 
 
 def _refuse_pickle(*arguments: object, **options: object) -> NoReturn:
-    raise _Pickled("a file of weights is not in the safetensors format")
+    raise Pickled("a file of weights is not in the safetensors format")
 
 
 @contextmanager
@@ -202,6 +196,10 @@ def _without_foreign_code() -> Iterator[None]:
 def _boot(spec: ModelSpec, device: str, dtype: torch.dtype) -> tuple[Any, PreTrainedModel]:
     twinning = _Twinning()
     try:
+        config, _ = PretrainedConfig.get_config_dict(spec.source, revision=spec.revision)
+        check_configuration(config)
+        if spec.folder is not None and (spec.folder / "quantize_config.json").exists():
+            raise NotSupported("GPTQ weights are not read")  # as AutoGPTQ leaves them, without a word in config.json
         with _without_foreign_code():
             bridge = TransformerBridge.boot_transformers(
                 spec.source,
@@ -219,47 +217,9 @@ def _boot(spec: ModelSpec, device: str, dtype: torch.dtype) -> tuple[Any, PreTra
         nn.Module.to(plain, device)
         return bridge, plain
     except Exception as error:
-        message = f"The model {spec.id!r} could not be loaded: {_reason(error, spec)}."
-        raise ModelLoadError(message, _first_line(error)) from error
-
-
-def _reason(error: Exception, spec: ModelSpec) -> str:
-    """Why a model does not load, in words that tell nothing of the machine; libraries' own may name files of it."""
-    causes: list[BaseException] = []
-    cause: BaseException | None = error
-    while cause is not None:
-        causes.append(cause)
-        cause = cause.__cause__ or cause.__context__
-
-    def any_is(*kinds: type[BaseException]) -> bool:
-        return any(isinstance(cause, kinds) for cause in causes)
-
-    said = " ".join(str(cause) for cause in causes)
-    unreachable = spec.folder is None and (constants.HF_HUB_OFFLINE or any_is(LocalEntryNotFoundError))
-    if any_is(_Pickled) or (any_is(OSError) and "safetensors" in said and not unreachable):
-        return "its weights are in a format that can run code when it is read; only safetensors files are read"
-    if any_is(SafetensorError):
-        return "its weights are damaged or incomplete"
-    if any_is(_Incomplete) or "ignore_mismatched_sizes" in said:
-        return "its weights do not fit its configuration"
-    if "trust_remote_code" in said or "custom code" in said:
-        return "it asks for code of its own to be run, which this server never does"
-    if any_is(GatedRepoError):
-        return "the Hugging Face Hub gives it only to those who have agreed to its terms; log in there first"
-    if any_is(RevisionNotFoundError):
-        return "the Hugging Face Hub has no such revision of it"
-    if any_is(RepositoryNotFoundError):
-        return "the Hugging Face Hub has no model of this name"
-    if unreachable or any_is(HfHubHTTPError):
-        return "the Hugging Face Hub cannot be reached, and its local cache does not hold it"
-    if "does not recognize this architecture" in said or "nsupported architecture" in said:
-        return "its architecture is not known here"
-    return "its files are not those of a model that can be read"
-
-
-def _first_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[0] if lines else type(error).__name__).rstrip(".")
+        message = f"The model {spec.id!r} could not be loaded: {reason(error, spec)}."
+        detail = "" if isinstance(error, NotSupported) else first_line(error)
+        raise ModelLoadError(message, detail) from error
 
 
 def _bos(bridge: Any) -> int | None:
@@ -277,17 +237,28 @@ def _tokenizer_json(bridge: Any, spec: ModelSpec) -> str:
     if backend is None:
         raise ModelLoadError(f"{spec.title} has no fast tokenizer, so its tokens cannot be placed in a text.")
     tokenizer = orjson.loads(backend.to_str())
-    # Without an embedding a token is no token of this model; its spelling is ordinary text then.
     vocabulary = int(bridge.cfg.d_vocab)
+    added = {token["id"] for token in tokenizer["added_tokens"]}
+    ordinary = max(set(backend.get_vocab(with_added_tokens=False).values()) - added, default=-1) + 1
+    if ordinary > vocabulary:
+        raise ModelLoadError(
+            f"{spec.title} cannot be served: its tokenizer has {ordinary} tokens, its embedding only {vocabulary} rows."
+        )
+    # Without an embedding an added token is no token of this model; its spelling is ordinary text then.
     tokenizer["added_tokens"] = [token for token in tokenizer["added_tokens"] if token["id"] < vocabulary]
     return orjson.dumps(tokenizer).decode()
 
 
-def _statistics(spec: ModelSpec, runner: Runner) -> NeuronStatistics | None:
+def _statistics(spec: ModelSpec, runner: Runner, notes: list[str]) -> NeuronStatistics | None:
+    """The statistics of these very weights, if there are any."""
     if spec.folder is None:
         return None
     try:
-        return NeuronStatistics.load(spec.folder, (runner.layers, runner.hook_widths[neuron_hook(0)]))
+        statistics = NeuronStatistics.load(spec.folder, (runner.layers, runner.hook_widths[neuron_hook(0)]))
+        if statistics is not None and statistics.weights != weights_digest(spec.folder):
+            notes.append("Its neuron statistics are left out: they were made with other weights.")
+            return None
+        return statistics
     except ModelLoadFailed as error:
         message = f"{spec.title} cannot be served: its neuron statistics are damaged or another model's."
-        raise ModelLoadError(message, _first_line(error)) from error
+        raise ModelLoadError(message, first_line(error)) from error

@@ -140,6 +140,8 @@ class NeuronStatistics:
         return statistics
 
 
+_BLOCK = 1 << 22
+"""Bytes that are read at a time; weights may be larger than the memory."""
 _ARRAYS = ("max", "min", "mean", "std", "density", "quantiles")
 
 
@@ -148,5 +150,7 @@ def weights_digest(folder: Path) -> str:
     digest = hashlib.sha256()
     for path in sorted(folder.glob("*.safetensors")):
         if path.name != STATISTICS_FILE:
-            digest.update(path.read_bytes())
+            with path.open("rb") as file:
+                while block := file.read(_BLOCK):
+                    digest.update(block)
     return digest.hexdigest()

@@ -86,6 +86,7 @@ class Server:
             self._certificate = Certificate(settings.tls_certificate, settings.tls_key)
         self._stop = asyncio.Event()
         self._failure: StartupError | None = None
+        self._signals: list[signal.Signals] = []
         self._drain: asyncio.Task[None] | None = None
         self._connections: set[Connection] = set()
         self._accept_failure_due = float("-inf")
@@ -170,6 +171,7 @@ class Server:
                 _log.warning("Some connections did not close in time.")
             self.models.end()
             self._tokenizing.end()
+            self._leave_signals()
         if self._failure is not None:
             raise self._failure
 
@@ -306,8 +308,10 @@ class Server:
         try:
             for name, act in ((signal.SIGINT, self.stop), (signal.SIGTERM, self.drain)):
                 loop.add_signal_handler(name, act)
+                self._signals.append(name)
             if self._certificate is not None:
                 loop.add_signal_handler(signal.SIGHUP, self._renew, self._certificate)
+                self._signals.append(signal.SIGHUP)
         except (NotImplementedError, RuntimeError):
             return  # Windows, or not the main thread: Ctrl-C arrives as KeyboardInterrupt, or not at all
 
@@ -322,6 +326,12 @@ class Server:
                 _log.error("No connection can be accepted for now: %s.", os.strerror(error.errno))
         else:
             _log.error("A callback or task failed.", exc_info=error)
+
+    def _leave_signals(self) -> None:
+        """Before the loop closes: it closes the descriptor that signals are written to before it takes its handlers
+        back, and a signal in between is answered with a traceback."""
+        for name in self._signals:
+            asyncio.get_running_loop().remove_signal_handler(name)
 
     def _renew(self, certificate: Certificate) -> None:
         try:

@@ -273,6 +273,8 @@ class Model:
         self._state = _Serving(model, state.worker, now)
         seconds = now - state.begun
         _log.info("model loaded", extra=about(model=self.spec.id, seconds=seconds, device=loaded.device))
+        for note in loaded.notes:
+            _log.warning("%s", note, extra=about(model=self.spec.id))
         state.outcome.set_result(model)
         if state.replaces:
             self._on_replaced(self.spec.id)
