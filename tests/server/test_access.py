@@ -187,7 +187,7 @@ async def test_secrets_are_compared_in_constant_time(monkeypatch: pytest.MonkeyP
         with pytest.raises(Refusal):
             access.check_token(wrong)
     sessions = Server(Settings(), resolve_models(()), Launcher()).sessions
-    sessions._hosts["s"] = SimpleNamespace(session=SimpleNamespace(resume_token="the resume token"))  # type: ignore
+    sessions._runners["s"] = SimpleNamespace(session=SimpleNamespace(resume_token="the resume token"))  # type: ignore
     assert sessions.resume(Resume(session="s", resume_token="4"), SimpleNamespace()) is None  # type: ignore[arg-type]
     assert (b"4", b"the resume token") in compared
     for guess, secret in ((b"1", TOKEN), (b"1", ticket), (b"2", TOKEN), (b"3", value)):

@@ -675,9 +675,10 @@ def check_tokens(tokens: Sequence[dict[str, Any]], text: str, model: dict[str, A
 
 
 def _shared(text: str, start: int, stop: int) -> bool:
-    """Whether `[start, stop)` is one character, or several that compose to one."""
+    """Whether `[start, stop)` is one character, or several that NFC composes to one or reorders."""
     region = from_units(text[start:stop])
-    return len(unicodedata.normalize("NFC", region)) == 1
+    normal = unicodedata.normalize("NFC", region)
+    return len(normal) == 1 or (normal != region and all(unicodedata.combining(mark) for mark in region[1:]))
 
 
 def _check_names(value: Any) -> None:
