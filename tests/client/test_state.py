@@ -129,7 +129,7 @@ def test_changes_without_a_connection_wait_for_one(document: DocumentState) -> N
 def test_what_contradicts_the_tokens_is_an_error_and_changes_nothing(
     document: DocumentState, method: str, params: dict[str, Any]
 ) -> None:
-    with pytest.raises(ValueError, match=r"fit|do not exist|told|base64"):
+    with pytest.raises(ValueError, match=r"fit|do not exist|announced|base64"):
         document.receive(method, params)
     assert spans(document) == ["one", " two"]
     assert document.activations.matrix(["L0N0"]).tolist() == [[1.0, 2.0]]

@@ -1,4 +1,4 @@
-"""A Python frontend's side of the protocol: a session with a server, its documents, their tokens and activations.
+"""The Python client: a session with a server, its documents, their tokens and activations.
 
     import asyncio
     from ws_server.client import Client
@@ -15,7 +15,8 @@
 
     asyncio.run(main())
 
-In a notebook or a script without asyncio, `ws_server.client.blocking.Client` has the same verbs and waits by itself.
+For notebooks and scripts without asyncio, `ws_server.client.blocking.Client` has the same methods, which wait for
+their results.
 Neither imports PyTorch.
 """
 

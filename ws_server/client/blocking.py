@@ -1,4 +1,4 @@
-"""The same client for programs without asyncio: notebooks and scripts. Its verbs wait by themselves.
+"""The same client for programs without asyncio: notebooks and scripts. Its methods wait for their results.
 
     from ws_server.client.blocking import Client
 
@@ -9,7 +9,7 @@
         document.append(" It was the worst of times.")
         document.to_pandas()
 
-Everything runs in an event loop in a thread of its own, so it may be used from any thread and beside a running loop.
+Everything runs in an event loop in a thread of its own, so it can be used from any thread, and beside a running loop.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ class Client:
     """See `ws_server.client.Client`, whose arguments these are. A context manager; or call `close` at the end.
 
     Args:
-        timeout: seconds that any verb waits at most before it raises `TimeoutError`; None for no limit.
+        timeout: seconds that any method waits at most before it raises `TimeoutError`; None for no limit.
     """
 
     def __init__(
@@ -120,7 +120,7 @@ class Client:
         name: str = "python",
         timeout: float | None = DEFAULT_TIMEOUT,
     ) -> None:
-        self._client = asynchronous.Client(url, token=token, name=name, timeout=None)  # it is limited here
+        self._client = asynchronous.Client(url, token=token, name=name, timeout=None)  # the limit is set below
         self._timeout = timeout
         self._loop = LoopThread()
         try:
@@ -178,7 +178,7 @@ class Client:
             raise TimeoutError(self._client.explain_timeout(self._timeout)) from None
 
     def _do(self, verb: Callable[..., T], *arguments: Any) -> T:
-        """Calls `verb` in the client's thread, to which everything belongs."""
+        """Calls `verb` in the client's thread, where everything else happens."""
 
         async def work() -> T:
             return verb(*arguments)

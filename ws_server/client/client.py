@@ -146,9 +146,9 @@ class Client:
         if state != self._state:
             self._state = state
             waiting, self._waiting = self._waiting, []
-            for news in waiting:
-                if not news.done():
-                    news.set_result(None)
+            for change in waiting:
+                if not change.done():
+                    change.set_result(None)
             _call(self.on_state, state)
 
     @property

@@ -1,4 +1,4 @@
-"""What can go wrong between a client and a server."""
+"""What can go wrong between a client and a server: the server refuses, or cannot be reached."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ class ServerError(NeuroscopeError):
     """The server refused a request or could not fulfil it.
 
     Attributes:
-        method: what was asked.
+        method: the method that was called.
         code: the protocol's number of the error, such as -32602.
         message: the server's sentence.
-        data: further members, such as the one at fault.
+        data: details, such as the member at fault.
     """
 
     def __init__(self, method: str, error: Mapping[str, Any]) -> None:
@@ -27,4 +27,4 @@ class ServerError(NeuroscopeError):
 
 
 class Disconnected(NeuroscopeError):
-    """There is no connection, or it went before the answer came."""
+    """There is no connection, or it was lost before the answer came."""

@@ -44,18 +44,18 @@ class Session(Protocol):
 
 
 class Document:
-    """A text on the server and what is known of it here. Made by `Client.open`; use it in the client's event loop."""
+    """A text on the server, with its tokens and values. Made by `Client.open`; use it in the client's event loop."""
 
     def __init__(self, client: Session, uri: str, text: str) -> None:
         self._client = client
         self._state = DocumentState(uri, text)
         self._waiting: list[asyncio.Future[None]] = []
-        self._changes = 0
+        self._change_count = 0
         self._open_answered = False
         self.problem: ServerError | None = None
         """Why there are no values of the newest text: the server does not take it, or could not compute them."""
 
-    # -------------------------------------------------------------------------------- what is there
+    # -------------------------------------------------------------------------------- state
 
     @property
     def uri(self) -> str:
@@ -86,7 +86,7 @@ class Document:
 
     @property
     def last_done(self) -> Done | None:
-        """What the last version that was answered completely has cost."""
+        """What the last version that was answered completely has cost; None before the first."""
         return self._state.done
 
     @property
@@ -128,7 +128,7 @@ class Document:
     def _keys(self, neurons: Sequence[str] | None) -> Sequence[str]:
         return [neuron["key"] for neuron in self._client.neurons] if neurons is None else neurons
 
-    # -------------------------------------------------------------------------------- verbs
+    # -------------------------------------------------------------------------------- methods
 
     def change(self, changes: Iterable[Change]) -> None:
         """Changes the text at several places at once; offsets count characters of the text before all of them.
@@ -145,7 +145,7 @@ class Document:
         finally:
             if self.version == version:
                 self.problem = problem  # nothing has changed
-        self._tell()
+        self._notify()
 
     def replace(self, start: int, stop: int, insert: str) -> None:
         """Replaces the characters `[start, stop)` by `insert`."""
@@ -172,7 +172,7 @@ class Document:
         while not self.is_settled:
             if self.problem is not None:
                 raise self.problem
-            await self._news()
+            await self._next_change()
         return self
 
     async def updates(self) -> AsyncIterator[Document]:
@@ -180,11 +180,11 @@ class Document:
         they are taken are merged. Ends when the client is closed."""
         seen = -1
         while not self._client.closed:
-            if self._changes == seen:
+            if self._change_count == seen:
                 with suppress(Disconnected):
-                    await self._news()
+                    await self._next_change()
             else:
-                seen = self._changes
+                seen = self._change_count
                 yield self
 
     async def top(
@@ -214,24 +214,24 @@ class Document:
     def detach(self) -> None:
         """The connection is gone."""
         self._state.detach()
-        self._tell()
+        self._notify()
 
     def keep(self, keys: Iterable[str]) -> None:
         """The rows are these now. The server evaluates afresh for them, unless it does not take the text at all."""
         if not self._state.is_refused:
             self.problem = None
         self._state.activations.keep(keys)
-        self._tell()
+        self._notify()
 
     def model_changed(self) -> None:
         self._state.model_changed()
-        self._tell()
+        self._notify()
 
     def receive(self, method: str, params: Mapping[str, Any]) -> None:
         """Takes a notification of this document."""
         try:
             if self._state.receive(method, params):
-                self._tell()
+                self._notify()
         except (ValueError, KeyError, TypeError):
             self._state.open()  # it does not fit what is here: begin again
 
@@ -250,26 +250,26 @@ class Document:
     def fail(self, problem: ServerError | None) -> None:
         """There will be no values of the newest text, for this reason."""
         self.problem = problem
-        self._tell()
+        self._notify()
 
     async def wait_until_opened(self) -> None:
         """Raises what the server said if it does not take the text."""
         while not self._open_answered:
-            await self._news()
+            await self._next_change()
         if self._state.is_refused and self.problem is not None:
             raise self.problem
 
-    async def _news(self) -> None:
+    async def _next_change(self) -> None:
         """Waits for the next change; raises `Disconnected` once the client is closed."""
         self._client.raise_if_closed()
-        news: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(news)
-        await news
+        change: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(change)
+        await change
         self._client.raise_if_closed()
 
-    def _tell(self) -> None:
-        self._changes += 1
+    def _notify(self) -> None:
+        self._change_count += 1
         waiting, self._waiting = self._waiting, []
-        for news in waiting:
-            if not news.done():
-                news.set_result(None)
+        for change in waiting:
+            if not change.done():
+                change.set_result(None)

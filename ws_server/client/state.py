@@ -77,7 +77,7 @@ class DocumentState:
         self.activations = ActivationTable()
         self._send: Send | None = None
         self.opened_at = 0
-        """Version of the newest open: older messages speak of a list that is gone."""
+        """Version of the newest `document/open`; messages of older versions are ignored."""
         self._whole_list_expected = True
         self._refused = False
         self._log: list[tuple[int, tuple[Change, ...]]] = []
@@ -87,7 +87,7 @@ class DocumentState:
         self._tokens_version = -1
         self._done_version = -1
 
-    # -------------------------------------------------------------------------------- what is there
+    # -------------------------------------------------------------------------------- state
 
     @property
     def tokens(self) -> list[Token]:
@@ -114,7 +114,7 @@ class DocumentState:
         """Whether the server has sent all of the newest text."""
         return self._send is not None and self._done_version == self.version and self.activations.complete
 
-    # -------------------------------------------------------------------------------- verbs
+    # -------------------------------------------------------------------------------- changes and connections
 
     def change(self, changes: Sequence[Change]) -> None:
         """Changes the text; all offsets refer to it as it is before.
@@ -135,14 +135,14 @@ class DocumentState:
             self._send("document/change", {"uri": self.uri, "version": self.version, "changes": wire})
 
     def attach(self, send: Send) -> None:
-        """A connection is there: opens the document on it."""
+        """There is a connection: opens the document on it."""
         self._send = send
         self.open()
 
     def detach(self) -> None:
         """The connection is gone; the text can still be changed."""
         self._send = None
-        self.activations.doubt()
+        self.activations.mark_stale()
 
     def open(self) -> None:
         """Sends the whole text, as at the beginning and after a `document/resync`."""
@@ -153,7 +153,7 @@ class DocumentState:
         self._refused = False
         self._whole_list_expected = True
         self._log.clear()
-        self.activations.doubt()
+        self.activations.mark_stale()
         self._send("document/open", {"uri": self.uri, "version": self.version, "text": self.text})
 
     def refused(self) -> None:
@@ -169,7 +169,7 @@ class DocumentState:
         self._done_version = -1
         self.activations.clear(len(self._infos))
 
-    # -------------------------------------------------------------------------------- what the server sends
+    # -------------------------------------------------------------------------------- messages of the server
 
     def receive(self, method: str, params: Mapping[str, Any]) -> bool:
         """Takes a notification of this document; returns whether anything that can be shown has changed.
@@ -193,7 +193,7 @@ class DocumentState:
                 self._receive_values(params)
             case "activations/done" if version == self._tokens_version and not self._whole_list_expected:
                 self._done_version = version
-                self.activations.settle()
+                self.activations.mark_current()
                 self.done = Done(
                     version,
                     params["computedTokens"],

@@ -1,4 +1,4 @@
-"""The activations of a document as the server sent them: neurons x tokens, spliced as its token list is."""
+"""The activations of a document as the server sent them: neurons x tokens, spliced like its token list."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ BoolVector = np.ndarray[Any, np.dtype[np.bool_]]
 @dataclass(slots=True)
 class _Row:
     values: np.ndarray[Any, np.dtype[np.float32]]  # [tokens], NaN where there is none
-    received: BoolVector  # [tokens], a value has come for this token
-    current: BoolVector  # [tokens], and nothing before it has changed since
+    received: BoolVector  # [tokens], whether a value has come
+    current: BoolVector  # [tokens], and whether nothing before the token has changed since
 
 
 class ActivationTable:
@@ -33,33 +33,33 @@ class ActivationTable:
         old = self._rows
         self._rows = {key: old.get(key) or _empty(self.length) for key in keys}
 
-    def splice(self, start: int, delete_count: int, insert_count: int, doubtful_until: int) -> None:
-        """Follows a splice of the token list; what follows it up to `doubtful_until` may have other values now."""
+    def splice(self, start: int, delete_count: int, insert_count: int, stale_until: int) -> None:
+        """Applies a splice of the token list; the tokens after it, up to `stale_until`, may have other values now."""
         for row in self._rows.values():
             new = _empty(insert_count)
             row.values = _spliced(row.values, start, delete_count, new.values)
             row.received = _spliced(row.received, start, delete_count, new.received)
             row.current = _spliced(row.current, start, delete_count, new.current)
-            row.current[start:doubtful_until] = False
+            row.current[start:stale_until] = False
         self.length += insert_count - delete_count
 
     def clear(self, length: int) -> None:
-        """Nothing is known of `length` tokens."""
+        """There are `length` tokens, and no values yet."""
         self.length = length
         self._rows = {key: _empty(length) for key in self._rows}
 
-    def doubt(self) -> None:
+    def mark_stale(self) -> None:
         """Every value may belong to an older text."""
         for row in self._rows.values():
             row.current[:] = False
 
-    def settle(self) -> None:
-        """The server has sent all: what is there is current."""
+    def mark_current(self) -> None:
+        """The server has sent everything: all received values are current."""
         for row in self._rows.values():
             row.current[:] = row.received
 
     def write(self, start: int, keys: Sequence[str], values: FloatMatrix) -> None:
-        """Puts `values` [neurons, count] at token `start`; neurons that are not kept are passed over."""
+        """Puts `values` [neurons, count] at token `start`; neurons without a row are ignored."""
         stop = start + values.shape[1]
         for key, column in zip(keys, values, strict=True):
             row = self._rows.get(key)
@@ -93,7 +93,7 @@ def decoded_values(update: Mapping[str, Any]) -> FloatMatrix:
     """The `values` of an `activations/update`, [neurons, count]; null becomes NaN.
 
     Raises:
-        ValueError: they do not have the shape that the message tells.
+        ValueError: they do not have the shape that the message says.
     """
     shape = (len(update["neurons"]), update["count"])
     values = update["values"]
@@ -101,11 +101,11 @@ def decoded_values(update: Mapping[str, Any]) -> FloatMatrix:
         try:
             matrix = np.frombuffer(base64.b64decode(values["data"], validate=True), dtype="<f4").astype(np.float32)
         except binascii.Error as error:
-            raise ValueError("the values are no base64") from error
+            raise ValueError("the values are not base64") from error
     else:
         matrix = np.array(values, dtype=np.float32)  # None becomes NaN
     if matrix.size != shape[0] * shape[1]:
-        raise ValueError(f"{matrix.size} values came where {shape[0]} x {shape[1]} were told")
+        raise ValueError(f"{matrix.size} values came where {shape[0]} x {shape[1]} were announced")
     return matrix.reshape(shape)
 
 

@@ -56,7 +56,7 @@ def applied(text: str, changes: Sequence[Change]) -> str:
 
 
 def difference(old: str, new: str) -> tuple[Change, ...]:
-    """One change that makes `new` of `old`: what stands between their common beginning and their common end."""
+    """The change from `old` to `new`: what is between their common prefix and their common suffix; none if equal."""
     if old == new:
         return ()
     shorter = min(len(old), len(new))
@@ -66,7 +66,7 @@ def difference(old: str, new: str) -> tuple[Change, ...]:
 
 
 def _common(one: str, other: str, most: int) -> int:
-    """Length of the common beginning, at most `most`; by halving, as comparing slices is fast and loops are not."""
+    """Length of the common prefix, at most `most`. By bisection: comparing slices is fast, a loop is not."""
     low, high = 0, most
     while low < high:
         middle = (low + high + 1) // 2
@@ -77,15 +77,15 @@ def _common(one: str, other: str, most: int) -> int:
 def map_spans(starts: Offsets, stops: Offsets, changes: Sequence[Change]) -> tuple[Offsets, Offsets]:
     """Ascending spans after normalized changes.
 
-    A span keeps those of its characters that were not replaced, and what was put strictly inside it. What was put at
-    its edge is not its own. A span that loses everything becomes empty.
+    A span keeps those of its characters that were not replaced, and what was inserted strictly inside it. What was
+    inserted at its edge does not belong to it. A span that loses all its characters becomes empty.
     """
     mapped_stops = _map(stops, changes, after=False)
     return np.minimum(_map(starts, changes, after=True), mapped_stops), mapped_stops
 
 
 def _map(offsets: Offsets, changes: Sequence[Change], *, after: bool) -> Offsets:
-    """Offsets within or at the edge of a replacement go after it or before it."""
+    """Moves offsets within or at the edge of a replacement to its end or its start."""
     mapped: Offsets = offsets.copy()
     side: Literal["left", "right"] = "left" if after else "right"
     shift, done = 0, 0

@@ -1,8 +1,8 @@
 """Where a document longer than the model's context is divided.
 
-The division is a function of the tokens and the text alone, so that anyone can repeat it. Going through the
-document once, each context takes as many tokens as fit; where a paragraph ends in its last quarter it ends
-there, else where a line ends there, so that an edit mostly moves no break but those that it must.
+The division depends on the tokens and the text alone, so it can be reproduced. Each context takes as many tokens as
+fit, but ends with the last paragraph that ends in its last quarter, else with the last line that does. So most edits
+move only few breaks.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ def break_points(text: str, starts: IntArray, stops: IntArray, limit: int) -> li
         # A context of `size` tokens ends before token `start + size`.
         earliest, latest = start + max(1, limit - limit // 4), start + limit
         window = quality[earliest : latest + 1][::-1]
-        start = latest - int(np.argmax(window))  # of equally good ends the last
+        start = latest - int(np.argmax(window))  # the last of equally good ones
         breaks.append(start)
     return breaks
 
 
 def _break_quality(text: str, starts: IntArray, stops: IntArray) -> IntArray:
-    """How good it is to begin a context at each token: 3 after a paragraph, 2 after a line, 1 between characters,
+    """How well a context can begin at each token, [tokens]: 3 after a paragraph, 2 after a line, 1 between characters,
     0 inside a character that several tokens share."""
     quality = np.ones(len(starts), dtype=np.int64)
     quality[1:][starts[1:] < stops[:-1]] = 0
@@ -48,7 +48,7 @@ def _break_quality(text: str, starts: IntArray, stops: IntArray) -> IntArray:
 
 
 def _ends_with(text: str, stops: IntArray, ending: str) -> BoolArray:
-    """Whether the text before each of `stops` ends so, [tokens]."""
+    """Whether the text before each of `stops` ends with `ending`, [tokens]."""
     ends = np.zeros(len(text) + 1, dtype=np.bool_)
     position = text.find(ending)
     while position >= 0:

@@ -1,4 +1,4 @@
-"""A document's text, its version, and the only place that converts offsets.
+"""A document's text and version, and the conversion of offsets.
 
 Text is a Python string, so it is counted in code points ("utf-32"). Clients mostly count UTF-16 code units;
 `Offsets` converts between the two.
@@ -91,12 +91,12 @@ def join_surrogates(text: str) -> str:
 
 
 def replace_lone_surrogates(text: str) -> str:
-    """What a tokenizer can read: each lone surrogate becomes U+FFFD, of the same length in either unit."""
+    """Replaces lone surrogates, which no tokenizer can read, by U+FFFD; lengths stay the same in either unit."""
     return _LONE_SURROGATE.sub("\ufffd", text) if _has_lone_surrogates(text) else text
 
 
 def _has_lone_surrogates(text: str) -> bool:
-    """Encoding finds out ten times as fast as a regular expression, and no thread can run during either."""
+    """Encoding is ten times as fast as a regular expression, and no other thread can run during either."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -234,7 +234,7 @@ class _Joined(_Pieces):
 
 
 def choose_encoding(offered: Iterable[str]) -> PositionEncoding:
-    """The first known encoding that the client offers; UTF-16 when it offers none.
+    """The first supported encoding that the client offers; UTF-16 when it offers none.
 
     Raises:
         InvalidParams: only unknown encodings are offered.

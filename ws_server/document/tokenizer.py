@@ -44,7 +44,7 @@ class Tokenizer:
         backend = BackendTokenizer.from_str(tokenizer_json)
         backend.no_truncation()
         backend.no_padding()
-        # The post-processor would add special tokens, and that of some models trims spaces off the spans.
+        # The post-processor would add special tokens; some also trim spaces off the spans.
         backend.post_processor = None
         self._backend = backend
         self._alignment = None if backend.normalizer is None else Alignment(backend.normalizer.normalize_str)
@@ -61,7 +61,7 @@ class Tokenizer:
             text: the text.
             encoding: the client's unit.
             most: how many tokens there may be.
-            unsure: whether there may be so many more that it saves time to look at the beginning first.
+            unsure: whether there may be so many more that it saves time to tokenize only the beginning first.
 
         Raises:
             TooManyTokens: there are more than `most`.
@@ -95,10 +95,10 @@ class Tokenizer:
         return TokenList(ids, offsets.to_wire(starts), offsets.to_wire(stops), special, tuple(breaks))
 
     def _look_ahead(self, text: str, most: int) -> None:
-        """Tokenizes longer and longer beginnings, to find out early what would take many seconds to the end."""
+        """Tokenizes longer and longer beginnings, so that a text of far too many tokens is refused early."""
         size = max(most, 1)
         while size < len(text):
-            # Where it is cut a few more tokens may come out than of the whole.
+            # The cut can split a token into a few.
             if len(self._encode(text[:size])) > most + _SLACK:
                 raise TooManyTokens
             size *= 4

@@ -59,7 +59,7 @@ class Splice:
 
 
 def splice_between(old: TokenList, new: TokenList) -> Splice:
-    """The smallest single splice that makes `new` of `old`."""
+    """The smallest single splice that turns `old` into `new`."""
     shift = int(new.stops[-1] - old.stops[-1]) if len(old) and len(new) else 0
     old_flags, new_flags = old.segment_flags(), new.segment_flags()
     limit = min(len(old), len(new))
@@ -82,7 +82,7 @@ def splice_between(old: TokenList, new: TokenList) -> Splice:
 
 
 def replacement(old: TokenList, new: TokenList) -> Splice:
-    """The splice that replaces everything, for when nothing known of `old` holds any more."""
+    """The splice that replaces all tokens, for when no value of `old` is valid any more."""
     return Splice(0, len(old), len(new), 0)
 
 

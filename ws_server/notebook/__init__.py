@@ -3,8 +3,8 @@
     import ws_server.notebook as neuroscope
 
     widget = neuroscope.Widget("It was the best of times.", ["L1N5", "L2N42"])
-    widget                                  # the last line of a cell shows it
-    widget.values                           # float32 [neurons, tokens], of the text as it is now
+    widget                                  # as the last line of a cell, shows it
+    widget.values                           # float32 [neurons, tokens], of the current text
     widget.text = "It was the worst of times."
     widget.data                             # a pandas frame, a row a token
 

@@ -1,7 +1,7 @@
 """A widget's connection: one text and its neurons on a server, followed in an event loop of its own.
 
-Everything here happens in a thread, so neither the kernel's event loop nor a cell that runs for long holds it up. What
-is known is told as a `Snapshot`. Knows nothing of Jupyter.
+It runs in a thread of its own, so neither the kernel's event loop nor a long-running cell holds it up. Its state is
+published as `Snapshot`s. Knows nothing of Jupyter.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ _RETRY_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What is known of the text at one moment."""
+    """The state of the text at one moment."""
 
     status: Status
     problem: str
-    """What is wrong, as a sentence; empty when nothing is."""
+    """What is wrong, as a sentence; else empty."""
     model: str
     revision: int
-    """Of the text whose tokens these are."""
-    wish: int
-    """Number of the last wish for neurons that was heard."""
+    """Revision of the text that the tokens are of."""
+    request: int
+    """Number of the last request for neurons that has arrived here."""
     answered: bool
-    """Whether `neurons` are the answer to it."""
+    """Whether the server has answered it."""
     neurons: Sequence[Mapping[str, Any]]
     tokens: Sequence[Token]
     values: FloatMatrix
@@ -47,37 +47,37 @@ class Snapshot:
 
 
 class Link:
-    """Belongs to its loop: every method is to be called there.
+    """Call its methods in its event loop only.
 
     Args:
         client: not entered yet.
         model: id of the model to choose; the server's default one when None.
-        tell: called with every new snapshot.
+        publish: called with every new snapshot.
     """
 
-    def __init__(self, client: Client, text: str, model: str | None, tell: Callable[[Snapshot], None]) -> None:
+    def __init__(self, client: Client, text: str, model: str | None, publish: Callable[[Snapshot], None]) -> None:
         self._client = client
         self._model = model
-        self._report = tell
+        self._on_snapshot = publish
         self._text, self._revision = text, 0
         self._wanted: Sequence[str] = ()
         self._granted: Sequence[str] = ()
-        self._wish = 0
+        self._request = 0
         self._answered = -1
-        self._refusal: ServerError | None = None  # of the last wish
-        self._unreached: Exception | None = None  # why there has never been a connection
-        self._fault: BaseException | None = None  # ours, which ends everything
+        self._refusal: ServerError | None = None  # of the last request for neurons
+        self._unreached: Exception | None = None  # why there has been no connection yet
+        self._fault: BaseException | None = None  # an unexpected error here; it ends everything
         self._complaint = ""
         self._closed = False
         self._document: Document | None = None
         self._waiting: list[asyncio.Future[None]] = []
-        self._wishing = asyncio.Lock()
+        self._subscribing = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         client.on_error = self._complain
         client.on_state = self._connection_changed
 
     def start(self) -> None:
-        self._begin(self._run())
+        self._start_task(self._run())
 
     async def close(self) -> None:
         self._closed = True
@@ -85,31 +85,31 @@ class Link:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._tell()
+        self._publish()
 
     def change(self, text: str, changes: Sequence[Sequence[Change]]) -> None:
-        """The text after a number of revisions, each of which was a set of changes in code points."""
+        """Takes the text after some revisions, and the changes of each, in code points."""
         self._text = text
         self._revision += len(changes)
         self._complaint = ""
         if self._document is not None:
             for change in changes:
                 self._document.change(change)
-        self._tell()
+        self._publish()
 
-    def want(self, neurons: Sequence[str], wish: int) -> None:
-        """Has these neurons, in this order, in the place of those before. Refused, it keeps those."""
-        self._wanted, self._wish, self._refusal, self._complaint = neurons, wish, None, ""
+    def want(self, neurons: Sequence[str], request: int) -> None:
+        """Replaces the neurons by these, in this order; where they are refused, the old ones stay."""
+        self._wanted, self._request, self._refusal, self._complaint = neurons, request, None, ""
         if self._document is not None:
-            self._begin(self._subscribe())
-        self._tell()
+            self._start_task(self._subscribe())
+        self._publish()
 
     async def settled(self) -> Snapshot:
         """Waits for all values of the newest text.
 
         Raises:
             Disconnected: there is no server, or the widget was closed.
-            ServerError: it does not take this text, or did not take the neurons that were asked for last.
+            ServerError: it does not take this text or the neurons that were set last, or could not compute the values.
         """
         while (snapshot := self.snapshot()).status != "ready":
             if self._closed:
@@ -118,9 +118,9 @@ class Link:
                 raise error
             if self._document is not None and self._document.problem is not None:
                 raise self._document.problem
-            news: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._waiting.append(news)
-            await news
+            change: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append(change)
+            await change
         if self._refusal is not None:
             refusal, self._refusal = self._refusal, None
             raise refusal
@@ -147,8 +147,8 @@ class Link:
             problem,
             "" if facts is None else str(facts["id"]),
             self._revision,
-            self._wish,
-            self._answered == self._wish,
+            self._request,
+            self._answered == self._request,
             [neurons[key] for key in keys],
             [] if document is None else document.tokens,
             np.zeros((len(keys), 0), np.float32) if document is None else document.values(keys),
@@ -158,30 +158,30 @@ class Link:
     # -------------------------------------------------------------------------------- inside
 
     async def _run(self) -> None:
-        """Connects, as often as it takes; from then on the client stays connected by itself."""
+        """Tries to connect until it succeeds; from then on the client stays connected by itself."""
         while True:
             try:
                 await self._client.__aenter__()
                 break
             except (Disconnected, ServerError, TimeoutError) as error:
                 self._unreached = error
-                self._tell()
+                self._publish()
             await asyncio.sleep(_RETRY_SECONDS)
         self._unreached = None
-        self._tell()
+        self._publish()
         document = None
         while document is None:
             try:
-                # Without its text, which may be one that the server does not take.
+                # Without the text, which the server may refuse.
                 document = await self._client.open()
             except (Disconnected, TimeoutError):
                 await asyncio.sleep(_RETRY_SECONDS)
         await self._choose_model()
         self._document = document
         document.set_text(self._text)
-        self._begin(self._subscribe())
+        self._start_task(self._subscribe())
         async for _ in document.updates():
-            self._tell()
+            self._publish()
 
     async def _choose_model(self) -> None:
         while self._model is not None and (self._client.model or {}).get("id") != self._model:
@@ -194,9 +194,9 @@ class Link:
                 await asyncio.sleep(_RETRY_SECONDS)
 
     async def _subscribe(self) -> None:
-        """Brings the server's subscriptions after the wish."""
-        async with self._wishing:
-            wanted, wish = self._wanted, self._wish
+        """Makes the server's subscriptions those of the last request."""
+        async with self._subscribing:
+            wanted, request = self._wanted, self._request
             try:
                 if wanted:
                     await self._client.subscribe(*wanted)
@@ -204,49 +204,53 @@ class Link:
                 if surplus:
                     await self._client.unsubscribe(*surplus)
             except ServerError as error:
-                if wish == self._wish:
+                if request == self._request:
                     self._refusal, self._complaint = error, error.message
                     self._wanted = self._granted
-            except (Disconnected, TimeoutError):
-                return  # asked again on the next connection
+            except Disconnected:
+                return  # the next connection asks again
+            except TimeoutError as error:
+                self._complaint = f"{error}"
+                self._start_task(self._subscribe())
+                return
             else:
                 self._granted = wanted
-            self._answered = max(self._answered, wish)
-        self._tell()
+            self._answered = max(self._answered, request)
+        self._publish()
 
     def _connection_changed(self, state: str) -> None:
         if state == "ready" and self._document is not None:
-            self._begin(self._subscribe())
-        self._tell()
+            self._start_task(self._subscribe())
+        self._publish()
 
     def _complain(self, error: ServerError) -> None:
         self._complaint = error.message
-        self._tell()
+        self._publish()
 
     def _status(self) -> tuple[Status, str]:
         if self._closed:
             return "closed", ""
         if self._fault is not None:
-            return "closed", f"The widget's connection ended by a fault: {self._fault!r}"
+            return "closed", f"An unexpected error ended the widget's connection: {self._fault!r}"
         if self._unreached is not None:
             return "waiting", f"{self._unreached} Trying again."
         if self._client.state == "waiting":
-            return "waiting", "The connection to the server is lost; trying again. Edits are kept."
+            return "waiting", "The connection to the server is lost. Trying again; edits are kept."
         if self._document is None:
             return "connecting", ""
         if self._document.problem is not None:
             return "refused", self._document.problem.message
-        ready = self._document.is_settled and self._answered == self._wish
+        ready = self._document.is_settled and self._answered == self._request
         return ("ready" if ready else "computing"), self._complaint
 
-    def _tell(self) -> None:
-        self._report(self.snapshot())
+    def _publish(self) -> None:
+        self._on_snapshot(self.snapshot())
         waiting, self._waiting = self._waiting, []
-        for news in waiting:
-            if not news.done():
-                news.set_result(None)
+        for change in waiting:
+            if not change.done():
+                change.set_result(None)
 
-    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+    def _start_task(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
@@ -255,4 +259,4 @@ class Link:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._fault = error
-            self._tell()
+            self._publish()

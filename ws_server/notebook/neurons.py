@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 MOST_AT_ONCE = 256
-"""So many neurons a range may name: a slip of the finger must not ask for thousands."""
+"""The most neurons that a range may name, so that a typing error does not ask for thousands."""
 
 _MLP = re.compile(r"L(\d+)N(\d+)(?:-N?(\d+))?", re.IGNORECASE)
 _HOOK = re.compile(r"([\w.]*[a-zA-Z_][\w.]*)/(\d+)")
@@ -31,12 +31,12 @@ def _keys(name: str) -> list[str]:
         layer, first = int(match[1]), int(match[2])
         last = first if match[3] is None else int(match[3])
         if not 0 <= last - first < MOST_AT_ONCE:
-            raise ValueError(f"{name} should name 1 to {MOST_AT_ONCE} neurons, in rising order")
+            raise ValueError(f"{name} should name 1 to {MOST_AT_ONCE} neurons, in ascending order")
         return [f"L{layer}N{neuron}" for neuron in range(first, last + 1)]
     if match := _HOOK.fullmatch(name):
         mlp = _MLP_HOOK.fullmatch(match[1])
         return [f"{match[1]}/{int(match[2])}" if mlp is None else f"L{int(mlp[1])}N{int(match[2])}"]
     raise ValueError(
-        f"{name!r} is no neuron: name it by layer and number, L3N42, several by a range, L3N40-48, or a unit of any "
+        f"{name!r} is no neuron: write layer and number, L3N42, a range, L3N40-48, or a component of any "
         "hook point, blocks.3.hook_resid_post/7"
     )

@@ -1,7 +1,7 @@
-"""A text that several editors and a program edit at once: the kernel's copy decides in which order changes come.
+"""A text that several editors and a program edit at once: the kernel's copy decides the order of changes.
 
-An editor sends its changes with the revision that they were made on. They are taken where that is the newest one; else
-the editor gets what it has missed, puts its changes on top of that and sends them again, as CodeMirror's `collab` does.
+An editor sends its changes with the revision that they were made on. They are accepted if that is the newest one; else
+the editor gets what it has missed, rebases its changes on that and sends them again, as CodeMirror's `collab` does.
 Knows nothing of Jupyter.
 """
 
@@ -19,7 +19,7 @@ from ..client.text import Change, check_text
 from ..document.text import ImpossibleChange, Offsets, Text
 
 _KEPT = 1000
-"""Updates that an editor may have missed and still be told one by one."""
+"""Updates that are kept for editors that have missed them."""
 _UNLIMITED = 2**62
 
 Wire = list[dict[str, Any]]
@@ -28,7 +28,7 @@ Wire = list[dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """What made one revision of its predecessor."""
+    """The changes from one revision to the next."""
 
     author: str
     changes: tuple[Change, ...]  # in code points
@@ -51,11 +51,11 @@ class SharedText:
 
     @property
     def offsets(self) -> Offsets:
-        """From code points of the text to UTF-16 units and back."""
+        """Converts between code points of the text and UTF-16 units."""
         return self._text.offsets
 
     def edit(self, changes: Sequence[Change], author: str) -> Update:
-        """Changes the text from here; offsets in code points.
+        """Changes the text on the kernel's side; offsets in code points.
 
         Raises:
             ValueError: they do not fit the text, or hold a lone surrogate. Nothing is changed then.
@@ -69,7 +69,7 @@ class SharedText:
         return self._take(author, wire)
 
     def accept(self, author: str, revision: int, updates: Sequence[Wire]) -> list[Update]:
-        """Takes an editor's updates, all of them or none; none where they were made on an older revision.
+        """Accepts an editor's updates, all or none; none where they were made on an older revision.
 
         Raises:
             ValueError: they do not fit the text, or hold a lone surrogate. Nothing is changed then.
@@ -107,6 +107,6 @@ class SharedText:
     def _change(self, start: int, stop: int, insert: str) -> Change:
         first, last = self.offsets.from_wire(start), self.offsets.from_wire(stop)
         if first is None or last is None:
-            raise ImpossibleChange(f"[{start}, {stop}) is no piece of it")
+            raise ImpossibleChange(f"[{start}, {stop}) is not a range of it")
         check_text(insert)
         return Change(first, last, insert)

@@ -1,7 +1,7 @@
-"""The widget: what of a text and its neurons the notebook and the browser share.
+"""The widget: the state that the notebook and the browser share.
 
-Every trait is set in the kernel's own thread, in its event loop between cells, or while somebody reads. The browser's
-side is `web_client/src/notebook`: it sends edits as changes, and draws what the traits with a leading underscore tell.
+Traits are set in the kernel's own thread only: in its event loop between cells, or while a trait is read. The browser's
+side is `web_client/src/notebook`: it sends edits as changes, and draws the traits with a leading underscore.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _SPECIAL, _SEGMENT = 1, 2
 
 
 class _Neurons(traitlets.List[str]):
-    """A list of keys; takes any of their spellings."""
+    """A list of keys; accepts other spellings of them."""
 
     def validate(self, obj: Any, value: Any) -> list[str]:
         try:
@@ -44,14 +44,14 @@ class _Neurons(traitlets.List[str]):
 
 
 class _Awaited(traitlets.Any):
-    """Waits, when read, until it is that of the text as it is."""
+    """When read, waits for the value of the current text."""
 
     def get(self, obj: Any, cls: Any = None) -> Any:
         obj._catch_up()
         return super().get(obj, cls)
 
     def set(self, obj: Any, value: Any) -> None:
-        # Arrays do not compare to one truth value; this is set only where it differs.
+        # Arrays cannot be compared by `==`; the callers set this only where it differs.
         old = obj._trait_values.get(self.name)
         obj._trait_values[self.name] = value
         obj._notify_trait(self.name, old, value)
@@ -61,11 +61,11 @@ class Widget(AnyWidget):
     """An editor in a cell, whose tokens are coloured by neurons of a language model at every keystroke.
 
     Its traits can be set, read, observed and linked as those of any widget: `text`, `neurons` and `focus` both ways,
-    `tokens`, `values`, `status`, `problem` and `model` to be read. `tokens` and `values` change together, whenever all
-    values of a text have come; reading them waits for those of the newest text, and raises what is wrong.
+    `tokens`, `values`, `status`, `problem` and `model` for reading. `tokens` and `values` change together, when all
+    values of a text are there; reading them waits for those of the newest text, and raises an error if there are none.
 
     Args:
-        text: of the editor.
+        text: the editor's text.
         neurons: such as `["L3N42", "L1N5-7"]` or `"L3N42 L1N5-7"`. The first colours the text, the others are stripes
             under it, until another is chosen by `focus` or by a click.
         url: the server's page or websocket, as the kernel reaches it; a `?token=` in it is used.
@@ -112,26 +112,26 @@ class Widget(AnyWidget):
         check_text(text)
         client = Client(url, token=token, name="notebook")
         self._timeout = timeout
-        self._taking = 0
+        self._internal = 0
         self._thread: LoopThread | None = None
         self._shared = SharedText(text)
         self._starts = self._stops = np.zeros(0, np.int64)  # [tokens], in characters of the text
-        self._wish = 0
-        self._news: Snapshot | None = None
+        self._request = 0
+        self._newest: Snapshot | None = None
         self._kernel: asyncio.AbstractEventLoop | None = None
         with suppress(RuntimeError):
             self._kernel = asyncio.get_running_loop()
-        self._link = Link(client, text, model, self._told)
+        self._link = Link(client, text, model, self._snapshot_came)
         super().__init__(text=text, neurons=neurons)
-        with self._take_in_turn():
+        with self._internally():
             self.set_trait("tokens", [])
             self.set_trait("values", np.zeros((len(self.neurons), 0), np.float32))
         self._thread = LoopThread()
-        self._do(self._link.want, self.neurons, self._wish)
+        self._do(self._link.want, self.neurons, self._request)
         self._do(self._link.start)
-        self.on_msg(self._heard)
+        self.on_msg(self._message_came)
 
-    # -------------------------------------------------------------------------------- for people
+    # -------------------------------------------------------------------------------- public
 
     @property
     def data(self) -> pandas.DataFrame:
@@ -151,11 +151,12 @@ class Widget(AnyWidget):
         return self._wait(self._link.top(token, k, layers, by))
 
     def close(self) -> None:
-        """Ends the session and takes the widget from the page. It can be done again."""
+        """Ends the session and removes the widget from the page. It can be called again."""
         thread, self._thread = getattr(self, "_thread", None), None
         if thread is not None:
-            thread.wait(self._link.close(), 10)
-            thread.stop()
+            if thread.is_running:  # not in a forked process
+                thread.wait(self._link.close(), 10)
+                thread.stop()
             self.set_trait("problem", "")
             self.set_trait("status", "closed")
         super().close()
@@ -172,7 +173,7 @@ class Widget(AnyWidget):
 
     @traitlets.observe("text")
     def _text_was_set(self, change: Any) -> None:
-        if self._thread is not None and not self._taking and change["new"] != self._shared.text:
+        if self._thread is not None and not self._internal and change["new"] != self._shared.text:
             self._commit([self._shared.edit(difference(self._shared.text, change["new"]), "kernel")])
 
     @traitlets.validate("focus")
@@ -189,12 +190,12 @@ class Widget(AnyWidget):
     def _neurons_were_set(self, change: Any) -> None:
         if self.focus not in self.neurons:
             self.focus = next(iter(self.neurons), None)
-        if self._thread is not None and not self._taking:
-            self._wish += 1
+        if self._thread is not None and not self._internal:
+            self._request += 1
             self._compute()
-            self._do(self._link.want, self.neurons, self._wish)
+            self._do(self._link.want, self.neurons, self._request)
 
-    def _heard(self, _: Any, content: Any, buffers: Any) -> None:
+    def _message_came(self, _: Any, content: Any, buffers: Any) -> None:
         """A message of an editor in the browser."""
         if self._thread is None:
             return
@@ -203,75 +204,75 @@ class Widget(AnyWidget):
                 try:
                     taken = self._shared.accept(author, revision, updates)
                 except ValueError:
-                    self._tell_all(author)
+                    self._send_text(author)
                     return
                 if taken:
                     self._commit(taken)
                 else:
-                    self._tell_since(revision, author)
+                    self._send_since(revision, author)
             case {"kind": "missed", "author": str(author), "revision": int(revision)}:
-                self._tell_since(revision, author)
+                self._send_since(revision, author)
 
     def _commit(self, updates: Sequence[Update]) -> None:
-        """The shared text has been changed: tell the editors, the server, and who observes."""
+        """The shared text has changed: passes it on to the editors, the server and the observers."""
         for update in updates:
             self._starts, self._stops = map_spans(self._starts, self._stops, update.changes)
         text, revision = self._shared.text, self._shared.revision
         self._do(self._link.change, text, [update.changes for update in updates])
-        self._tell_since(revision - len(updates), updates[0].author)
-        with self._take_in_turn(), self.hold_sync():
+        self._send_since(revision - len(updates), updates[0].author)
+        with self._internally(), self.hold_sync():
             self._revision = revision
             self._spans = self._wire_spans()
             self._compute()
             self.text = text
 
     def _compute(self) -> None:
-        """The values that are there are no longer those that are wanted."""
+        """The values that are here are out of date."""
         if self.status == "ready":
             self.set_trait("status", "computing")
 
-    def _tell_since(self, revision: int, author: str) -> None:
+    def _send_since(self, revision: int, author: str) -> None:
         updates = self._shared.since(revision)
         if updates is None:
-            self._tell_all(author)
+            self._send_text(author)
         else:
-            told = [{"author": update.author, "changes": update.wire} for update in updates]
-            self.send({"kind": "updates", "revision": revision, "updates": told})
+            missed = [{"author": update.author, "changes": update.wire} for update in updates]
+            self.send({"kind": "updates", "revision": revision, "updates": missed})
 
-    def _tell_all(self, author: str) -> None:
+    def _send_text(self, author: str) -> None:
         self.send({"kind": "text", "author": author, "revision": self._shared.revision, "text": self._shared.text})
 
     # -------------------------------------------------------------------------------- what comes from the server
 
-    def _told(self, snapshot: Snapshot) -> None:
-        """In the link's thread."""
-        planned, self._news = self._news is not None, snapshot
+    def _snapshot_came(self, snapshot: Snapshot) -> None:
+        """Called in the link's thread."""
+        planned, self._newest = self._newest is not None, snapshot
         if self._kernel is not None and not planned:
-            with suppress(RuntimeError):  # the kernel ends
-                self._kernel.call_soon_threadsafe(self._take_news)
+            with suppress(RuntimeError):  # the kernel is shutting down
+                self._kernel.call_soon_threadsafe(self._take_newest)
 
-    def _take_news(self) -> None:
-        snapshot, self._news = self._news, None
+    def _take_newest(self) -> None:
+        snapshot, self._newest = self._newest, None
         if snapshot is None or self._thread is None:
             return
-        # One from before the newest edit or wish is followed by one that knows of it.
-        if (snapshot.revision, snapshot.wish) == (self._shared.revision, self._wish):
+        # A snapshot from before the newest edit or request will be followed by a newer one.
+        if (snapshot.revision, snapshot.request) == (self._shared.revision, self._request):
             self._take(snapshot)
 
     def _catch_up(self) -> None:
-        """The newest text's values, if this is not already said to somebody who observes."""
-        if self._thread is not None and not self._taking:
+        """Waits for the values of the newest text, except where the traits are being set."""
+        if self._thread is not None and not self._internal:
             try:
                 snapshot = self._wait(self._link.settled())
             except Exception:
-                self._take_news()  # which says what is wrong, too
+                self._take_newest()  # it says what is wrong, too
                 raise
             self._take(snapshot)
 
     def _take(self, snapshot: Snapshot) -> None:
         keys = [str(neuron["key"]) for neuron in snapshot.neurons]
         tokens = list(snapshot.tokens)
-        with self._take_in_turn():
+        with self._internally():
             with self.hold_sync():
                 self._starts = np.array([token.start for token in tokens], np.int64)
                 self._stops = np.array([token.stop for token in tokens], np.int64)
@@ -302,13 +303,13 @@ class Widget(AnyWidget):
         return edges.astype("<i4").tobytes()
 
     @contextmanager
-    def _take_in_turn(self) -> Iterator[None]:
-        """What is set here was not set by anybody, and what is read here waits for nothing."""
-        self._taking += 1
+    def _internally(self) -> Iterator[None]:
+        """Traits that are set in here are not taken for the user's, and reading them does not wait."""
+        self._internal += 1
         try:
             yield
         finally:
-            self._taking -= 1
+            self._internal -= 1
 
     def _do(self, verb: Callable[..., None], *arguments: Any) -> None:
         """Calls `verb` in the link's thread, in the order of these calls."""
@@ -323,7 +324,7 @@ class Widget(AnyWidget):
 
 
 def _row(neuron: Mapping[str, Any]) -> dict[str, Any]:
-    """What the browser needs of a neuron for its colours."""
+    """What the browser needs to colour by a neuron."""
     statistics = neuron.get("statistics")
     kept = None if statistics is None else {name: statistics[name] for name in ("min", "max", "quantiles")}
     return {"key": neuron["key"], "statistics": kept}
