@@ -111,7 +111,7 @@ def gpt_neox(folder: Path, seed: int = 0, context: int = 96) -> Path:
 
 
 def gpt_neo(folder: Path, seed: int = 0, context: int = 80) -> Path:
-    """Layers take turns between all tokens and the last few."""
+    """Layers alternate between attention to all tokens and to the last few."""
     end = "<|endoftext|>"
     tokenizer = _byte_level(specials=[end])
     config = GPTNeoConfig(

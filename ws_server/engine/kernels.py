@@ -1,11 +1,11 @@
-"""Other kernels for what a pass of the plain model spends its time in; the modules, their parameters and hooks stay.
+"""Faster kernels for the modules in which a pass spends its time. Modules, parameters and hooks stay as they are.
 
-A few tokens' worth of a linear layer costs what reading its weights costs, if the matrix product is made for that.
-That of MKL, which torch takes for float32, is not: on a processor that is not Intel's, eight rows cost it twice what
-one does. oneDNN's costs hardly more than one, whichever way round the weights lie in memory (Conv1D keeps them
-transposed), and needs no copy of them. For one row torch has a product of a matrix and a vector, which no other beats.
+A linear layer over a few tokens should cost no more than reading its weights once. With MKL, which torch uses for
+float32, it does: on processors that are not Intel's, eight rows take twice as long as one. With oneDNN eight rows take
+hardly longer than one, whether or not the weights are transposed in memory (those of Conv1D are), and the weights are
+not copied. For a single row, torch's product of a matrix and a vector is the fastest.
 
-The GELU of GPT-2 is written out in the library as eight operations; torch has it as one.
+The library writes out the GELU of GPT-2 in eight operations; torch has it as one.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def _quick_forward(module: nn.Module) -> _Forward | None:
 
 
 def _suits_one_dnn(weight: object) -> bool:
-    # Elsewhere torch chooses well by itself: oneDNN for half precision, on other processors the library made for them.
+    # Elsewhere torch's own choice is good: oneDNN for half precision, on other processors the library made for them.
     return (
         isinstance(weight, torch.Tensor)
         and weight.device.type == "cpu"

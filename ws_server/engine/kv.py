@@ -16,7 +16,7 @@ _FIRST_CAPACITY = 64
 class BufferLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]
     """Keys and values of one layer, [1, heads, capacity, head_dim] each, of which `length` tokens are valid."""
 
-    is_sliding = False  # keeps all tokens; a sliding window is the attention mask's business
+    is_sliding = False  # keeps all tokens; the attention mask takes care of sliding windows
     is_croppable = True
 
     def __init__(self, limit: int) -> None:
@@ -48,7 +48,7 @@ class BufferLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]
         return self.keys[:, :, :stop], self.values[:, :, :stop]
 
     def fit(self, count: int) -> None:
-        """Gives back what is far more than `count` tokens need."""
+        """Shrinks the buffers if they are far larger than `count` tokens need."""
         if not self.is_initialized or not is_far_too_large(self.keys.shape[2], count, self._limit):
             return
         capacity = grown_capacity(count, self._limit)
@@ -78,7 +78,7 @@ def new_kv_cache(layers: int, limit: int) -> Cache:
 
 
 def grown_capacity(needed: int, limit: int) -> int:
-    """Doubling keeps the copies few; `limit` keeps the waste small."""
+    """The capacity for `needed` tokens. Doubling keeps copies rare; `limit` keeps the waste small."""
     capacity = _FIRST_CAPACITY
     while capacity < needed:
         capacity *= 2
@@ -86,8 +86,8 @@ def grown_capacity(needed: int, limit: int) -> int:
 
 
 def is_far_too_large(capacity: int, count: int, limit: int) -> bool:
-    """Whether a buffer that has place for `capacity` tokens had better be one for `count`. A text that grows and
-    shrinks by a little, or by half, is not worth the copies."""
+    """Whether a buffer of `capacity` tokens should shrink to what `count` need. A text that grows and shrinks by a
+    little, or by half, is not worth the copies."""
     return capacity >= 4 * grown_capacity(count, limit)
 
 

@@ -1,9 +1,9 @@
 """Several contexts in one pass of a plain transformers model, without padding and without copying their caches.
 
-The new tokens of all contexts stand one after another as a single sequence with explicit positions, so that every
-linear layer reads its weights once for all of them; that reading is what a small step costs. Only attention has to
-know them apart: transformers lets a model's attention be chosen by name, and ours lets the tokens of each context
-look at that context's own keys and values, where they lie in its buffers.
+The new tokens of all contexts form a single sequence with explicit positions, so that every linear layer reads its
+weights once for all of them; that reading is most of the cost of a small step. Only attention has to keep the contexts
+apart: transformers lets a model's attention be chosen by name, and with ours the tokens of each context attend to that
+context's own keys and values, in place in its buffers.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Segment:
     kv: Cache | None
     """Of `BufferLayer`s; None for a pass that neither reads nor writes a cache."""
     sinks: Mapping[str, Callable[[torch.Tensor], None]]
-    """Where to put what passes a hook point, [count, width]."""
+    """By hook point: what takes its rows, [count, width]."""
 
     masks: dict[int | None, torch.Tensor] = field(default_factory=dict)
 
@@ -57,7 +57,7 @@ class Segment:
 
 
 class _SharedLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]
-    """Stands for one layer of all segments' caches: new keys and values go to where they belong."""
+    """One layer of all segments' caches: writes each segment's new keys and values to its own cache."""
 
     is_sliding = False
 
@@ -92,14 +92,14 @@ class _SharedLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]
 
 
 _running: Sequence[Segment] = ()
-"""The segments of the pass that is running; one runs at a time, and attention is told nothing else of them."""
+"""The segments of the pass that is running. One runs at a time; the arguments of attention do not mention them."""
 
 
 def check_packable(config: Any) -> None:
-    """Looks for what `packed_attention` would not notice.
+    """Checks what `packed_attention` cannot see in its arguments.
 
     Raises:
-        ValueError: some layers attend to other tokens than all before them or a window of those.
+        ValueError: some layers attend to neither all tokens before them nor a window of those.
     """
     unknown = set(getattr(config, "layer_types", None) or ()) - _LAYER_TYPES
     if unknown or getattr(config, "attention_chunk_size", None) is not None:
@@ -136,14 +136,18 @@ def packed_attention(
     softcap: float | None = None,
     **options: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Attention of each segment to its own context; keys and values are read from the caches, not from the call."""
+    """Attention of each segment to its own context. Keys and values are read from the caches, not from the arguments.
+
+    Raises:
+        ValueError: an option is set that is not implemented here.
+    """
     unknown = [name for name, option in options.items() if option is not None and name not in _HARMLESS]
     if unknown or attention_mask is not None:
         raise ValueError(f"attention with {', '.join(unknown) or 'a mask'} is not packed")
     layer = cast(int, module.layer_idx)
     types = getattr(module.config, "layer_types", None)
     if types is not None and (types[layer] == "sliding_attention") != (sliding_window is not None):
-        raise ValueError("the sliding window of a layer is not told")
+        raise ValueError("the call lacks the sliding window of its layer")
     output = query.new_zeros(query.shape)
     at = 0
     for segment in _running:
