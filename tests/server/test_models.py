@@ -293,6 +293,14 @@ def test_a_tokenizer_that_is_refused_leaves_no_worker(place: Place) -> None:
     assert isinstance(waiting.exception(), ModelLoadFailed)
 
 
+def test_the_log_says_how_a_model_is_served(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    note = "Contexts end at 64 tokens."
+    place.load()
+    (worker,) = place.running()
+    place.run(lambda: worker.send(LoadedModel(**{**_fields(LOADED), "notes": (note,)})))
+    assert [vars(record)["fields"]["note"] for record in caplog.records if record.msg == "note on the model"] == [note]
+
+
 def test_a_fault_of_one_session_costs_no_other_its_results(place: Place) -> None:
     worker = serve(place)
     results = tuple(Failed((session, "document"), "it broke") for session in ("one", "faulty", "two"))
