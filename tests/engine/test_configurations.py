@@ -255,6 +255,20 @@ TABLE: Mapping[str, tuple[str, Sequence[Options]]] = {
         WHOLE,
         [{"sliding_window": 16, "vocab_size_per_layer_input": 512, "hidden_size_per_layer_input": 16}],
     ),
+    "DeepseekV3ForCausalLM": (WHOLE, [{**LATENT, "first_k_dense_replace": 3}]),
+    "FalconH1ForCausalLM": (
+        WHOLE,
+        [
+            {
+                "mamba_d_ssm": 64,
+                "mamba_n_heads": 4,
+                "mamba_d_head": 16,
+                "mamba_d_state": 8,
+                "mamba_chunk_size": 16,
+                "embedding_multiplier": 2.0,
+            }
+        ],
+    ),
     "OlmoHybridForCausalLM": (WHOLE, [DEFAULTS]),
 }
 """By architecture: which way its passes go, and options, a model each."""
@@ -279,6 +293,10 @@ REFUSED: Sequence[tuple[str, str, Options]] = (
         "has no blocks.1.mlp.hook_post hook point",
         {"n_routed_experts": 8, "num_experts_per_tok": 2},
     ),
+    ("JambaForCausalLM", "has no blocks.1.mlp.hook_post hook point", {"num_experts": 4, "mamba_dt_rank": 4}),
+    ("RecurrentGemmaForCausalLM", _NO_NEURONS, {"lru_width": 64, "attention_window_size": 16}),
+    ("RwkvForCausalLM", _NO_NEURONS, {"attention_hidden_size": 64}),
+    ("HrmTextForCausalLM", "has no blocks that can be followed", {}),
     # What TransformerLens cannot wrap.
     ("FalconForCausalLM", "could not be loaded", {"new_decoder_architecture": True}),
     ("GPTBigCodeForCausalLM", "could not be loaded", {"multi_query": False}),

@@ -30,6 +30,7 @@ _DOWN_PROJECTIONS = (
     "mlp.fc_out",
     "mlp.Wo",
     "feed_forward.w2",
+    "feed_forward.down_proj",
     "ffn.down_proj",
     "fc2",
 )
