@@ -22,7 +22,7 @@ _DTYPES = ("float32", "float16", "bfloat16")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command; returns its exit code: 0, or 2 where it could not be done as asked."""
+    """Runs the command; returns its exit code: 0, or 2 if it could not be carried out."""
     open_missing_streams()
     options = _parser().parse_args(arguments)
     logs.set_up(options.log_level, options.log_format)
@@ -65,7 +65,7 @@ def _serve(options: argparse.Namespace) -> int:
         drain_seconds=options.shutdown_timeout,
         limits=_limits(options),
     )
-    # Not before: what is wrong with the command is told at once.
+    # Imported late: mistakes in the command are reported at once.
     from .server.launcher import Launcher
 
     with Launcher(settings.log_format) as launcher:
@@ -83,7 +83,7 @@ def _read_token(file: Path | None) -> str | None:
             token = file.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError):
             raise StartupError(f"The token file {str(file)!r} cannot be read.") from None
-    elif not (token := os.environ.pop("NEUROSCOPE_TOKEN", "")):  # the workers need not know it
+    elif not (token := os.environ.pop("NEUROSCOPE_TOKEN", "")):  # workers do not need it
         return None
     if re.fullmatch(r"[A-Za-z0-9_-]{16,}", token) is None:
         raise StartupError("A token must be at least 16 letters, digits, '-' or '_', and nothing else.")
@@ -174,7 +174,7 @@ def _parser() -> argparse.ArgumentParser:
         type=_positive,
         default=_DEFAULTS.context_tokens,
         metavar="N",
-        help="form no longer contexts than this, even where a model has them",
+        help="use no longer contexts than this, even if a model supports them",
     )
     serve.add_argument("--compression", action="store_true", help="compress messages; worth it only on slow networks")
     _add_access_options(serve)
@@ -183,7 +183,7 @@ def _parser() -> argparse.ArgumentParser:
 
     bench = commands.add_parser(
         "bench",
-        help="measure what an edit costs on this machine, beside the peers",
+        help="measure what an edit costs on this machine, compared with other ways to compute the same",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     bench.set_defaults(run=_bench)
@@ -221,13 +221,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_log_options(parser: argparse.ArgumentParser) -> None:
-    """They can be given before and after the command's name."""
+    """These options can be given before or after the command's name."""
     group = parser.add_argument_group("what is logged, on standard error", "Texts and tokens never are.")
     group.add_argument(
         "--log-level",
         choices=logs.LEVELS,
         default=argparse.SUPPRESS,
-        help="default: warning; info tells of each connection, debug of each request",
+        help="default: warning; info logs each connection, debug each request",
     )
     group.add_argument(
         "--log-format",
@@ -238,7 +238,7 @@ def _add_log_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_access_options(serve: argparse.ArgumentParser) -> None:
-    access = serve.add_argument_group("who may enter", "Each option with several values may be given several times.")
+    access = serve.add_argument_group("who may connect", "Each option with several values may be given several times.")
     access.add_argument(
         "--token-file",
         type=Path,
@@ -251,7 +251,7 @@ def _add_access_options(serve: argparse.ArgumentParser) -> None:
         default=[],
         type=_origin,
         metavar="ORIGIN",
-        help="let pages of this origin connect, such as https://lab.example; * for all",
+        help="allow pages of this origin to connect, such as https://lab.example; * for all",
     )
     access.add_argument(
         "--allow-host",
@@ -259,7 +259,7 @@ def _add_access_options(serve: argparse.ArgumentParser) -> None:
         default=[],
         type=_host_name,
         metavar="NAME",
-        help="answer to this name, too; the server knows its addresses, --host, and the names of --allow-origin",
+        help="accept this host name, too; addresses, --host and the names of --allow-origin are accepted anyway",
     )
     access.add_argument(
         "--allow-embed",
@@ -267,7 +267,7 @@ def _add_access_options(serve: argparse.ArgumentParser) -> None:
         default=[],
         type=_origin,
         metavar="ORIGIN",
-        help="let pages of this origin show the page in a frame; * for all",
+        help="allow pages of this origin to show the page in a frame; * for all",
     )
     access.add_argument(
         "--tls-cert", type=Path, metavar="FILE", help="PEM file of a certificate: serve https: and wss:"
@@ -286,26 +286,26 @@ def _add_access_options(serve: argparse.ArgumentParser) -> None:
         default=[],
         type=_network,
         metavar="ADDRESS",
-        help="believe the X-Forwarded-For and X-Forwarded-Proto of this address or network; asks for a token",
+        help="trust X-Forwarded-For and X-Forwarded-Proto from this address or network; clients then need a token",
     )
 
 
 def _origin(text: str) -> str:
     if text != "*" and re.fullmatch(r"https?://(\[[0-9a-fA-F:.]+\]|[\w.-]+)(:\d+)?/?", text, re.ASCII) is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no origin, which is like https://lab.example or http://lab:8080")
+        raise argparse.ArgumentTypeError(f"{text!r} is not an origin such as https://lab.example or http://lab:8080")
     return text.rstrip("/")
 
 
 def _host_name(text: str) -> str:
     if re.fullmatch(r"[\w.-]+", text, re.ASCII) is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no name of a machine, which is like lab.example")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a host name such as lab.example")
     return text
 
 
 def _base_path(text: str) -> str:
     path = text.strip("/")
     if path and re.fullmatch(r"(?!\.{1,2}(/|$))[\w.~-]+(/(?!\.{1,2}(/|$))[\w.~-]+)*", path, re.ASCII) is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no path, which is like /neuroscope or /lab/neuroscope")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a path such as /neuroscope or /lab/neuroscope")
     return f"/{path}" if path else ""
 
 
@@ -313,7 +313,9 @@ def _network(text: str) -> str:
     try:
         ipaddress.ip_network(text, strict=False)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no address or network, like 127.0.0.1 or 10.0.0.0/8") from None
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not an address or network such as 127.0.0.1 or 10.0.0.0/8"
+        ) from None
     return text
 
 
@@ -326,7 +328,7 @@ _MAXIMA = {
     "subscriptions": "subscribed neurons of one session",
     "frame_bytes": "bytes of one message",
     "messages_per_second": "messages a second of one connection",
-    "models_loaded": "models in memory at once; one that nobody uses makes place for another",
+    "models_loaded": "models in memory at once; one that nobody uses is unloaded for another",
 }
 """The limits that are counts, and what they count; the option of `document_tokens` is `--max-document-tokens`."""
 
@@ -352,14 +354,14 @@ def _add_limit_options(serve: argparse.ArgumentParser) -> None:
         type=_seconds,
         default=_DEFAULTS.limits.idle_seconds,
         metavar="SECONDS",
-        help="close a connection that has said nothing for so long; 0: never",
+        help="close a connection that has been idle for so long; 0: never",
     )
     limits.add_argument(
         "--slow-client-timeout",
         type=_seconds,
         default=_DEFAULTS.slow_client_seconds,
         metavar="SECONDS",
-        help="close the connection of a client that reads nothing of what waits for it for so long",
+        help="close the connection of a client that leaves pending data unread for so long",
     )
     limits.add_argument(
         "--resume-timeout",
@@ -373,7 +375,7 @@ def _add_limit_options(serve: argparse.ArgumentParser) -> None:
         type=_seconds,
         default=_DEFAULTS.drain_seconds,
         metavar="SECONDS",
-        help="on SIGTERM, take so long to answer what has been asked for; Ctrl-C does not wait",
+        help="on SIGTERM, wait at most so long for pending requests to be answered; Ctrl-C does not wait",
     )
 
 

@@ -1,8 +1,8 @@
-"""The log: one line an event, with the event's facts as fields; for people, or as JSON for programs.
+"""The log: one line for each event, with its facts as fields; as text for people, or as JSON for programs.
 
-What clients write is not ours to keep. Their texts are never given to the log, and what they call themselves only as
-quoted, shortened fields. Exceptions are logged by their kind and where they happened, without their message: it may
-quote the text that led to them. Only the processes that never see a text (the models' workers) log messages, too.
+Users' texts are never logged; the names that clients give themselves only as quoted, shortened fields. Exceptions are
+logged with their type and traceback but without their message, which may quote the text that caused them. Only the
+workers, which never see a text, log messages too.
 """
 
 from __future__ import annotations
@@ -20,32 +20,32 @@ FORMATS = ("text", "json")
 LEVELS = ("debug", "info", "warning", "error")
 
 _LONGEST = 200
-"""Characters of one field."""
+"""Most characters of one field."""
 
 
 def set_up(level: str, form: str, *, knows_texts: bool = True) -> None:
-    """Sends this process's log to standard error, unless it goes somewhere already.
+    """Sends this process's log to standard error, unless logging has been configured already.
 
     Args:
-        level: the least level to log, one of `LEVELS`.
+        level: the lowest level to log, one of `LEVELS`.
         form: one of `FORMATS`.
-        knows_texts: whether clients' texts come into this process; if so, what exceptions say is left out.
+        knows_texts: whether this process handles users' texts; if so, the messages of exceptions are left out.
     """
     handler = logging.StreamHandler(sys.stderr)
     trace = without_messages if knows_texts else _with_messages
     handler.setFormatter(_Json(trace) if form == "json" else _Text(trace))
     logging.basicConfig(level=level.upper(), handlers=[handler])
-    # It logs whole frames and addresses, secrets included; and refused handshakes and clients that just go as errors.
+    # It logs whole frames and addresses, secrets included, and reports refused handshakes and lost clients as errors.
     logging.getLogger("websockets").setLevel(logging.CRITICAL)
 
 
 def about(**fields: Any) -> dict[str, Any]:
-    """An event's facts, for the `extra` of a logging call; None is left out."""
+    """An event's facts, for the `extra` of a logging call; those that are None are left out."""
     return {"fields": {name: value for name, value in fields.items() if value is not None}}
 
 
 def without_messages(error: BaseException) -> str:
-    """The traceback of an error and of those that led to it, the first of them first, without what they say."""
+    """The tracebacks of an error and of its causes, the earliest first, without their messages."""
     earlier = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     before = f"{without_messages(earlier)}\nThen:\n" if earlier is not None else ""
     trace = "".join(traceback.format_tb(error.__traceback__))
@@ -78,7 +78,7 @@ class _Text(_Formatter):
 
 
 class _Json(_Formatter):
-    """One object a line."""
+    """One JSON object per line."""
 
     def format(self, record: logging.LogRecord) -> str:
         line = {

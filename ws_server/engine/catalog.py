@@ -43,7 +43,7 @@ class LoadOptions:
     device: str = "auto"
     dtype: str = "float32"
     context_tokens: int = 8192
-    """Longer contexts are not formed, even where a model has them."""
+    """The longest context, even if a model supports longer ones."""
 
 
 def embedded_model() -> ModelSpec:

@@ -20,7 +20,7 @@ from .libraries import import_libraries
 from .mailbox import Mailbox
 
 _GIVE_BACK_EVERY = 10.0
-"""Seconds after which freed memory is given back to the system."""
+"""Seconds between two returns of freed memory to the system."""
 
 
 def run_worker(connection: Connection) -> None:
@@ -41,7 +41,7 @@ def _receive(connection: Connection, inbox: Mailbox) -> None:
         while True:
             inbox.put(connection.recv())
     except (EOFError, OSError):
-        os._exit(0)  # the server is gone; what the main thread is in the middle of, loading included, is for nobody
+        os._exit(0)  # the server has ended; nobody needs what the main thread is doing, be it loading
 
 
 def _serve(connection: Connection, inbox: Mailbox, spec: ModelSpec, options: LoadOptions) -> None:
@@ -52,8 +52,8 @@ def _serve(connection: Connection, inbox: Mailbox, spec: ModelSpec, options: Loa
     from .engine import Engine
     from .loading import ModelLoadError, load_model
 
-    # A folder answers for itself; and where the Hub has no address, asking it anyway takes half a minute of retries
-    # before the local cache is looked at.
+    # A folder needs no network. If the Hub's name does not resolve, asking it anyway takes half a minute of retries
+    # before the local cache is used.
     if spec.folder is not None or not hub_has_address():
         constants.HF_HUB_OFFLINE = True
     try:
@@ -70,7 +70,7 @@ def _serve(connection: Connection, inbox: Mailbox, spec: ModelSpec, options: Loa
     connection.send(loaded)
     given_back = time.monotonic()
     while True:
-        # Newer commands are taken in before each step, so that a step is never spent on a stale evaluation.
+        # All waiting commands are read before each step, so that no step is spent on a stale evaluation.
         while (command := inbox.get(wait=engine.idle)) is not None:
             if isinstance(command, Ping):
                 connection.send(Pong())
@@ -85,7 +85,7 @@ def _serve(connection: Connection, inbox: Mailbox, spec: ModelSpec, options: Loa
 
 
 def hub_has_address() -> bool:
-    """Whether the Hugging Face Hub can be looked up from here; assumed where a proxy does that."""
+    """Whether the Hugging Face Hub's name resolves; assumed if there is a proxy, which resolves it instead."""
     if any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")):
         return True
     endpoint = urlsplit(os.environ.get("HF_ENDPOINT", "https://huggingface.co"))

@@ -1,11 +1,11 @@
 """Who may talk to the server: Host, Origin and token of a request.
 
-A page of another site can open a websocket to any address, and a name that it owns can be made to resolve to
-ours (DNS rebinding). So a request has to name us by an address or by a name that is ours, and a page has to come
-from us or from an origin that the operator listed.
+A page of another site can open a websocket to any address, and can make a name that it owns resolve to ours (DNS
+rebinding). So the Host header has to be an address or one of our names, and a page has to come from our own origin or
+from one that the operator listed.
 
-Where others than this machine can connect, a secret is needed as well: in the link that the operator was given, as
-`?token=`, which is exchanged for a cookie; or, for programs, in the same place or as `Authorization: Bearer`.
+If other machines can connect, a token is needed as well: as `?token=` in the link that the server printed, which is
+exchanged for a cookie; or, for programs, in the same place or as `Authorization: Bearer`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class Refusal(Exception):
-    """A request that is not answered; carries the HTTP status and a sentence."""
+    """A request that is refused; carries the HTTP status and a message."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -33,12 +33,12 @@ class Refusal(Exception):
 
 
 class Access:
-    """The rule of one server.
+    """The access rules of one server.
 
     Args:
-        host: what the server is bound to.
+        host: the address that the server is bound to.
         allowed_origins: origins besides its own, such as `https://lab.example`; `*` allows all.
-        token: the secret that is needed; None where none is.
+        token: the secret that clients need; None if they need none.
         allowed_hosts: further names of the server.
     """
 
@@ -53,15 +53,15 @@ class Access:
         if not is_loopback(host):
             name = socket.gethostname().lower()
             self._names |= {name, name.partition(".")[0], f"{name.partition('.')[0]}.local"}
-        # A browser does not tell servers on one machine apart by their ports, and so neither would their cookies.
+        # Browsers do not separate cookies by port, so each server on a machine needs a name of its own.
         self._cookie_name = f"neuroscope_{self._derived('name')[:8]}"
         self._cookie_value = self._derived("cookie")
 
     def check_source(self, request: Request, *, opens_socket: bool, secure: bool = False) -> None:
-        """Looks at `Host`, and at `Origin` where a page could use our cookies or our place in the network.
+        """Checks `Host`, and `Origin` where a page could make use of our cookies or of our place in the network.
 
         Args:
-            secure: whether the request is known to have been encrypted; its page has to have been, too.
+            secure: whether the request is known to have been encrypted; then its page has to be, too.
 
         Raises:
             Refusal: 403.
@@ -78,7 +78,7 @@ class Access:
             raise Refusal(403, "Pages of this origin may not connect; see --allow-origin.")
 
     def check_token(self, request: Request) -> bool:
-        """Looks for the token, if one is needed.
+        """Checks the token, if one is needed.
 
         Returns:
             Whether it came in the address, so that it should be exchanged for a cookie.
@@ -99,19 +99,19 @@ class Access:
         raise Refusal(401, "This server asks for its token; open the link that it printed when it started.")
 
     def cookie(self, path: str = "/", *, secure: bool = False) -> str:
-        """The header value that lets a browser in again: out of reach of scripts and of other sites, and of no use
-        as a link.
+        """The header value that admits a browser later on. Scripts and other sites cannot read it, and it does not work
+        in a link.
 
         Args:
-            path: below which the server is.
-            secure: whether the browser must send it over encrypted connections only.
+            path: the server's base path.
+            secure: whether the browser may send it over encrypted connections only.
         """
         attributes = f"Path={path}; HttpOnly; SameSite=Strict" + ("; Secure" if secure else "")
         return f"{self._cookie_name}={self._cookie_value}; {attributes}"
 
     def ticket(self) -> str | None:
-        """What stands for the token in an address, once; None where no token is needed. Others on this machine can see
-        with which address a browser was started."""
+        """A substitute for the token that works once; None if no token is needed. Other users of this machine can see
+        the command line, and so the address, with which a browser was started."""
         self._once = secrets.token_urlsafe(24) if self._token is not None else None
         return self._once
 
@@ -125,7 +125,7 @@ class Access:
         return hmac.new((self._token or "").encode(), purpose.encode(), hashlib.sha256).hexdigest()
 
     def _cookie(self, request: Request) -> str:
-        # Others on this machine may have set cookies that no standard parser reads past.
+        # Other servers on this machine may have set cookies that make a standard parser stop.
         for header in request.headers.get_all("Cookie"):
             for pair in header.split(";"):
                 name, _, value = pair.strip().partition("=")
@@ -135,7 +135,8 @@ class Access:
 
 
 def field(request: Request, name: str) -> str | None:
-    """A header of a request; one that was sent several times is a list, which is no name, origin or token of ours."""
+    """A header of a request. If it was sent several times the values are joined, which never is a valid name, origin
+    or token."""
     values = request.headers.get_all(name)
     return ", ".join(values) if values else None
 
@@ -158,18 +159,18 @@ def is_loopback(host: str) -> bool:
 
 
 def _split(path: str) -> tuple[str, str]:
-    """Path and query of what is asked for, which need not be the address of anything."""
+    """Path and query of a request target, which need not be a valid URL."""
     path, _, query = path.partition("#")[0].partition("?")
     return path, query
 
 
 def _same(text: str, secret: str) -> bool:
-    """In a time that tells nothing of where they differ."""
+    """Compares in constant time."""
     return hmac.compare_digest(text.encode("utf-8", "surrogateescape"), secret.encode())
 
 
 def _place(url: str) -> tuple[str, str | None, int | None] | None:
-    """Scheme, name and port of an origin; None where it is none of a page."""
+    """Scheme, name and port of an origin; None if it is not an HTTP origin."""
     try:
         parts = urlsplit(url.lower())
         port = parts.port

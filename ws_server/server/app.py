@@ -1,4 +1,4 @@
-"""The server: binds, serves pages and sockets, starts the default model's worker, and ends in order."""
+"""The server: listens, serves pages and websockets, loads the default model, and shuts down in order."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ from .worker_process import WorkerProcess
 
 _log = logging.getLogger(__name__)
 
-_MOST_VISITORS = 256
-"""Connections besides twice the sessions: page requests, and handshakes that are not over."""
-_DRAIN_LOOK = 0.02
-"""Seconds between two looks at whether all is answered."""
+_MOST_OTHER_CONNECTIONS = 256
+"""Connections beyond twice the sessions: page requests, and handshakes in progress."""
+_DRAIN_CHECK_EVERY = 0.02
+"""Seconds between two checks whether everything has been answered."""
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 _ACCEPT_FAILURE_EVERY = 60.0
 """Seconds between two lines in the log that say that no connection can be accepted."""
@@ -71,7 +71,7 @@ class Server:
         cache_bytes = settings.limits.cache_bytes or usable_memory() // 4
         self.settings = settings = replace(settings, limits=replace(settings.limits, cache_bytes=cache_bytes))
         self.draining = False
-        """Whether nothing new is taken on, and only what has been asked for is answered."""
+        """Whether no new work is accepted, and only pending requests are answered."""
         self.metrics = Metrics()
         self._specs = specs
         self._tokenizing = Tokenizing()
@@ -124,10 +124,10 @@ class Server:
         """Serves until `stop` or a signal.
 
         Args:
-            on_ready: called with the page's address as soon as it can be fetched; the token is no part of it.
+            on_ready: called with the page's address, without the token, as soon as it can be fetched.
 
         Raises:
-            StartupError: the address cannot be bound, or the default model cannot be had.
+            StartupError: the address cannot be bound, or the default model cannot be loaded.
         """
         try:
             listener = await serve(
@@ -140,7 +140,7 @@ class Server:
                 compression="deflate" if self.settings.compression else None,
                 max_size=self.settings.limits.frame_bytes,
                 max_queue=MOST_READ_AHEAD,
-                create_connection=limited_to(2 * self.settings.limits.sessions + _MOST_VISITORS),
+                create_connection=limited_to(2 * self.settings.limits.sessions + _MOST_OTHER_CONNECTIONS),
                 server_header=None,
                 ping_interval=self.settings.keepalive_seconds,
                 ping_timeout=None,
@@ -180,11 +180,11 @@ class Server:
         self._stop.set()
 
     def ticket(self) -> str | None:
-        """What lets one browser in, once, in the token's place; None where no token is needed."""
+        """A substitute for the token that admits one browser, once; None if no token is needed."""
         return self._access.ticket()
 
     def drain(self) -> None:
-        """Ends `run` when all that was asked for is answered, or at the deadline; called again, at once."""
+        """Ends `run` when all requests are answered, or at the deadline; a second call ends it at once."""
         if self._drain is not None:
             self.stop()
             return
@@ -194,13 +194,13 @@ class Server:
     async def _stop_when_quiet(self) -> None:
         deadline = time.monotonic() + self.settings.drain_seconds
         while not self.sessions.quiet and time.monotonic() < deadline:
-            await asyncio.sleep(_DRAIN_LOOK)
+            await asyncio.sleep(_DRAIN_CHECK_EVERY)
         self.stop()
 
     # -------------------------------------------------------------------------------- requests
 
     def peer(self, connection: ServerConnection) -> Peer:
-        """Whom a connection is from, once its request has been read."""
+        """The client of a connection, once its request has been read."""
         peer = connection.remote_address
         assert connection.request is not None
         address = str(peer[0]) if peer else ""
@@ -210,30 +210,30 @@ class Server:
         try:
             peer = self.peer(connection)
             answer = await self._gate.answer(request, peer) or self._overload(peer.address)
-            if answer is None and "Upgrade" not in request.headers:  # a page asks why it is not let in
+            if answer is None and "Upgrade" not in request.headers:  # a page asks why it could not connect
                 return respond(426, b"This is a websocket.\n", extra={"Upgrade": "websocket"})
             return answer
         except Exception:
             _log.exception("A request failed.")
-            return respond(500, b"The server made a mistake; its log tells where.\n")
+            return respond(500, b"Internal server error; see the server's log.\n")
 
     def _overload(self, address: str) -> Response | None:
-        """Why no further websocket is opened, if there is a reason."""
+        """The response that refuses another websocket, if the server is full or shutting down."""
         limits = self.settings.limits
         reason = None
         if self.draining:
             reason = b"This server is shutting down.\n"
-        # One more than there is place for: it may be the client of a half-open connection that comes to resume.
+        # One more is admitted: it may be the client of a half-open connection, which wants to resume its session.
         elif self.sessions.full and len(self._connections) > limits.sessions:
             reason = b"This server has no place for another session.\n"
         elif self.sessions.crowded(address):
-            known = sum(connection.address == address for connection in self._connections)
-            if known > limits.sessions_per_address:
+            connected = sum(connection.address == address for connection in self._connections)
+            if connected > limits.sessions_per_address:
                 reason = b"This server has no place for another session of your address.\n"
         return None if reason is None else respond(503, reason, extra={"Retry-After": "10"})
 
     def _process_response(self, connection: ServerConnection, request: Request, response: Response) -> None:
-        """Comes for each, ours and the library's own."""
+        """Called for every response, ours and the library's own."""
         self._gate.stamp(request, response.headers)
         status = response.status_code
         if status != http.HTTPStatus.SWITCHING_PROTOCOLS:
@@ -289,7 +289,7 @@ class Server:
         return {"ssl": self._certificate.context, "ssl_handshake_timeout": self.settings.handshake_seconds}
 
     def _address(self, bound: str, port: int) -> str:
-        """The page's address without its query, as a browser on this machine reaches it."""
+        """The page's address, without a query, for a browser on this machine."""
         scheme, name = ("http", "127.0.0.1") if self._certificate is None else ("https", socket.gethostname())
         if bound not in ("0.0.0.0", "::"):
             name = self.settings.host
@@ -343,7 +343,7 @@ class Server:
 
 
 def run(settings: Settings, specs: Sequence[ModelSpec], launcher: Launcher | None = None) -> None:
-    """Serves in the foreground. Prints one line on standard output: where the page is.
+    """Serves in the foreground. Prints one line on standard output: the page's address.
 
     Args:
         launcher: one that was started earlier, so that the workers' libraries are imported meanwhile.

@@ -1,4 +1,4 @@
-"""`/docs`: the protocol for reading, made of its document and of the message types; it has no script."""
+"""`/docs`: a readable page about the protocol, made from its document and the message types; without scripts."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _inline(sentence: str) -> str:
 
 
 def _without_local_links(markdown: str) -> str:
-    """Links to files of the source are for who reads it there."""
+    """Links to files of the repository work only there."""
     return re.sub(r"\[([^\]]+)\]\((?!https?:|#)[^)]*\)", r"\1", markdown)
 
 
@@ -75,7 +75,7 @@ def _headings(html: str) -> list[tuple[str, str]]:
 
 
 def _method(method: dict[str, Any], document: dict[str, Any]) -> str:
-    """One method: who sends it, its members, what it answers, how it fails."""
+    """One method: its sender, members, result and errors."""
     kind = "request" if "result" in method else "notification"
     sender = "server to client" if method["x-sender"] == "server" else "client to server"
     parts = [
@@ -90,17 +90,17 @@ def _method(method: dict[str, Any], document: dict[str, Any]) -> str:
         parts += ["<p>Result:</p>", _members(members, document)]
     errors = [_resolved(error, document) for error in method.get("errors", [])]
     if errors:
-        told = ", ".join(f"{error['code']} {escape(error['message'])}" for error in errors)
-        parts.append(f"<p>Errors: {told}</p>")
+        listed = ", ".join(f"{error['code']} {escape(error['message'])}" for error in errors)
+        parts.append(f"<p>Errors: {listed}</p>")
     return "\n".join([*parts, "</section>"])
 
 
 def _named(name: str, schema: dict[str, Any], document: dict[str, Any]) -> str:
     required = set(schema.get("required", ()))
     members = [(member, member in required, inner) for member, inner in schema["properties"].items()]
-    told = _inline(schema.get("description", ""))
+    description = _inline(schema.get("description", ""))
     head = f'<h3 id="type-{escape(name)}"><code>{escape(name)}</code></h3>'
-    return f"<section>{head}<p>{told}</p>{_members(members, document)}</section>"
+    return f"<section>{head}<p>{description}</p>{_members(members, document)}</section>"
 
 
 def _members(members: list[tuple[str, bool, dict[str, Any]]], document: dict[str, Any]) -> str:
@@ -116,7 +116,7 @@ def _members(members: list[tuple[str, bool, dict[str, Any]]], document: dict[str
 
 
 def _type(schema: dict[str, Any], document: dict[str, Any], depth: int = 0) -> str:
-    """A schema in short, as TypeScript would write it."""
+    """A schema in brief, in TypeScript's notation."""
     if "$ref" in schema and depth > 0:
         return str(schema["$ref"].rsplit("/", 1)[1])
     schema = _resolved(schema, document)
@@ -135,7 +135,7 @@ def _type(schema: dict[str, Any], document: dict[str, Any], depth: int = 0) -> s
 
 
 def _resolved(schema: dict[str, Any], document: dict[str, Any]) -> dict[str, Any]:
-    """The schema, or what it refers to; what stands beside a reference is kept."""
+    """The schema with its reference resolved; members beside the reference are kept."""
     if "$ref" not in schema:
         return schema
     found: Any = document

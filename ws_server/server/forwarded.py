@@ -1,8 +1,8 @@
-"""Who really asks, where reverse proxies stand in between.
+"""Finds the client's address when reverse proxies are in between.
 
-A proxy connects in its clients' place and names them in `X-Forwarded-For`, each proxy adding the one that it saw at the
-right; `X-Forwarded-Proto` tells how the last of them was reached. Anybody can write such headers, so they are believed
-only as far as the operator trusts those who wrote them.
+A proxy connects on behalf of its clients. Each proxy appends the address that it saw to `X-Forwarded-For`, and
+`X-Forwarded-Proto` says how the last one was reached. Anybody can send such headers, so they are used only as far as
+the operator trusts the proxies that wrote them.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """Where a request comes from: the address, and whether it was encrypted all the way that we know of."""
+    """Where a request comes from: the address, and whether it was encrypted as far as is known."""
 
     address: str
     secure: bool
 
 
 class Proxies:
-    """The proxies that are trusted.
+    """The trusted proxies.
 
     Args:
         trusted: addresses or networks, such as `127.0.0.1` or `10.0.0.0/8`.
@@ -40,12 +40,12 @@ class Proxies:
         return bool(self._networks)
 
     def peer(self, connected: str, secure: bool, headers: Headers) -> Peer:
-        """Whom a request is from.
+        """The client that sent a request.
 
         Args:
             connected: the address that the connection comes from.
             secure: whether that connection is encrypted.
-            headers: what the request says of itself.
+            headers: the request's headers.
         """
         address = _address(connected)
         if address is None or not self._trusts(address):

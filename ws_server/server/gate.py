@@ -1,7 +1,7 @@
-"""Every request passes here: whether it is answered, from which table, and with which headers.
+"""Decides for every HTTP request whether it is answered, by what, and with which headers.
 
-The rules are `Access`'s, the answers `Site`'s; what is put together here is where the server is (`--base-path`), how a
-secret leaves the address, and what browsers are told to forbid our page.
+`Access` has the rules and `Site` the answers. This module adds the base path (`--base-path`), the redirect that removes
+a token from the address, and the headers that restrict what the page may do.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from .forwarded import Peer
 from .site import PAGE, Site, respond
 
 _OPEN_TO_ALL = {"/healthz", "/readyz"}
-"""What is answered without a token: it tells nothing but how the server is."""
+"""Answered without a token: they reveal nothing but the server's health."""
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; "
     "manifest-src 'self'; base-uri 'none'; form-action 'none'; "
-    # Strings become markup nowhere but in the templates of the page's own library.
+    # Only the templates of the page's library (Lit) may turn strings into markup.
     "require-trusted-types-for 'script'; trusted-types lit-html; "
 )
 
@@ -35,12 +35,12 @@ _FIXED_HEADERS = {
 
 
 class RequestGate:
-    """Lets requests in.
+    """Admits or refuses requests.
 
     Args:
-        settings: which names, origins and paths are the server's.
-        access: the rule.
-        site: what is behind it, besides the websocket.
+        settings: the base path and the origins that may embed the page.
+        access: the rules.
+        site: what is served besides the websocket.
     """
 
     def __init__(self, settings: Settings, access: Access, site: Site) -> None:
@@ -50,7 +50,7 @@ class RequestGate:
         self._embedders = settings.embedders
 
     async def answer(self, request: Request, peer: Peer) -> Response | None:
-        """The response to a request; None where it is one for a websocket, and may open it."""
+        """The response to a request; None if it may open a websocket."""
         path = self._below(request.path.partition("?")[0])
         opens_socket = path == "/ws"
         try:
@@ -66,14 +66,14 @@ class RequestGate:
         if path == "":
             return respond(308, b"", extra={"Location": _into(request.path)})
         if in_address and path in PAGE and not self._is_embedded(request):
-            # The secret leaves the address, and with it the browser's history and what people copy from it.
+            # Remove the token from the address, so that it is neither in the browser's history nor in copied links.
             cookie = self._access.cookie(f"{self._base}/", secure=peer.secure)
             extra = {"Location": without_token(request.path), "Set-Cookie": cookie, "Cache-Control": "no-store"}
             return respond(303, b"", extra=extra)
         return await self._site.answer(path, field(request, "If-None-Match"))
 
     def stamp(self, request: Request, headers: Headers) -> None:
-        """Adds to any response what it tells browsers to forbid."""
+        """Adds the security headers to any response."""
         ancestors = " ".join(["'self'", *self._embedders]) if self._embedders else "'none'"
         policy = f"{_POLICY}connect-src {_connections(request)}; frame-ancestors {ancestors}"
         for name, value in {**_FIXED_HEADERS, "Content-Security-Policy": policy}.items():
@@ -82,13 +82,13 @@ class RequestGate:
             headers["X-Frame-Options"] = "DENY"
 
     def _below(self, path: str) -> str | None:
-        """What of a path is below ours: empty for ours without its slash, None for one that is not."""
+        """The part of a path after the base path: empty for the base path itself, None if it is outside."""
         if path == self._base or path.startswith(f"{self._base}/"):
             return path[len(self._base) :]
         return None
 
     def _is_embedded(self, request: Request) -> bool:
-        """Whether a page of another site may show ours, and asks for it: browsers send it none of our cookies."""
+        """Whether the request is for a frame on another site that may embed us; browsers send no cookies there."""
         return bool(self._embedders) and field(request, "Sec-Fetch-Dest") in ("iframe", "frame")
 
 
@@ -98,6 +98,6 @@ def _into(path: str) -> str:
 
 
 def _connections(request: Request) -> str:
-    """Where the page may connect to. Not every browser takes `'self'` to name websockets as well."""
+    """Where the page may connect to. In some browsers `'self'` does not cover websockets."""
     host = field(request, "Host") or ""
     return f"'self' ws://{host} wss://{host}" if re.fullmatch(r"[\w.\-:\[\]]+", host, re.ASCII) else "'self'"

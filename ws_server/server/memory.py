@@ -1,4 +1,4 @@
-"""How much memory there is to use."""
+"""How much memory can be used."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _CGROUP_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory
 
 
 def usable_memory() -> int:
-    """Bytes of the machine's memory, or of what a container grants of it."""
+    """Bytes of the machine's memory, or of the container's limit if that is less."""
     try:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):

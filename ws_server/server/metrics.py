@@ -23,11 +23,11 @@ from ..engine.commands import StepReport
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 _LAG_EVERY = 0.02
-"""Seconds between two looks at the event loop."""
+"""Seconds between two measurements of the event loop's delay."""
 _ASLEEP = 30.0
-"""Seconds; a delay that is longer is none of the loop's: the process was stopped."""
+"""Seconds; a longer delay is not counted: the process was suspended."""
 _CLOSE_CODES = {1000, 1001, 1002, 1003, 1006, 1007, 1008, 1009, 1011}
-"""Those that are counted by themselves: a client may send any of thousands."""
+"""Close codes that have a label of their own; clients may send any of thousands."""
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
@@ -73,7 +73,7 @@ class Metrics:
         self._sessions = Gauge("neuroscope_sessions", "Sessions alive", registry=registry)
         self._answers = Counter(
             "neuroscope_http_responses",
-            "Plain HTTP, refused handshakes too",
+            "Responses to plain HTTP requests and refused handshakes",
             ["status"],
             registry=registry,
         )
@@ -81,7 +81,7 @@ class Metrics:
         self._connections = Gauge("neuroscope_connections", "Open connections", registry=registry)
 
     def observe(self, sessions: Callable[[], float], connections: Callable[[], float]) -> None:
-        """Where the gauges are read."""
+        """Sets the functions that the gauges read."""
         self._sessions.set_function(sessions)
         self._connections.set_function(connections)
 
@@ -89,7 +89,7 @@ class Metrics:
         self._answers.labels(status).inc()
 
     def closed(self, code: int | None) -> None:
-        """`code` is None for a connection that went without a word."""
+        """`code` is None for a connection that was lost without a closing handshake."""
         self._closed.labels(code if code in _CLOSE_CODES else "other").inc()
 
     def received(self, method: str) -> None:
@@ -119,10 +119,10 @@ class Metrics:
         self._cache.labels(model).set(0)
 
     async def watch_lag(self) -> None:
-        """Measures for ever how late the event loop comes to what it has to do.
+        """Measures the delay of the event loop, until cancelled.
 
-        All moments count alike: each look that was due during a delay is as late as it comes. Or the longest delays
-        would be counted once, and the shortest ones as often as there is time between them.
+        A long delay covers many measurements, and each of them is recorded with its own delay. Otherwise a long delay
+        would count once, and short ones many times.
         """
         clock = asyncio.get_running_loop().time
         due = clock()

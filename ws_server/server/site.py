@@ -1,6 +1,6 @@
 """Plain HTTP on the websocket's port: the web client, health, metrics and the OpenRPC document.
 
-The files are read once into a table of paths, so no request can name a file that is not in it.
+The files are read once into a table of paths, so that no request can reach any other file.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ STATIC_FOLDER = Path(__file__).parent.parent / "static"
 PAGE = ("/", "/index.html")
 
 EMBEDDABLE = "/neuro-scope.js"
-"""The script that pages of other sites load. To connect from there, a page's origin has to be allowed all the same."""
+"""The script that pages of other sites may load. To connect, their origin has to be allowed nevertheless."""
 
 _FOR_ANY_PAGE = {"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"}
 
@@ -45,11 +45,12 @@ class Resource:
 
 
 class Site:
-    """What `GET` answers.
+    """Answers `GET` requests.
 
     Args:
-        live: paths whose content is made at each request, with their content type and what gives status and body.
-        made: paths whose content was made at start, with it and its content type.
+        live: paths whose content is produced at each request: the content type, and a function that returns status and
+            body.
+        made: paths whose content was produced at the start: the content and its type.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class Site:
         self._table |= {path: Resource.of(body, content_type) for path, (body, content_type) in made.items()}
 
     def is_part_of_the_client(self, path: str) -> bool:
-        """Whether a path names a file of the web client besides its page: the same wherever it is installed."""
+        """Whether a path is a file of the web client other than its page, the same in every installation."""
         return path in self._table and path not in (*PAGE, *self._made)
 
     def nothing(self) -> Response:
@@ -93,7 +94,7 @@ def respond(
     content_type: str = "text/plain; charset=utf-8",
     extra: dict[str, str] | None = None,
 ) -> Response:
-    """A complete response, but for the headers that `RequestGate` gives to all."""
+    """A complete response, except for the headers that `RequestGate` adds to all."""
     headers = Headers(
         {
             "Date": email.utils.formatdate(usegmt=True),

@@ -1,4 +1,4 @@
-"""The server's certificate: read at start, and again when it was renewed."""
+"""The server's certificate: read at the start, and again when it has been renewed."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ class Certificate:
     """A certificate and its private key in PEM files.
 
     Args:
-        chain: the certificate, with those that vouch for it after it.
-        key: its private key; None where it is in the same file.
+        chain: the certificate, followed by the intermediate certificates.
+        key: its private key; None if it is in the same file.
 
     Raises:
         StartupError: they cannot be read, or do not belong together.
@@ -27,12 +27,12 @@ class Certificate:
         self._read(self.context)
 
     def renew(self) -> None:
-        """Reads the files again. New connections get what they hold now; where they are faulty, what they held before.
+        """Reads the files again, for new connections. If they are invalid, the former certificate stays in use.
 
         Raises:
             StartupError: as at first.
         """
-        self._read(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))  # a faulty pair would leave half of itself behind
+        self._read(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))  # an invalid pair would replace half of the former one
         self._read(self.context)
 
     def _read(self, context: ssl.SSLContext) -> None:

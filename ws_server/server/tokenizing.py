@@ -1,4 +1,4 @@
-"""Threads that tokenize, off the event loop. A text that takes seconds keeps nobody waiting but its like."""
+"""Tokenizes in threads, off the event loop. Only other long texts wait for a text that takes seconds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..document.tokens import TokenList
 from ..session import Tokenize
 
 _LONG = 20_000
-"""Characters of a text that is no short one any more: some ten milliseconds."""
+"""Characters from which a text counts as long; it takes some ten milliseconds."""
 _THREADS = "tokenize"
 
 
@@ -39,8 +39,8 @@ class Tokenizing:
 
 
 def abandon_tokenizing() -> None:
-    """The interpreter would wait for the text that a thread is in the middle of: seconds for a long one, nothing can
-    interrupt it, and nobody wants its tokens any more."""
+    """Ends the process if a thread is still tokenizing. The interpreter would wait for it, seconds for a long text, and
+    nobody needs the tokens any more."""
     for thread in threading.enumerate():
         if thread.name.startswith(_THREADS):
             thread.join(0.1)

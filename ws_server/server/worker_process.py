@@ -15,7 +15,7 @@ from ..engine.mailbox import Mailbox
 from .launcher import Launcher
 
 _MOST_UNREAD = 16
-"""Messages of a worker that the event loop has not come to; with more, its pipe is not read, and it has to wait."""
+"""Messages that the event loop has not handled yet; beyond that the pipe is not read, and the worker has to wait."""
 
 
 class WorkerProcess:
@@ -24,10 +24,10 @@ class WorkerProcess:
     Args:
         launcher: starts the process.
         on_message: called on the event loop with everything that the worker sends.
-        on_end: called on the event loop, once, when the process has gone, however it went.
+        on_end: called on the event loop, once, when the process has ended, for whatever reason.
 
     Attributes:
-        at_work: the documents of the forward pass that it is in the midst of, as far as is known.
+        at_work: the documents of the forward pass that it is computing, as far as is known.
     """
 
     def __init__(
@@ -48,11 +48,11 @@ class WorkerProcess:
         threading.Thread(target=self._send, daemon=True).start()
 
     def submit(self, command: ToWorker) -> None:
-        """Sends a command; one to a worker that has gone is lost, and `on_end` tells of that."""
+        """Sends a command. It is lost if the worker has ended, which `on_end` reports."""
         self._outbox.put(command)
 
     def end(self) -> None:
-        """Ends the process at once; it holds nothing that is worth keeping."""
+        """Kills the process; it holds nothing that cannot be computed again."""
         self._process.kill()
 
     def _receive(self, connection: Connection, on_message: Callable[[Any], None], on_end: Callable[[], None]) -> None:
@@ -67,7 +67,7 @@ class WorkerProcess:
                 self._call(self._hand_over, on_message, message)
         except (EOFError, OSError):
             pass
-        self._process.kill()  # it has gone, or is about to
+        self._process.kill()  # it has ended, or is about to
         self._outbox.close()
         connection.close()
         self._call(on_end)
@@ -79,7 +79,7 @@ class WorkerProcess:
             self._unread.release()
 
     def _call(self, function: Callable[..., None], *arguments: Any) -> None:
-        with suppress(RuntimeError):  # the loop is closed: the server has ended, and nobody waits for this
+        with suppress(RuntimeError):  # the event loop is closed: the server has ended
             self._loop.call_soon_threadsafe(function, *arguments)
 
     def _send(self) -> None:
@@ -87,4 +87,4 @@ class WorkerProcess:
             while (command := self._outbox.get()) is not None:
                 self._connection.send(command)
         except (BrokenPipeError, OSError):
-            pass  # the process has gone; `_receive` tells
+            pass  # the process has ended; `_receive` reports it
