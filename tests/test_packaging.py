@@ -49,7 +49,7 @@ def test_every_requirement_has_a_lower_and_an_upper_bound(requirement: str) -> N
     assert re.fullmatch(r"[A-Za-z0-9._-]+>=[0-9.]+,<[0-9.]+(; .+)?", requirement)
 
 
-EXTRA_OF_ROOM = {"demo_model": "train", "tui": "tui", "client": "notebook", "notebook": "notebook"}
+EXTRA_OF_ROOM = {"tui": "tui", "client": "notebook", "notebook": "notebook"}
 """Which rooms may need more than the package itself, and by which extra they get it."""
 
 
@@ -58,6 +58,8 @@ def test_the_package_requires_what_it_imports_and_nothing_else() -> None:
     providers = importlib.metadata.packages_distributions()
     imported: dict[str, set[str]] = {}
     for path in (ROOT / "ws_server").rglob("*.py"):
+        if "training" in path.parts:  # the wheel does not have it
+            continue
         for module in imported_modules(path):
             top = module.partition(".")[0]
             if top in sys.stdlib_module_names or top in {"ws_server", "__future__"}:
@@ -150,6 +152,8 @@ def test_the_wheel_is_pure_and_complete(built: Path) -> None:
     tops = {name.partition("/")[0] for name in names}
     assert tops == {"ws_server", f"interactive_neuroscope-{ws_server.__version__}.dist-info"}
     assert [name for name in names if "__pycache__" in name or "node_modules" in name] == []
+    embedded = [name.split("/", 2)[2] for name in names if name.startswith("ws_server/demo_model/")]
+    assert set(embedded) == {"__init__.py", "README.md", "figures.json", *MODEL_FILES, *DATA_FILES}
 
 
 def test_the_sdist_has_the_sources_of_all_that_the_wheel_has(built: Path) -> None:
@@ -158,7 +162,8 @@ def test_the_sdist_has_the_sources_of_all_that_the_wheel_has(built: Path) -> Non
         names = {name.partition("/")[2] for name in archive.getnames()}
     wanted = {"pyproject.toml", "hatch_build.py", "README.md", "LICENSE", "ws_server/cli.py"}
     client = {"web_client/package.json", "web_client/package-lock.json", "web_client/.npmrc"}
-    assert wanted | client <= names
+    training = {"ws_server/demo_model/training/train.py", "ws_server/demo_model/training/export.py"}
+    assert wanted | client | training <= names
     assert any(name.startswith("web_client/src/") for name in names)
     built_here = re.compile(r"(^|/)(node_modules|__pycache__|\.venv|\.chromium|\.training)/|^ws_server/static/")
     assert [name for name in names if built_here.search(name)] == []

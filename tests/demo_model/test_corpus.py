@@ -6,7 +6,15 @@ import struct
 
 import pytest
 
-from ws_server.demo_model.corpus import Document, chapters, normalise, plain_rst, r_string_vector, split, unwrap
+from ws_server.demo_model.training.corpus import (
+    Document,
+    chapters,
+    normalise,
+    plain_rst,
+    r_string_vector,
+    split,
+    unwrap,
+)
 
 
 def test_normalisation_straightens_quotes_and_trims_lines() -> None:

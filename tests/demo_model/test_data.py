@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ws_server.demo_model.corpus import Document
-from ws_server.demo_model.data import BOS, BOS_ID, WEIGHTS, Sampler, encode_documents, train_tokenizer
+from ws_server.demo_model.training.corpus import Document
+from ws_server.demo_model.training.data import BOS, BOS_ID, WEIGHTS, Sampler, encode_documents, train_tokenizer
 
 TEXTS = [
     "def add(self, n):\n    return self.n + n\n",

@@ -11,9 +11,9 @@ import pytest
 import torch
 from transformer_lens.model_bridge import TransformerBridge
 
-from ws_server.demo_model import activations, card, neurons
-from ws_server.demo_model.evaluate import load, model_scores
-from ws_server.demo_model.statistics import summarise
+from ws_server.demo_model.training import activations, card, neurons
+from ws_server.demo_model.training.evaluate import load, model_scores
+from ws_server.demo_model.training.neuron_statistics import summarise
 from ws_server.engine.statistics import NeuronStatistics, weights_digest
 
 FOLDER = Path(card.__file__).parent

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ws_server.demo_model.activations import Evaluated
-from ws_server.demo_model.neurons import (
+from ws_server.demo_model.training.activations import Evaluated
+from ws_server.demo_model.training.neurons import (
     DETECTORS,
     OPENING_TEXT,
     Finding,

@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from ws_server.demo_model.ngram import Ints, Trigram, Unigram
+from ws_server.demo_model.training.ngram import Ints, Trigram, Unigram
 
 VOCABULARY = 7
 

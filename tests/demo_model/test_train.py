@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from ws_server.demo_model.data import Sampler
-from ws_server.demo_model.train import Recipe, Schedule, Trainer, run
+from ws_server.demo_model.training.data import Sampler
+from ws_server.demo_model.training.train import Recipe, Schedule, Trainer, run
 
 RECIPE = Recipe(
     layers=1,

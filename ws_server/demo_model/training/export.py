@@ -1,7 +1,7 @@
 """Writes a training checkpoint as a model folder in Hugging Face layout, and everything that is told of it.
 
-    python -m ws_server.demo_model.export            weights, configuration, tokenizer
-    python -m ws_server.demo_model.export --all      also statistics, figures, the opening and the model card
+    python -m ws_server.demo_model.training.export            weights, configuration, tokenizer
+    python -m ws_server.demo_model.training.export --all      also statistics, figures, the opening and the model card
 
 The weights are rounded to float16, and all figures are those of the rounded weights.
 """
@@ -17,11 +17,11 @@ from typing import Any
 
 import torch
 
-from ws_server.demo_model.corpus import DEFAULT_WORK
-from ws_server.demo_model.data import BOS
-from ws_server.demo_model.train import CONTEXT, Recipe, new_model
+from ws_server.demo_model.training.corpus import DEFAULT_WORK
+from ws_server.demo_model.training.data import BOS
+from ws_server.demo_model.training.train import CONTEXT, Recipe, new_model
+from ws_server.engine.catalog import EMBEDDED_FOLDER
 
-FOLDER = Path(__file__).parent
 TOKENIZER_CONFIG = {
     "tokenizer_class": "PreTrainedTokenizerFast",
     "bos_token": BOS,
@@ -64,14 +64,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Export a training checkpoint as a model folder.")
     parser.add_argument("--work", type=Path, default=DEFAULT_WORK, help="work folder (default: %(default)s)")
     parser.add_argument("--run", default="main", help="name of the run (default: %(default)s)")
-    parser.add_argument("--folder", type=Path, default=FOLDER, help="where to write (default: %(default)s)")
+    parser.add_argument("--folder", type=Path, default=EMBEDDED_FOLDER, help="where to write (default: %(default)s)")
     parser.add_argument("--all", action="store_true", help="also statistics, figures, opening and model card")
     options = parser.parse_args()
     run = options.work / "runs" / options.run
     facts = export(run / "checkpoint.pt", options.work / "tokens/tokenizer.json", options.folder)
     print(json.dumps(facts, indent=2))
     if options.all:
-        from ws_server.demo_model.card import describe
+        from ws_server.demo_model.training.card import describe
 
         describe(options.work, options.folder, facts)
 

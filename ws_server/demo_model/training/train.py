@@ -1,6 +1,6 @@
 """Trains the embedded model.
 
-    python -m ws_server.demo_model.train --tokens 30e6 --decay-tokens 8e6
+    python -m ws_server.demo_model.training.train --tokens 30e6 --decay-tokens 8e6
 
 The state lies in one checkpoint file, replaced atomically. Started again, the run goes on from there, bit for bit as if
 it had not been interrupted (same machine, same number of threads). The learning rate is a function of the number of
@@ -30,8 +30,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from torch import nn
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from ws_server.demo_model.corpus import DEFAULT_WORK
-from ws_server.demo_model.data import BOS_ID, VOCABULARY, Sampler, load_tokens, prepare
+from ws_server.demo_model.training.corpus import DEFAULT_WORK
+from ws_server.demo_model.training.data import BOS_ID, VOCABULARY, Sampler, load_tokens, prepare
 
 CONTEXT = 512
 
@@ -213,8 +213,8 @@ def run(
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        description="Train the embedded model on the text gathered by ws_server.demo_model.corpus. Goes on from "
-        "WORK/runs/NAME/checkpoint.pt if there is one; Ctrl-C writes it and stops.",
+        description="Train the embedded model on the text gathered by ws_server.demo_model.training.corpus. Goes on "
+        "from WORK/runs/NAME/checkpoint.pt if there is one; Ctrl-C writes it and stops.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("--work", type=Path, default=DEFAULT_WORK, help="work folder with the corpus")

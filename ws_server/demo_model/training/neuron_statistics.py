@@ -1,6 +1,6 @@
 """Computes a model folder's neuron statistics and writes them beside its weights.
 
-    python -m ws_server.demo_model.statistics --model FOLDER --text FILE [FILE ...]
+    python -m ws_server.demo_model.training.neuron_statistics --model FOLDER --text FILE [FILE ...]
 
 Works for any local model folder in Hugging Face layout with a `tokenizer.json`. Without `--text` it reads the
 held-out text of the embedded model. The quantiles are exact, so all activations are held in memory at once:
@@ -15,8 +15,9 @@ from pathlib import Path
 import numpy as np
 from rich.progress import track
 
-from ws_server.demo_model.activations import Evaluated, boot, evaluate, tokenize
-from ws_server.demo_model.corpus import DEFAULT_WORK, Document, read_documents
+from ws_server.demo_model.training.activations import Evaluated, boot, evaluate, tokenize
+from ws_server.demo_model.training.corpus import DEFAULT_WORK, Document, read_documents
+from ws_server.engine.catalog import EMBEDDED_FOLDER
 from ws_server.engine.statistics import NeuronStatistics, weights_digest
 
 LEVELS = (0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999)
@@ -62,7 +63,7 @@ def summarise(evaluated: Evaluated, weights: str, text: str) -> NeuronStatistics
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Compute the neuron statistics of a model folder.")
-    parser.add_argument("--model", type=Path, default=Path(__file__).parent, help="model folder (default: %(default)s)")
+    parser.add_argument("--model", type=Path, default=EMBEDDED_FOLDER, help="model folder (default: %(default)s)")
     parser.add_argument("--text", type=Path, nargs="+", help="UTF-8 text files (default: the held-out text)")
     parser.add_argument("--work", type=Path, default=DEFAULT_WORK, help="work folder (default: %(default)s)")
     options = parser.parse_args()

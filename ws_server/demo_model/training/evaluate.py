@@ -1,6 +1,6 @@
 """Held-out figures of a model folder, beside a unigram and a trigram model over the same tokens, and samples.
 
-    python -m ws_server.demo_model.evaluate
+    python -m ws_server.demo_model.training.evaluate
 
 All three models predict every token of every held-out document. The network sees it in contexts of BOS and at most
 `context - 1` tokens, one after another without overlap, so at the head of a context it knows nothing of what came
@@ -22,9 +22,10 @@ import torch
 from rich.progress import track
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from ws_server.demo_model.corpus import DEFAULT_WORK, read_documents
-from ws_server.demo_model.data import BOS_ID, WEIGHTS, load_tokens
-from ws_server.demo_model.ngram import Ints, Trigram, Unigram
+from ws_server.demo_model.training.corpus import DEFAULT_WORK, read_documents
+from ws_server.demo_model.training.data import BOS_ID, WEIGHTS, load_tokens
+from ws_server.demo_model.training.ngram import Ints, Trigram, Unigram
+from ws_server.engine.catalog import EMBEDDED_FOLDER
 
 PROMPTS = (
     "CHAPTER I\n\n",
@@ -121,7 +122,7 @@ def samples(folder: Path, prompts: Sequence[str] = PROMPTS, seed: int = 1) -> li
 def main() -> None:
     parser = argparse.ArgumentParser(description="Held-out figures and samples of the embedded model.")
     parser.add_argument("--work", type=Path, default=DEFAULT_WORK, help="work folder (default: %(default)s)")
-    parser.add_argument("--folder", type=Path, default=Path(__file__).parent, help="model (default: %(default)s)")
+    parser.add_argument("--folder", type=Path, default=EMBEDDED_FOLDER, help="model (default: %(default)s)")
     options = parser.parse_args()
     print(json.dumps({**evaluate(options.folder, options.work), "samples": samples(options.folder)}, indent=2))
 

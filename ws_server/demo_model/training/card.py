@@ -3,7 +3,7 @@
 `describe` computes the figures, keeps them in `figures.json` beside the model, and renders `README.md` from that file.
 No figure of the card is written by hand.
 
-    python -m ws_server.demo_model.card        renders the card again from figures.json
+    python -m ws_server.demo_model.training.card        renders the card again from figures.json
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ws_server.demo_model import activations, neurons
-from ws_server.demo_model.data import WEIGHTS
-from ws_server.demo_model.evaluate import evaluate, samples
-from ws_server.demo_model.statistics import held_out_sample, summarise
+from ws_server.demo_model.training import activations, neurons
+from ws_server.demo_model.training.data import WEIGHTS
+from ws_server.demo_model.training.evaluate import evaluate, samples
+from ws_server.demo_model.training.neuron_statistics import held_out_sample, summarise
+from ws_server.engine.catalog import EMBEDDED_FOLDER
 from ws_server.engine.statistics import weights_digest
 
 FIGURES = "figures.json"
@@ -148,12 +149,14 @@ fetching anything. It is a GPT-2 ({recipe["layers"]} layers, width {recipe["widt
 {recipe["neurons"]} neurons a layer, context 512, vocabulary 4096, tied embeddings, {training["parameters"]:,}
 parameters) in the ordinary Hugging Face layout; weights in float16, {figures["weights_bytes"] / 1e6:.1f} MB.
 
-Figures, tables, examples and samples below are rendered by `python -m ws_server.demo_model.card` from `figures.json`,
-which the export script computes from the exported weights (SHA-256 `{figures["weights_sha256"][:16]}…`).
+Figures, tables, examples and samples below are rendered by `python -m ws_server.demo_model.training.card` from
+`figures.json`, which the export script computes from the exported weights (SHA-256
+`{figures["weights_sha256"][:16]}…`).
 
 ## Text
 
-Public domain or permissive, gathered by `python -m ws_server.demo_model.corpus` from packages that anybody can install.
+Public domain or permissive, gathered by `python -m ws_server.demo_model.training.corpus` from packages that anybody
+can install.
 
 {_table(["source", "licence", "package", "training MB", "held-out kB", "weight"], sources)}
 
@@ -223,20 +226,20 @@ for use as a language model.
 ## How to make it again, or train it longer
 
 ```
-python -m ws_server.demo_model.corpus              # needs apt-get and dpkg (Debian, Ubuntu); no root
-python -m ws_server.demo_model.train --tokens {total:.0f} --decay-tokens {decay:.0f}
-python -m ws_server.demo_model.export --all        # weights, statistics, opening, figures, this card
+python -m ws_server.demo_model.training.corpus              # needs apt-get and dpkg (Debian, Ubuntu); no root
+python -m ws_server.demo_model.training.train --tokens {total:.0f} --decay-tokens {decay:.0f}
+python -m ws_server.demo_model.training.export --all        # weights, statistics, opening, figures, this card
 ```
 
 Sources, tokens and checkpoints lie in `.training/`. Training stops at any time (Ctrl-C) and goes on from its checkpoint
 when started again. To train longer, copy `stable.pt`, the state before the rate fell, over `checkpoint.pt` and give a
-larger `--tokens`. `python -m ws_server.demo_model.train --help` tells the rest.
+larger `--tokens`. `python -m ws_server.demo_model.training.train --help` tells the rest.
 """
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Render the model card from figures.json.")
-    parser.add_argument("--folder", type=Path, default=Path(__file__).parent, help="model (default: %(default)s)")
+    parser.add_argument("--folder", type=Path, default=EMBEDDED_FOLDER, help="model (default: %(default)s)")
     folder = parser.parse_args().folder
     figures = json.loads((folder / FIGURES).read_text(encoding="utf-8"))
     (folder / "README.md").write_text(render(figures), encoding="utf-8")

@@ -1,6 +1,6 @@
 """Gathers the text that the embedded model is trained on.
 
-    python -m ws_server.demo_model.corpus [--work .training]
+    python -m ws_server.demo_model.training.corpus [--work .training]
 
 Every source is public domain or permissively licensed and comes from a Debian package, fetched with
 `apt-get download` and unpacked with `dpkg -x` (neither needs root), or from the running interpreter's own

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
-from ws_server.demo_model.corpus import Document, read_documents
+from ws_server.demo_model.training.corpus import Document, read_documents
 
 BOS = "<|endoftext|>"
 BOS_ID = 0

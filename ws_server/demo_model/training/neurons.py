@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ws_server.demo_model.activations import Evaluated
+from ws_server.demo_model.training.activations import Evaluated
 
 Mask = npt.NDArray[np.bool_]
 
