@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,9 +13,10 @@ from transformer_lens.model_bridge import TransformerBridge
 from ws_server.demo_model.training import activations, card, neurons
 from ws_server.demo_model.training.evaluate import load, model_scores
 from ws_server.demo_model.training.neuron_statistics import summarise
+from ws_server.engine.catalog import EMBEDDED_FOLDER
 from ws_server.engine.statistics import NeuronStatistics, weights_digest
 
-FOLDER = Path(card.__file__).parent
+FOLDER = EMBEDDED_FOLDER
 
 
 @pytest.fixture(scope="module")
