@@ -198,4 +198,4 @@ def test_what_the_last_edit_changed(page: Page, server: ServerProcess, reference
     neuroscope.editor.press("ControlOrMeta+End")
     page.wait_for_timeout(1100)
     page.keyboard.type(" Yes.", delay=30)
-    expect(page.get_by_test_id("discover-nothing")).to_contain_text("no token stands behind the edit")
+    expect(page.get_by_test_id("discover-nothing")).to_contain_text("no token follows the edit")

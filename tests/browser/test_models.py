@@ -197,7 +197,7 @@ def test_a_download_is_told_in_bytes_and_can_be_given_up(
         told = {fact.get_attribute("data-fact"): fact.inner_text() for fact in facts.all()}
         assert told["Revision"] == COMMIT
         assert told["Layers"] == "2"
-        assert told["MLP neurons a layer"] == "2,048"
+        assert told["MLP neurons per layer"] == "2,048"
         assert told["Context"] == f"{neuroscope.reference.context} tokens"
         assert (told["Precision"], told["Device"]) == ("float32", "cpu")
         page.keyboard.press("Escape")

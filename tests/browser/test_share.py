@@ -90,7 +90,7 @@ def copied_link(page: NeuroscopePage) -> str:
     page.page.evaluate("navigator.clipboard.writeText('')")
     choose(page.page, "share", "share.link")
     link: str = page.page.evaluate(WAIT_FOR_CLIPBOARD)
-    expect(page.page.get_by_test_id("notice").filter(has_text="The link is in the clipboard")).to_be_visible()
+    expect(page.page.get_by_test_id("notice").filter(has_text="The link was copied")).to_be_visible()
     return link
 
 
@@ -193,7 +193,7 @@ def test_links_by_hand_and_links_that_cannot_be_followed(
     expect(notice).to_contain_text("gpt2, which this server does not have")
     # With the page open, a bad link leaves what there is, and the address becomes the page's again.
     page.evaluate("() => { location.hash = 'section-2' }")
-    expect(notice.filter(has_text="none of Neuroscope")).to_be_visible()
+    expect(notice.filter(has_text="not a Neuroscope link")).to_be_visible()
     address(neuroscope, "Come+in.", "v=1")
     neuroscope.shows("Come in.", neurons=["L2N3"])
 

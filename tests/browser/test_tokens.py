@@ -65,7 +65,7 @@ def test_what_cannot_be_seen_is_told(neuroscope: NeuroscopePage) -> None:
     assert f"part {part} of 4 of \N{GRINNING FACE} (byte {byte:02X} of F0 9F 98 80)" in facts
 
     sign = neuroscope.editor.locator(".neuro-sign")
-    expect(hovered(page, sign.filter(has_text="BOS"))).to_contain_text("added by the server, no part of the text")
+    expect(hovered(page, sign.filter(has_text="BOS"))).to_contain_text("added by the server, not part of the text")
     expect(hovered(page, sign.filter(has_text="↵"))).to_contain_text("line break")
     tab = neuroscope.editor.locator(".neuro-tab")
     assert tab.evaluate("(tab) => getComputedStyle(tab, '::before').content") == '"⇥"'

@@ -44,6 +44,6 @@ function readPairs(layers: readonly string[], neurons: readonly string[]): strin
 
 function readList(input: string): readonly string[] {
   const { keys, problem } = parseNeurons(input);
-  if (problem !== null) throw new LinkError(`This link cannot be followed: ${problem}`);
+  if (problem !== null) throw new LinkError(`This link cannot be opened: ${problem}`);
   return keys;
 }

@@ -28,14 +28,14 @@ export function exportCommands(workbench: Workbench, columns: () => number | nul
 
   const attempt = async (what: () => Promise<void>): Promise<void> => {
     if (!(await settled(workbench))) {
-      workbench.notices.notify("Nothing was exported: the values of the newest text have not come yet.");
+      workbench.notices.notify("Nothing was exported: the values of the current text have not arrived yet.");
       return;
     }
     try {
       await what();
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
-      workbench.notices.notify("The text is too long for one picture in pixels; export it as SVG or HTML.");
+      workbench.notices.notify("The text is too long for a PNG. Export it as SVG or HTML.");
     }
   };
   return [
@@ -51,16 +51,16 @@ export function exportCommands(workbench: Workbench, columns: () => number | nul
       run: () => void attempt(async () => {
         try {
           await copy("image/png", png(snapshotOf(workbench)));
-          workbench.notices.notify("The picture is in the clipboard.");
+          workbench.notices.notify("The picture was copied.");
         } catch (error) {
           if (error instanceof RangeError) throw error;
-          workbench.notices.notify("The browser does not let this page copy pictures; export it as PNG.");
+          workbench.notices.notify("The browser does not let this page copy pictures. Export it as PNG.");
         }
       }),
     },
     ...[null, ...WIDTHS].map((value): Command => ({
       id: `export.width.${value ?? "page"}`, group: "Picture width",
-      title: value === null ? "As wide as here" : `${value} columns`,
+      title: value === null ? "As wide as on this page" : `${value} columns`,
       checked: () => width === value,
       run: () => { width = value; },
     })),

@@ -133,7 +133,7 @@ async function inflate(packed: string): Promise<string> {
 function fields(line: string): URLSearchParams {
   const all = new URLSearchParams(line);
   const version = all.get("v");
-  if (version === null) throw new LinkError("This link is cut off, or is none of Neuroscope.");
+  if (version === null) throw new LinkError("This link is cut off, or is not a Neuroscope link.");
   if (version !== VERSION) throw new LinkError("This link was made by another version of Neuroscope.");
   return all;
 }
@@ -182,7 +182,7 @@ function readKey(name: string): string {
   try {
     return decodeURIComponent(name);
   } catch {
-    throw new LinkError(`This link is damaged: ${name} is no neuron.`);
+    throw new LinkError(`This link is damaged: ${name} is not a neuron.`);
   }
 }
 

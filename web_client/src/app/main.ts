@@ -62,7 +62,7 @@ async function start(): Promise<void> {
   address.touch();
   addEventListener("hashchange", () => {
     decodeFragment(location.hash.slice(1)).then(
-      (state) => showing.replace(() => showing.show(state), "The link was followed."),
+      (state) => showing.replace(() => showing.show(state), "The link was opened."),
       (error: unknown) => { if (error instanceof LinkError) workbench.notices.notify(error.message); else throw error; },
     ).finally(() => { address.refute(); });
   });

@@ -1,7 +1,7 @@
-/** Commands of the page as a whole, and the keys that its parts see to by themselves. */
+/** Commands of the page as a whole, and the keys that its parts handle themselves. */
 import { type Command, DEFAULT_TOP, type Shortcut, type Theme, THEMES, type Workbench } from "../workbench";
 
-const THEME_TITLES: Record<Theme, string> = { system: "As the system", light: "Light", dark: "Dark" };
+const THEME_TITLES: Record<Theme, string> = { system: "Same as the system", light: "Light", dark: "Dark" };
 
 export function pageCommands(workbench: Workbench): Command[] {
   const { discovery, notices, view } = workbench;
@@ -34,16 +34,16 @@ export const shortcuts: readonly Shortcut[] = [
   { group: "Text", keys: "Mod-Shift-z", title: "Redo" },
   { group: "Text", keys: "Alt-ArrowUp", title: "Move the line up" },
   { group: "Text", keys: "Alt-ArrowDown", title: "Move the line down" },
-  { group: "Text", keys: "Mod-Alt-ArrowUp", title: "Another caret above" },
-  { group: "Text", keys: "Mod-Alt-ArrowDown", title: "Another caret below" },
-  { group: "Text", keys: "Mod-d", title: "Select the next that is alike" },
-  { group: "Text", keys: "Escape", title: "One caret again; close the search" },
-  { group: "Text", keys: "Tab", title: "On to the neurons: in the text it types nothing" },
-  { group: "Text", keys: "Shift-Tab", title: "Back to the line over the text" },
-  { group: "In the heatmap", keys: "ArrowRight", title: "The next token; other arrow keys, Home, End and Page keys likewise, with Ctrl further" },
+  { group: "Text", keys: "Mod-Alt-ArrowUp", title: "Add a caret above" },
+  { group: "Text", keys: "Mod-Alt-ArrowDown", title: "Add a caret below" },
+  { group: "Text", keys: "Mod-d", title: "Select the next occurrence" },
+  { group: "Text", keys: "Escape", title: "Back to one caret; close the search" },
+  { group: "Text", keys: "Tab", title: "Go on to the neurons (types nothing in the text)" },
+  { group: "Text", keys: "Shift-Tab", title: "Back to the bar above the text" },
+  { group: "In the heatmap", keys: "ArrowRight", title: "Next token; other arrows, Home, End and Page keys likewise, further with Ctrl" },
   { group: "In the heatmap", keys: "Enter", title: "Colour the text by the neuron, and go to the token" },
-  { group: "In the heatmap", keys: "+", title: "Larger; as the wheel with Ctrl" },
-  { group: "In the heatmap", keys: "-", title: "Smaller" },
-  { group: "In the heatmap", keys: "0", title: "Everything" },
-  { group: "In the list of neurons", keys: "Enter", title: "Colour the text by it; add it" },
+  { group: "In the heatmap", keys: "+", title: "Zoom in (or Ctrl and the wheel)" },
+  { group: "In the heatmap", keys: "-", title: "Zoom out" },
+  { group: "In the heatmap", keys: "0", title: "Show everything" },
+  { group: "In the list of neurons", keys: "Enter", title: "Colour the text by the neuron; add it" },
 ];

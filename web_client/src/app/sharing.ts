@@ -20,7 +20,7 @@ export function shareCommands(workbench: Workbench, showing: Showing, address: A
 async function copyLink({ notices }: Workbench, showing: Showing): Promise<void> {
   const state = showing.describe();
   if (state === null) {
-    notices.notify("The page is just changing; copy the link again in a moment.");
+    notices.notify("The page is changing. Copy the link again in a moment.");
     return;
   }
   const link = linkTo(state);
@@ -29,9 +29,9 @@ async function copyLink({ notices }: Workbench, showing: Showing): Promise<void>
       if (address === null) throw new RangeError("too long"); // what the clipboard holds stays
       return new Blob([address], { type: "text/plain" });
     }));
-    notices.notify("The link is in the clipboard.");
+    notices.notify("The link was copied.");
   } catch {
-    notices.notify(await link === null ? "This text is too long for a link; export it, or send it along as a file."
+    notices.notify(await link === null ? "This text is too long for a link. Export it, or send it as a file."
       : "The browser does not let this page copy. The address of the page is the link.");
   }
 }

@@ -82,7 +82,7 @@ export class Showing {
     const found = findModel(client.models, wanted);
     if (found === null) {
       const shown = client.models.find(({ id }) => id === client.model?.id)?.title ?? client.model?.id ?? "none";
-      notices.notify(`The page was written with the model ${wanted.slice(0, 100)}, which this server does not have. It is shown with ${shown}.`);
+      notices.notify(`The page was made with the model ${wanted.slice(0, 100)}, which this server does not have. It is shown with ${shown}.`);
     }
     return found?.id ?? null;
   }

@@ -16,7 +16,7 @@ export async function readTextFile(file: File, characters: number): Promise<stri
   try {
     bytes = new Uint8Array(await file.arrayBuffer());
   } catch {
-    throw new FileError(`${file.name} cannot be read; a folder cannot be opened.`);
+    throw new FileError(`${file.name} cannot be read. Folders cannot be opened.`);
   }
   const decoded = decodeText(bytes);
   if (decoded === null) throw new FileError(`${file.name} is not a text file.`);

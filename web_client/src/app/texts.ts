@@ -56,13 +56,13 @@ function openFiles(workbench: Workbench, passage: Passage, files: FileList | nul
   const [file] = files ?? [];
   if (file === undefined) return;
   void open(workbench, passage, file);
-  if (files !== null && files.length > 1) workbench.notices.notify(`Of ${files.length} files, only ${file.name} is opened.`);
+  if (files !== null && files.length > 1) workbench.notices.notify(`Only ${file.name} was opened, the first of ${files.length} files.`);
 }
 
 async function open({ client, notices }: Workbench, passage: Passage, file: File): Promise<void> {
   try {
     passage.replaceText(await readTextFile(file, client.limits?.documentCharacters ?? DEFAULT_CHARACTERS));
-    notices.notify(`${file.name} is open. Undo in the text brings back what was there.`);
+    notices.notify(`${file.name} was opened. Undo brings back the previous text.`);
   } catch (error) {
     if (!(error instanceof FileError)) throw error;
     notices.notify(error.message);

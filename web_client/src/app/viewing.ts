@@ -5,7 +5,7 @@ export function compareCommands(workbench: Workbench): Command[] {
   const { view } = workbench;
   const open = (): boolean => workbench.comparison !== null;
   return [
-    { id: "compare.toggle", title: "Compare with another text, or stop it", group: "Compare", keys: "Shift-F8", run: () => { view.toggle("compare"); } },
+    { id: "compare.toggle", title: "Compare with another text, or stop comparing", group: "Compare", keys: "Shift-F8", run: () => { view.toggle("compare"); } },
     { id: "compare.copy", title: "Copy the left text to the right", group: "Compare", enabled: open, run: () => { workbench.copyText(); } },
     { id: "compare.swap", title: "Swap the two texts", group: "Compare", enabled: open, run: () => { workbench.swapTexts(); } },
     {

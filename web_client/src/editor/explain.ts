@@ -15,8 +15,8 @@ export function contextOf(tokens: TokenList, index: number): number {
 export function explainToken(tokens: TokenList, index: number, slice: (from: number, to: number) => string): string[] {
   const { special, segment, text } = tokens.at(index);
   const words: string[] = [];
-  if (special) words.push("added by the server, no part of the text");
-  if (segment && index > 0) words.push(`context ${contextOf(tokens, index)} begins: the model sees nothing of what stands before`);
+  if (special) words.push("added by the server, not part of the text");
+  if (segment && index > 0) words.push(`context ${contextOf(tokens, index)} begins: the model sees nothing before it`);
   if (special) return words;
   const shares = sharesOf(tokens, index);
   for (const { from, to, part, parts } of shares) words.push(`part ${part} of ${parts} of ${visibleText(slice(from, to))} (${bytesOf(slice(from, to), part, parts)})`);

@@ -4,13 +4,13 @@
  * Marks of a bucket are one object made in advance, so a repaint compares pointers and touches only the tokens whose
  * bucket changed. Borders are shadows and special tokens stand in the margin: nothing moves the text.
  */
-import type { Range } from "@codemirror/state";
-import { Decoration, type DecorationSet, EditorView, ViewPlugin, type ViewUpdate, WidgetType } from "@codemirror/view";
+import { type Range, StateEffect } from "@codemirror/state";
+import { Decoration, type DecorationSet, EditorView, type PluginValue, ViewPlugin, type ViewUpdate, WidgetType } from "@codemirror/view";
 import { buckets as allBuckets, classOf } from "../colour/palette";
 import { NO_VALUE } from "../colour/scale";
 import type { TokenInfo } from "../client/tokens";
 import { type Cell, cellsOf, strongest } from "./cells";
-import { hiddenIn } from "./characters";
+import { hiddenIn, type Span } from "./characters";
 import { contextOf } from "./explain";
 import { pictureField } from "./picture";
 import { Kin, type TokenPicture } from "./source";
@@ -59,32 +59,111 @@ class SignWidget extends WidgetType {
   }
 }
 
-export const tokenMarks = ViewPlugin.fromClass(class {
+/** A line that is longer is marked only where it is seen: with thousands of marks in it, every key would take a tenth of a second. */
+const LONG_LINE = 4000;
+/** So far above, below and beside what is seen a long line is marked, at least and when the marks are placed anew; CSS pixels. */
+const NEAR = 400;
+const AHEAD = 800;
+
+const setNear = StateEffect.define<Span>();
+
+class TokenMarks implements PluginValue {
   decorations: DecorationSet;
+  /** What of a long line is marked. */
+  #near: Span = { from: 0, to: LONG_LINE };
+  #isLong = false;
+  readonly #view: EditorView;
+  readonly #look = (): void => {
+    if (this.#isLong) this.#view.requestMeasure({ key: this, read: () => this.#wanted(), write: (wanted) => { this.#move(wanted); } });
+  };
 
   constructor(view: EditorView) {
-    this.decorations = decorate(view);
+    this.#view = view;
+    this.decorations = this.#decorate();
+    this.#look();
+    view.scrollDOM.addEventListener("scroll", this.#look, { passive: true });
+    addEventListener("scroll", this.#look, { passive: true, capture: true }); // an editor may be as high as its text
   }
 
-  update(update: ViewUpdate): void {
-    if (update.docChanged || update.viewportChanged || update.startState.field(pictureField) !== update.state.field(pictureField)) {
-      this.decorations = decorate(update.view);
+  update({ changes, docChanged, geometryChanged, startState, state, transactions, viewportChanged }: ViewUpdate): void {
+    const near = this.#near;
+    if (docChanged) {
+      const moved = (at: number, side: number): number => changes.mapPos(Math.min(at, changes.length), side);
+      this.#near = { from: moved(near.from, -1), to: moved(near.to, 1) };
     }
+    for (const { effects } of transactions) for (const effect of effects) if (effect.is(setNear)) this.#near = effect.value;
+    if (docChanged || viewportChanged || near !== this.#near || startState.field(pictureField) !== state.field(pictureField)) {
+      this.decorations = this.#decorate();
+    }
+    if (docChanged || viewportChanged || geometryChanged) this.#look();
   }
-}, { decorations: (plugin) => plugin.decorations });
 
-function decorate(view: EditorView): DecorationSet {
-  const picture = view.state.field(pictureField);
-  const ranges: Range<Decoration>[] = [];
-  for (const { from, to } of view.visibleRanges) addTokens(view, picture, from, to, ranges);
-  return Decoration.set(ranges, true);
+  destroy(): void {
+    this.#view.scrollDOM.removeEventListener("scroll", this.#look);
+    removeEventListener("scroll", this.#look, { capture: true });
+  }
+
+  /** The text within `slack` of what is seen. */
+  #around(slack: number): Span {
+    const { contentDOM, scrollDOM } = this.#view;
+    const { left, top, right, bottom } = scrollDOM.getBoundingClientRect();
+    const at = (x: number, y: number): number => this.#view.posAtCoords({ x, y }, false);
+    const { direction } = getComputedStyle(contentDOM);
+    const [start, end] = direction === "rtl" ? [right + slack, left - slack] : [left - slack, right + slack];
+    return { from: at(start, Math.max(0, top) - slack), to: at(end, Math.min(innerHeight, bottom) + slack) };
+  }
+
+  /** Where the marks should be; null where they are. */
+  #wanted(): Span | null {
+    const near = this.#near;
+    const needed = this.#around(NEAR);
+    const ahead = this.#around(AHEAD);
+    const fits = needed.from >= near.from && needed.to <= near.to && near.to - near.from <= 2 * (ahead.to - ahead.from);
+    return fits ? null : ahead;
+  }
+
+  #move(wanted: Span | null): void {
+    if (wanted === null) return;
+    // In the same frame, but not in the middle of a measurement.
+    queueMicrotask(() => { this.#view.dispatch({ effects: setNear.of(wanted) }); });
+  }
+
+  #decorate(): DecorationSet {
+    const view = this.#view;
+    const { doc } = view.state;
+    const ranges: Range<Decoration>[] = [];
+    const add = (from: number, to: number): void => { if (from < to || from === doc.length) addTokens(view, from, to, ranges); };
+    this.#isLong = false;
+    for (const { from, to } of view.visibleRanges) {
+      let begin = from;
+      for (let at = from; at < to;) {
+        const line = doc.lineAt(at);
+        const end = Math.min(line.to, to);
+        if (end - at > LONG_LINE) {
+          this.#isLong = true;
+          add(begin, at);
+          add(Math.max(at, this.#near.from), Math.min(end, this.#near.to));
+          begin = end;
+        }
+        at = line.to + 1;
+      }
+      add(begin, to);
+    }
+    return Decoration.set(ranges, true);
+  }
 }
 
-function addTokens(view: EditorView, picture: TokenPicture, start: number, stop: number, ranges: Range<Decoration>[]): void {
+export const tokenMarks = ViewPlugin.fromClass(TokenMarks, { decorations: (plugin) => plugin.decorations });
+
+/** The marks of the text `[start, stop)`; of all that stands at its end, too, where the text ends there. */
+function addTokens(view: EditorView, start: number, stop: number, ranges: Range<Decoration>[]): void {
+  const picture = view.state.field(pictureField);
   const { tokens } = picture;
-  for (let i = tokens.firstEndingAt(start); i < tokens.length && (tokens.from[i] as number) <= stop; i++) {
+  for (let i = tokens.firstEndingAt(start); i < tokens.length; i++) {
+    const from = tokens.from[i] as number;
+    if (from >= stop && stop < view.state.doc.length) break;
     const { special, segment } = tokens.infos[i] as TokenInfo;
-    if (special || segment) addSign(view, picture, i, ranges);
+    if ((special || segment) && from >= start) addSign(view, picture, i, ranges);
   }
   for (const cell of cellsOf(tokens, start, view.state.sliceDoc(start, stop))) addCell(view, picture, cell, ranges);
 }

@@ -1,4 +1,4 @@
-/** What the editor extension shows, and what it tells in return. Implemented by the page, or by any other frontend. */
+/** What the editor extension shows, and what it reports back. Implemented by the page, or by any other frontend. */
 import type { TokenList } from "../client/tokens";
 
 /** How many neurons are drawn as stripes, at most. */
@@ -11,13 +11,13 @@ export interface Stripe {
   readonly buckets: Int8Array;
 }
 
-/** How a token stands to the text beside its own. */
+/** How a token is aligned with the other text. */
 export const Kin = {
-  /** The same token is its partner there. */
+  /** Aligned with the same token. */
   same: 0,
-  /** Another one stands in its place. */
+  /** Aligned with a different token. */
   replaced: 1,
-  /** It has no partner. */
+  /** Not aligned. */
   alone: 2,
 } as const;
 export type Kin = (typeof Kin)[keyof typeof Kin];
@@ -66,9 +66,9 @@ export interface TokenSource {
   readonly picture: TokenPicture;
   /** Every neuron's value at a token, in row order. */
   valuesAt(token: number): readonly TokenValue[];
-  /** What else is to be said of a token; null for nothing. */
+  /** A further remark about a token; null for none. */
   note?(token: number): string | null;
-  /** Calls `listener` when there is another picture; returns what ends that. */
+  /** Calls `listener` when the picture has changed; returns a function that stops it. */
   onPicture(listener: () => void): () => void;
   /** A picture that was read here is on the screen. */
   painted?(picture: TokenPicture): void;

@@ -5,7 +5,7 @@ import type { ExportDocument } from "./snapshot";
 /** Marks what has no equal in the other text. */
 export const ACCENT = "#0b7265";
 
-export const kinText = "Overlined: another token than in the other text; dotted: no partner there.";
+export const kinText = "Overlined: a different token in the other text; dotted: no partner there.";
 
 /** A bound without the zeros at its end that say nothing. */
 export function formatBound(value: number): string {

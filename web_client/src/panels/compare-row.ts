@@ -41,7 +41,7 @@ export function comparedHeads(comparison: Comparison): TemplateResult {
     : html`<span translate="no" class="mono">${visibleText(document.tokens.at(cursor).text)}</span><span translate="no" class="number">token ${cursor}</span>`);
   const nowhere = left.cursor === null && right.cursor === null;
   return html`<div class="heads" translate="no" data-testid="cursor">
-    ${nowhere ? html`<span>point at a token for its values</span>` : html`
+    ${nowhere ? html`<span>point at a token to see its values</span>` : html`
       <span>left</span>${told(left)}<span>right</span>${told(right)}`}
     <span class="end">Δ and largest Δ</span></div>`;
 }

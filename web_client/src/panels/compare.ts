@@ -67,8 +67,8 @@ export class ComparePanel extends Panel {
           ${alone === 0 ? nothing : html`<span class="alone"><b>${alone}</b> without partner</span>`}
         </span>
         <div class="tools">
-          <button data-testid="compare-copy" title="Write the left text in the place of the right one" @click=${() => { workbench.copyText(); }}>Copy →</button>
-          <button data-testid="compare-swap" title="Put each text in the other's place" @click=${() => { workbench.swapTexts(); }}>Swap ⇄</button>
+          <button data-testid="compare-copy" title="Replace the right text by the left one" @click=${() => { workbench.copyText(); }}>Copy →</button>
+          <button data-testid="compare-swap" title="Swap the two texts" @click=${() => { workbench.swapTexts(); }}>Swap ⇄</button>
           <button class="quiet" data-testid="compare-close" aria-label="Close the comparison" title="Close; the right text is kept"
             @click=${() => { view.set({ compare: false }); }}>×</button>
         </div>
@@ -83,7 +83,7 @@ export class ComparePanel extends Panel {
       this.#shown = { comparison, list: comparison.departures(rows.keys).filter(({ difference }) => difference !== 0).slice(0, LISTED) };
     }
     const list = this.#shown.list.filter(({ key }) => rows.get(key) !== null);
-    if (list.length === 0) return html`<div class="most"><h3>The neurons are the same at all aligned tokens.</h3></div>`;
+    if (list.length === 0) return html`<div class="most"><h3>All neurons have the same values at aligned tokens.</h3></div>`;
     const reached = Math.min(this.reached, list.length - 1);
     return html`
       <div class="most ${comparison.settled ? "" : "waiting"}">

@@ -119,9 +119,9 @@ export class DiscoverPanel extends Panel {
             token ${token}${selection === null ? "" : measure === null ? ", first of the selection" : `, where ${measure} is strongest in the selection`}</span>`}</div>
           ${this.#addAll(top?.neurons ?? [], "top")}
         </header>
-        ${token === null ? html`<p class="said">Put the caret behind a token, or select some.</p>`
-          : top === null ? html`<p class="said">Looking…</p>`
-          : this.#list("Neurons highest here", top.neurons, topIsCurrent, (neuron, most) => this.#topRow(neuron, most))}
+        ${token === null ? html`<p class="said">Place the caret after a token, or select some tokens.</p>`
+          : top === null ? html`<p class="said">Searching…</p>`
+          : this.#list("Strongest neurons here", top.neurons, topIsCurrent, (neuron, most) => this.#topRow(neuron, most))}
       </section>`;
   }
 
@@ -148,8 +148,8 @@ export class DiscoverPanel extends Panel {
             in ${changed.comparedTokens} ${changed.comparedTokens === 1 ? "token" : "tokens"}</span>`}</div>
           ${this.#addAll(changed?.neurons ?? [], "changed")}
         </header>
-        ${!discovery.edited ? html`<p class="said">Edit the text: here are the neurons that it moves most, in the tokens behind it.</p>`
-          : changed === null ? html`<p class="said">Looking…</p>`
+        ${!discovery.edited ? html`<p class="said">Edit the text to see which neurons change most at the tokens after the edit.</p>`
+          : changed === null ? html`<p class="said">Searching…</p>`
           : changed.neurons.length > 0
             ? this.#list("Neurons that changed most", changed.neurons, changedIsCurrent, (neuron, most) => this.#changedRow(neuron, most), (neuron) => this.#where(neuron))
             : html`<p class="said ${changedIsCurrent ? "" : "old"}" data-testid="discover-nothing">${nothingChanged(changed.previousVersion, changed.comparedTokens)}</p>`}
@@ -200,7 +200,7 @@ export class DiscoverPanel extends Panel {
         const row = rows.get(neuron.key);
         return html`<li class=${row === null ? "" : `here ${hueClass(row.hue)}`} data-key=${neuron.key}>
           <button class="row" tabindex=${neuron.key === entry ? "0" : "-1"} data-testid="discover-row" data-key=${neuron.key}
-            title=${row === null ? `Add ${neuron.key}` : `${neuron.key} is in the list: colour the text by it`}
+            title=${row === null ? `Add ${neuron.key}` : `${neuron.key} is in the list. Click to colour the text by it`}
             @click=${() => { this.#add([neuron.key]); }}>
             <span class="sign" aria-hidden="true">${row === null ? "+" : "✓"}</span>
             <span translate="no" class="name number">${neuron.key}</span>
@@ -249,9 +249,9 @@ export class DiscoverPanel extends Panel {
 
 /** Why nothing is listed. */
 function nothingChanged(previous: number | null, compared: number): string {
-  if (previous === null) return "There is no earlier text to compare with. Edit again.";
-  if (compared === 0) return "Nothing that was there has changed: no token stands behind the edit, or it was taken back.";
-  return "Nothing moved.";
+  if (previous === null) return "There is no earlier text to compare with yet. Edit again.";
+  if (compared === 0) return "Nothing to compare: no token follows the edit, or the edit was undone.";
+  return "No neuron changed.";
 }
 
 /** How large a value is beside the largest of its list. */

@@ -47,7 +47,7 @@ export class FocusPanel extends Panel {
     const { workbench } = this;
     const { rows, view } = workbench;
     const key = rows.focus;
-    if (key === null) return html`<p class="none" data-testid="focus-none">No neuron in focus. Add one, as L0N0.</p>`;
+    if (key === null) return html`<p class="none" data-testid="focus-none">No neuron in focus. Add one, for example L0N0.</p>`;
     const name = neuronName(key);
     const statistics = workbench.client.subscriptions.neuron(key)?.statistics ?? null;
     const { min, max } = workbench.scale(key);

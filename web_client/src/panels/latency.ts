@@ -5,12 +5,12 @@ import { Panel } from "./panel";
 import { base } from "./styles";
 
 const WORDS: Readonly<Record<LatencyPart, string>> = {
-  network: "Network and browser, there and back",
+  network: "Network and browser, round trip",
   queue: "Waiting for the model",
   tokens: "Tokenizing",
   model: "Forward pass",
   server: "Server, other",
-  paint: "Drawing and painting here",
+  paint: "Drawing in the browser",
 };
 
 export class LatencyPanel extends Panel {
@@ -47,10 +47,10 @@ export class LatencyPanel extends Panel {
     const total = latency === null ? "–" : `${Math.round(latency.totalMs)} ms`;
     const ms = (part: LatencyPart): number => latency?.parts[part] ?? 0;
     return html`
-      <neuro-disclosure translate="no" place="up end" label="Latency of the last edit: ${latency === null ? "not known" : total}">
+      <neuro-disclosure translate="no" place="up end" label="Latency of the last edit: ${latency === null ? "unknown" : total}">
         <span slot="summary" class="bar" data-testid="latency-bar">${LATENCY_PARTS.map((part) => html`<span class=${part}></span>`)}</span>
         <span slot="summary" class="total" data-testid="latency">${total}</span>
-        ${latency === null ? html`<p>Edit the text to see how long it takes until its colours are on the screen.</p>` : html`
+        ${latency === null ? html`<p>Edit the text to see how long it takes until the new colours are on the screen.</p>` : html`
           <p>From the last key to its colours on the screen: <b>${latency.totalMs.toFixed(1)} ms</b></p>
           <dl class="number" data-testid="latency-parts">${LATENCY_PARTS.map((part) => html`
             <span class="swatch ${part}"></span><dt>${WORDS[part]}</dt><dd data-part=${part}>${ms(part).toFixed(1)} ms</dd>`)}</dl>

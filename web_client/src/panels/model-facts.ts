@@ -23,12 +23,12 @@ export class ModelFactsPanel extends Panel {
       ["Revision", model.revision ?? "of a folder"],
       ["Architecture", model.architecture],
       ["Layers", count(model.layers)],
-      ["MLP neurons a layer", count(model.neuronsPerLayer)],
+      ["MLP neurons per layer", count(model.neuronsPerLayer)],
       ["Context", `${count(model.contextTokens)} tokens`],
       ["Vocabulary", `${count(model.vocabulary)} tokens`],
       ["Precision", model.dtype],
       ["Device", model.device],
-      ["BOS", model.prependsBos ? "put before each context" : "not put before the text"],
+      ["BOS", model.prependsBos ? "prepended to each context" : "not prepended"],
       ["Statistics", model.hasStatistics ? "of every neuron over held-out text" : "none"],
     ];
     return html`

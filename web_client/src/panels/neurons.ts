@@ -121,7 +121,7 @@ export class NeuronsPanel extends Panel {
             <option value="" selected>Sort</option>${sorts.map(([name, title]) => html`<option value=${name}>${title}</option>`)}
           </select>`}
         <form @submit=${this.#add}>
-          <input name="neuron" data-testid="add-neuron" aria-label="Add neurons, as L3N42 or 3/42" placeholder="L3N42 or 3/42"
+          <input name="neuron" data-testid="add-neuron" aria-label="Add neurons, such as L3N42 or 3/42" placeholder="L3N42 or 3/42"
             autocomplete="off" spellcheck="false" aria-invalid=${String(problem !== null)}
             aria-describedby=${problem === null ? nothing : "problem"} @input=${this.#typing}>
           <button data-testid="add-button">Add</button>
@@ -141,7 +141,7 @@ export class NeuronsPanel extends Panel {
     if (comparison !== null) return comparedHeads(comparison);
     const token = cursor === null ? null : document.tokens.at(cursor);
     return html`<div class="heads" translate="no" data-testid="cursor">
-      ${token === null ? html`<span>point at a token for its values</span>` : html`
+      ${token === null ? html`<span>point at a token to see its values</span>` : html`
         <span>${hovered === null ? "at the caret" : "at the pointer"}</span>
         <span translate="no" class="mono">${visibleText(token.text)}</span>
         <span translate="no" class="number">token ${cursor}</span>`}
@@ -181,7 +181,7 @@ export class NeuronsPanel extends Panel {
     const { workbench } = this;
     return html`
       <ul class="others" aria-label="Not in this model">
-        <li class="absent-head"><span>Not in this model, back with one that has ${keys.length === 1 ? "it" : "them"}</span>
+        <li class="absent-head"><span>Not in this model; shown again with one that has ${keys.length === 1 ? "it" : "them"}</span>
           <button data-testid="remove-absent" @click=${() => { workbench.rows.removeAbsent(); }}>Remove</button></li>
         ${keys.map((key) => html`
           <li class="absent" data-testid="absent-neuron" data-absent=${key}><span translate="no" class="name number">${key}</span>
@@ -244,7 +244,7 @@ export class NeuronsPanel extends Panel {
     this.problem = problem ?? this.workbench.rows.lacking(keys);
     if (this.problem !== null) return;
     if (keys.length === 0) {
-      this.problem = "Name a neuron by layer and number, L3N42 or 3/42.";
+      this.problem = "Enter a layer and a neuron, such as L3N42 or 3/42.";
       return;
     }
     input.value = "";

@@ -46,12 +46,12 @@ export class PalettePanel extends Overlay {
       <input role="combobox" data-testid="palette" aria-label="Command or neurons" aria-expanded="true" aria-autocomplete="list" aria-controls="offers"
         aria-activedescendant=${chosen < 0 ? nothing : `offer-${chosen}`} placeholder="Command, L3N42, L3N40-48, or top 8 here"
         autocomplete="off" autocapitalize="off" spellcheck="false" .value=${this.query} @input=${this.#typed} @keydown=${this.#key}>
-      <div class="list" id="offers" role="listbox" aria-label="What can be done" @pointerdown=${keepKeyboard}>
+      <div class="list" id="offers" role="listbox" aria-label="Matches" @pointerdown=${keepKeyboard}>
         ${groups.map((group, i) => this.#group(group, i, groups.slice(0, i).reduce((sum, one) => sum + one.offers.length, 0), chosen))}
       </div>
-      ${offers.length > 0 ? nothing : html`<p class="none" data-testid="palette-none">Nothing is called that.</p>`}
+      ${offers.length > 0 ? nothing : html`<p class="none" data-testid="palette-none">No match.</p>`}
       <p class="sr" role="status">${offers.length === 1 ? "1 choice" : `${offers.length} choices`}</p>
-      <div class="keys"><span>↑ ↓ choose</span><span>Enter does it</span><span>Esc closes</span></div>`;
+      <div class="keys"><span>↑ ↓ choose</span><span>Enter runs it</span><span>Esc closes</span></div>`;
   }
 
   #group({ title, offers }: OfferGroup, number: number, first: number, chosen: number): TemplateResult {

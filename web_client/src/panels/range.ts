@@ -54,7 +54,7 @@ export class RangeControl extends Panel {
       const bound = parseBound(input.value, side);
       const bad = Number.isNaN(bound);
       input.setAttribute("aria-invalid", String(bad));
-      if (bad) workbench.notices.notify(`${side} is a number, 0 or ${side === "max" ? "more" : "less"}; empty is automatic.`);
+      if (bad) workbench.notices.notify(`${side} must be a number, 0 or ${side === "max" ? "more" : "less"}. Leave it empty for automatic.`);
       else workbench.rows.setRange(neuron, { ...workbench.rows.range(neuron), [side]: bound }); // as it is now, not when last rendered
     };
     return html`<input class="number" data-testid="range-${side}" inputmode="text" autocomplete="off"

@@ -118,13 +118,13 @@ export function rowTemplate(workbench: Workbench, { key, hue, hidden, pinned }: 
     <li class=${kinds.filter((kind) => kind !== "").join(" ")} data-testid="neuron-row" data-key=${key} .style=${`transform: translateY(${place.top}px)`}
       aria-setsize=${place.count} aria-posinset=${place.index + 1}
       @pointerenter=${() => { rows.point(key); }} @pointerleave=${() => { rows.point(null); }}>
-      <span class="grip" data-testid="grip" title="Drag to another place (Alt-↑, Alt-↓)" @pointerdown=${(event: PointerEvent) => { grab(event, key); }}></span>
+      <span class="grip" data-testid="grip" title="Drag to move (Alt-↑, Alt-↓)" @pointerdown=${(event: PointerEvent) => { grab(event, key); }}></span>
       <div class="line">
         <button class="swatch" tabindex="-1" data-testid="swatch" aria-pressed=${!hidden} aria-label="Draw ${key} in the text"
           title="${hidden ? "Hidden: click to draw it in the text" : "Drawn in the text: click to hide it"} (H)" @click=${() => { rows.hide(key, !hidden); }}></button>
         <button class="row" aria-pressed=${focused} tabindex=${focused ? "0" : "-1"}
           aria-keyshortcuts="ArrowLeft ArrowRight ArrowUp ArrowDown Alt+ArrowUp Alt+ArrowDown P H M N Delete"
-          title="Colour the text by ${key}. Keys: ← → neighbours, with Shift layers; ↑ ↓ rows, with Alt to move; P pin, H hide, Delete removes"
+          title="Colour the text by ${key}. Keys: ← → neighbouring neuron, with Shift layer; ↑ ↓ row, with Alt move; P pin; H hide; Delete remove"
           @click=${() => { rows.setFocus(key); }}>
           <span translate="no" class="name number"><span data-testid="neuron-name">${key}</span>${pinned ? html`<svg viewBox="0 0 9 11" role="img" aria-label="pinned">${pinSign}</svg>` : nothing}</span>
           ${cursor === null ? nothing : html`

@@ -22,23 +22,23 @@ export function rowCommands(workbench: Workbench): Command[] {
     id: `rows.sort.${name}`, title: `Sort rows ${title}`, group, enabled: several, run: () => { rows.sort(order()); },
   });
   return [
-    { id: "rows.next", title: "Next row of the list", group, keys: "Alt-PageDown", ...inList("ArrowDown"), enabled: several, run: focus(1) },
-    { id: "rows.previous", title: "Previous row of the list", group, keys: "Alt-PageUp", ...inList("ArrowUp"), enabled: several, run: focus(-1) },
+    { id: "rows.next", title: "Next row", group, keys: "Alt-PageDown", ...inList("ArrowDown"), enabled: several, run: focus(1) },
+    { id: "rows.previous", title: "Previous row", group, keys: "Alt-PageUp", ...inList("ArrowUp"), enabled: several, run: focus(-1) },
     focused("neuron.next", "Next neuron in this row", step({ neurons: 1 }), { keys: "Alt-Shift-PageDown", ...inList("ArrowRight") }),
     focused("neuron.previous", "Previous neuron in this row", step({ neurons: -1 }), { keys: "Alt-Shift-PageUp", ...inList("ArrowLeft") }),
     focused("layer.next", "The same neuron of the next layer", step({ layers: 1 }), inList("Shift-ArrowRight")),
     focused("layer.previous", "The same neuron of the previous layer", step({ layers: -1 }), inList("Shift-ArrowLeft")),
     focused("max", "Go to the neuron's strongest token", (key) => { workbench.revealExtreme(key, "max"); }, inList("m")),
     focused("min", "Go to the neuron's lowest token", (key) => { workbench.revealExtreme(key, "min"); }, inList("n")),
-    focused("pin", "Pin to the top, or let go", (key) => { rows.pin(key, rows.get(key)?.pinned === false); }, inList("p")),
-    focused("hide", "Hide in the text, or show", (key) => { rows.hide(key, rows.get(key)?.hidden === false); }, inList("h")),
+    focused("pin", "Pin or unpin", (key) => { rows.pin(key, rows.get(key)?.pinned === false); }, inList("p")),
+    focused("hide", "Hide or show in the text", (key) => { rows.hide(key, rows.get(key)?.hidden === false); }, inList("h")),
     {
       id: "rows.showAll", title: "Show all hidden neurons", group, enabled: () => rows.list.some(({ hidden }) => hidden),
       run: () => { for (const { key } of rows.list) rows.hide(key, false); },
     },
     focused("remove", "Remove the row", (key) => { rows.remove(key); }, inList("Delete")),
     {
-      id: "rows.undoRemove", title: "Bring back what was removed last", group, ...inList("Mod-z"),
+      id: "rows.undoRemove", title: "Undo the last removal", group, ...inList("Mod-z"),
       enabled: () => rows.removed.length > 0, run: () => { rows.undoRemove(); },
     },
     focused("up", "Move the row up", move(-1), inList("Alt-ArrowUp")),

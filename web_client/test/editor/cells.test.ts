@@ -129,10 +129,10 @@ describe("a token in words", () => {
   it("says what the server added, and where a context begins", () => {
     const tokens = list([0, 0, "<s>", { special: true }], [0, 1], [1, 1, "<s>", { special: true, segment: true }], [1, 2], [2, 3, "y", { segment: true }]);
     expect([0, 1, 2, 3, 4].map((i) => contextOf(tokens, i))).toEqual([1, 1, 2, 2, 3]);
-    expect(explained(tokens, 0)).toEqual(["added by the server, no part of the text"]);
+    expect(explained(tokens, 0)).toEqual(["added by the server, not part of the text"]);
     expect(explained(tokens, 2)).toEqual([
-      "added by the server, no part of the text", "context 2 begins: the model sees nothing of what stands before",
+      "added by the server, not part of the text", "context 2 begins: the model sees nothing before it",
     ]);
-    expect(explained(tokens, 4)).toEqual(["context 3 begins: the model sees nothing of what stands before"]);
+    expect(explained(tokens, 4)).toEqual(["context 3 begins: the model sees nothing before it"]);
   });
 });
