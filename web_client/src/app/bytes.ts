@@ -25,7 +25,7 @@ export function toBase64Url(bytes: Uint8Array): string {
   return btoa(pieces.join("")).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 }
 
-/** Throws DOMException where `text` is none. */
+/** Throws DOMException where `text` is not base64. */
 export function fromBase64Url(text: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (character) => character.charCodeAt(0));
 }

@@ -14,7 +14,7 @@
  *     neuroscope.other          {text, tokens, values(key), shown(key)} of the text beside it, or null; `shown` is what its colours show
  *     neuroscope.partners       {leftToRight, rightToLeft}, tokens of the two texts that belong together, -1 where there is none; or null
  *     neuroscope.connection     "closed", "connecting", "initializing", "ready" or "waiting"
- *     neuroscope.model          what the server told of the model, or null
+ *     neuroscope.model          what the server said about the model, or null
  *     neuroscope.lastDone       the last `activations/done` that answered a change, with roundTripMs
  *     neuroscope.latency        {totalMs, parts} of the edit that is on the screen with all its values, or null
  */

@@ -12,10 +12,10 @@ import { isAutomatic, type TypedRange } from "../colour/scale";
 import { plainBreaks } from "../editor/characters";
 import { type NeuronState, type PageState, type SharedView, sharedView, usualView } from "../workbench";
 
-/** What a link tells; what it leaves out stays as it is. */
+/** The content of a link; what it leaves out stays as it is. */
 export type LinkState = Partial<PageState>;
 
-/** A link that cannot be followed; the message is a sentence for a person. */
+/** A link that cannot be opened; the message is a sentence for a person. */
 export class LinkError extends Error {
   override name = "LinkError";
 }
@@ -27,7 +27,7 @@ const LONGEST_PLAIN = 1500;
 export const LONGEST_LINK = 500_000;
 /** A small link may inflate to gigabytes. */
 const LONGEST_INFLATED = 20_000_000;
-/** What a server takes at most, unless it is told otherwise. */
+/** What a server accepts at most, by default. */
 const MOST_NEURONS = 1024;
 
 // ------------------------------------------------------------------ to text
@@ -68,7 +68,7 @@ function encodeNeuron({ key, hue, pinned, hidden, range }: NeuronState): string 
   return marks.filter((mark) => mark !== "").join(";");
 }
 
-/** The words of what is not as a page opens with: `discover,heatmap,nostripes`; `neurons` where there is none. */
+/** Words for what differs from a new page: `discover,heatmap,nostripes`; `neurons` where nothing does. */
 function encodeView(view: PageState["view"]): string | undefined {
   if (view === undefined) return undefined;
   const names = Object.keys(usualView) as (keyof SharedView)[];

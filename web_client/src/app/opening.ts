@@ -26,7 +26,7 @@ export async function fetchOpening(url: URL): Promise<Opening> {
   }
 }
 
-/** A few neurons of the middle layer, for a model that nobody chose neurons of. */
+/** A few neurons of the middle layer, for a model without a sample. */
 export function someNeurons(model: ModelInfo): string[] {
   const layer = Math.floor(model.layers / 2);
   return Array.from({ length: Math.min(OWN_NEURONS, model.neuronsPerLayer) }, (_, neuron) => `L${layer}N${neuron}`);

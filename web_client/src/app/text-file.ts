@@ -1,4 +1,4 @@
-/** A file that somebody chose, as text; or a sentence on why it is none that can be opened here. */
+/** A chosen file as text, or a sentence that says why it cannot be opened. */
 import { plainBreaks } from "../editor/characters";
 
 /** Longest a file may be and still hold a text of `characters`: what UTF-8 takes at most. */

@@ -23,7 +23,7 @@ export interface Scale {
 export interface TypedRange {
   readonly min: number | null;
   readonly max: number | null;
-  /** Automatic bounds follow the text of the moment instead of the neuron's statistics. */
+  /** Automatic bounds follow the current text instead of the neuron's statistics. */
   readonly text?: true;
 }
 
@@ -70,7 +70,7 @@ export interface Reaches {
   readonly known: Spread | null;
   /** The widest value seen. */
   readonly widest: number;
-  /** The widest value of the text of the moment. */
+  /** The widest value of the current text. */
   readonly text: number;
 }
 
@@ -81,7 +81,7 @@ export function scaleOf({ known, widest, text }: Reaches, range: TypedRange): Sc
   return { min: range.min ?? -usable, max: range.max ?? usable };
 }
 
-/** Whether a range is what a neuron has by itself. */
+/** Whether a range is the default. */
 export function isAutomatic({ min, max, text }: TypedRange): boolean {
   return min === null && max === null && text !== true;
 }

@@ -1,4 +1,4 @@
-/** What a token is, in words: what cannot be seen of it, and what it has a part of. Empty for an ordinary one. */
+/** A token in words: what cannot be seen of it, and of which character it is a part. Empty for an ordinary token. */
 import type { TokenList } from "../client/tokens";
 import { sharesOf } from "./cells";
 import { codePoint } from "./characters";
@@ -36,18 +36,18 @@ const WHITE: readonly [RegExp, string, string][] = [
   [/^ +/, "space", "spaces"],
 ];
 
-/** Nothing but white space, told; other characters that cannot be seen, by their code points. */
+/** A token of white space alone in words; other characters that cannot be seen by their code points. */
 function invisible(text: string): string[] {
   if (text === "") return ["empty"];
-  const told: string[] = [];
+  const words: string[] = [];
   let rest = text;
   for (let found = WHITE.find(([kind]) => kind.test(rest)); found !== undefined; found = WHITE.find(([kind]) => kind.test(rest))) {
     const [kind, one, several] = found;
     const count = kind.exec(rest)?.[0].length ?? 0;
-    told.push(count === 1 ? one : `${count} ${several}`);
+    words.push(count === 1 ? one : `${count} ${several}`);
     rest = rest.slice(count);
   }
-  if (rest === "") return [told.join(", ")];
+  if (rest === "") return [words.join(", ")];
   const hidden = [...new Set(rest.match(/(?![ \t\n])[\p{Cc}\p{Cf}\p{Z}\p{Default_Ignorable_Code_Point}]/gu) ?? [])].map(codePoint);
   return hidden.length === 0 ? [] : [`with ${hidden.join(", ")}`];
 }

@@ -1,4 +1,4 @@
-/** The token under the pointer: told to the source, and explained in a tooltip. The caret's token is told too. */
+/** Reports the tokens under the pointer and at the caret to the source, and explains the former in a tooltip. */
 import { type Extension, StateEffect, StateField } from "@codemirror/state";
 import { type EditorView, showTooltip, type Tooltip, type TooltipView, ViewPlugin, type ViewUpdate } from "@codemirror/view";
 import { classOf, hueClass } from "../colour/palette";
@@ -19,7 +19,7 @@ const setHovered = StateEffect.define<Hovered | null>();
 const hoveredField = StateField.define<Hovered | null>({
   create: () => null,
   update(hovered, transaction) {
-    if (transaction.docChanged) hovered = null; // the pointer's next move tells anew
+    if (transaction.docChanged) hovered = null; // until the pointer moves again
     for (const effect of transaction.effects) if (effect.is(setHovered)) hovered = effect.value;
     return hovered;
   },
@@ -68,7 +68,7 @@ function element(tag: string, className: string, text: string): HTMLElement {
 
 /** From so many neurons on, their values stand in several columns. */
 const MANY = 14;
-/** Of more than these, only the strongest are told, and the one in focus. */
+/** Of more than these, only the strongest are listed, and the one in focus. */
 const MOST = 36;
 
 function tooltipContent(source: TokenSource, view: EditorView, index: number): HTMLElement[] {
@@ -85,7 +85,7 @@ function tooltipContent(source: TokenSource, view: EditorView, index: number): H
   const words = [...explainToken(tokens, index, (from, to) => view.state.sliceDoc(from, to)), ...(note === null ? [] : [note])]
     .map((sentence) => element("div", "neuro-tooltip-words", sentence));
   const all = source.valuesAt(index);
-  const rows = worthTelling(all).map(({ key, hue, value, bucket, focused, compared }) => {
+  const rows = worthListing(all).map(({ key, hue, value, bucket, focused, compared }) => {
     const row = element("div", `neuro-tooltip-row ${hueClass(hue)} ${focused ? "neuro-focused" : ""}`, "");
     row.append(
       element("span", `neuro-swatch ${classOf(bucket)}`, ""),
@@ -101,21 +101,21 @@ function tooltipContent(source: TokenSource, view: EditorView, index: number): H
   return [head, ...words, list, ...(left === 0 ? [] : [element("div", "neuro-tooltip-words", `and ${left} weaker ones`)])];
 }
 
-function worthTelling(values: readonly TokenValue[]): readonly TokenValue[] {
+function worthListing(values: readonly TokenValue[]): readonly TokenValue[] {
   if (values.length <= MOST) return values;
   const size = ({ bucket, focused }: TokenValue): number => (focused ? Infinity : bucket === NO_VALUE ? -1 : Math.abs(bucket));
-  const told = new Set([...values].sort((a, b) => size(b) - size(a)).slice(0, MOST));
-  return values.filter((value) => told.has(value));
+  const listed = new Set([...values].sort((a, b) => size(b) - size(a)).slice(0, MOST));
+  return values.filter((value) => listed.has(value));
 }
 
 export function tokenHover(source: TokenSource): Extension {
-  const tell = (view: EditorView, token: number | null): void => {
+  const report = (view: EditorView, token: number | null): void => {
     if ((view.state.field(hoveredField)?.token ?? null) === token) return;
     view.dispatch({ effects: setHovered.of(token === null ? null : { token, tooltip: tokenTooltip(source, view, token) }) });
     source.hover(token);
   };
-  /** The token that was told last: one cursor may be shared by several editors, so only what happens here is told. */
-  let told: number | null = null;
+  /** The token that was reported last. Several editors may share one cursor, so only what happens here is reported. */
+  let reported: number | null = null;
   return [
     hoveredField,
     ViewPlugin.define(() => ({
@@ -126,8 +126,8 @@ export function tokenHover(source: TokenSource): Extension {
         const { main } = update.state.selection;
         const covering = tokens.covering(Math.max(0, main.head - 1));
         const index = covering < 0 ? null : covering;
-        if (update.docChanged || update.selectionSet || index !== told) {
-          told = index;
+        if (update.docChanged || update.selectionSet || index !== reported) {
+          reported = index;
           source.caret(index, main.empty ? null : tokens.overlapping(main.from, main.to));
         }
         if (update.startState.field(hoveredField) !== null && update.state.field(hoveredField) === null) source.hover(null);
@@ -136,10 +136,10 @@ export function tokenHover(source: TokenSource): Extension {
       eventHandlers: {
         mousemove(event, view) {
           // While a button is down, a selection is being made.
-          tell(view, event.buttons === 0 ? tokenAt(view, event) : null);
+          report(view, event.buttons === 0 ? tokenAt(view, event) : null);
         },
-        mouseleave(_event, view) { tell(view, null); },
-        mousedown(_event, view) { tell(view, null); },
+        mouseleave(_event, view) { report(view, null); },
+        mousedown(_event, view) { report(view, null); },
       },
     }),
   ];

@@ -3,7 +3,7 @@
  *
  * The layer lies in the scrolled area, so that it scrolls with the text by itself, and is drawn in the task that changed
  * the text: no frame shows the one without the other. CodeMirror's own layers are drawn a frame later when the change
- * came in a frame's callback, and its own notice of another width comes later still; hence the microtask and the observer.
+ * came in a frame's callback, and they learn of another width even later; hence the microtask and the observer.
  *
  * Where the pieces of the text are is measured only when the text or its layout changed, and nothing is measured or drawn
  * far outside of what is seen. The layer is cut into bands, each a canvas, for a browser paints a canvas as a whole with
@@ -18,7 +18,7 @@ import { pictureField } from "./picture";
 import { frameOf, type Piece, PieceFinder } from "./pieces";
 import { MOST_STRIPES, type TokenPicture } from "./source";
 
-/** So much is drawn above and below of what is seen, in CSS pixels: a scroll shows stripes before it can be answered. */
+/** Drawn above and below what is visible, in CSS pixels: scrolling shows stripes before they can be redrawn. */
 const SLACK = 400;
 /** From the text's own box to the first stripe: a mark's padding, and air. */
 const UNDER_TEXT = 4;
@@ -34,7 +34,7 @@ export function lanesClass(lanes: number): string {
   return lanes === 0 ? "" : `neuro-lanes-${lanes}`;
 }
 
-/** What was measured: the pieces between `top` and `bottom`, of which what lies from `left` on is drawn, and of which text. */
+/** What was measured: the pieces between `top` and `bottom`, drawn from `left` on, and the size of the text at that time. */
 interface Layout {
   readonly pieces: readonly Piece[];
   readonly top: number;
@@ -45,7 +45,7 @@ interface Layout {
   readonly contentHeight: number;
 }
 
-/** Part of the layer: as wide as what is seen, or more where lines are not wrapped, and so high, in CSS pixels. What lies in one and is as it was is not drawn again. */
+/** Part of the layer: as wide as what is seen, or more where lines are not wrapped, and so high, in CSS pixels. A band whose content has not changed is not drawn again. */
 const BAND = 192;
 
 interface Band {
@@ -107,7 +107,7 @@ class StripeLayer implements PluginValue {
     this.#plan();
   }
 
-  /** The document's elements were changed, be it only for more of the text to be there. */
+  /** The document's elements have changed, perhaps only because more of the text is drawn. */
   docViewUpdate(): void {
     if (this.#layout === null) this.#plan();
   }
@@ -132,7 +132,7 @@ class StripeLayer implements PluginValue {
     this.#draw();
   }
 
-  /** A window that moves to another screen has another density, which no other event tells. */
+  /** A window that moves to another screen may have another density, for which there is no other event. */
   #watchDensity(): void {
     this.#density?.removeEventListener("change", this.#plan);
     this.#density = matchMedia(`(resolution: ${devicePixelRatio}dppx)`);
@@ -199,7 +199,7 @@ class StripeLayer implements PluginValue {
     for (const [index, painting] of paintings) this.#drawBand(index, painting, colours, this.#layout, density);
   }
 
-  /** Let all other bands go. */
+  /** Remove all other bands. */
   #keepBands(indices: ReadonlySet<number>): void {
     for (const [index, { canvas }] of this.#bands) {
       if (indices.has(index)) continue;

@@ -13,7 +13,7 @@ import type { ExportDocument, Snapshot } from "./snapshot";
 export interface ExportedValues {
   readonly format: "neuroscope-values";
   readonly version: 1;
-  /** As the server told it, see the protocol. */
+  /** As the server described it, see the protocol. */
   readonly model: ModelInfo | null;
   /** The page's rows, in order; `range` holds the values at which the colours are strongest. */
   readonly neurons: readonly {
@@ -84,7 +84,7 @@ function row(document: ExportDocument, key: string): number[] {
   return Array.from({ length: document.tokens.length }, (_, i) => values?.[i] ?? NaN);
 }
 
-/** A float32 as the shortest number that is read as the same float32; null where it is none. */
+/** A float32 as the shortest number that is read as the same float32; null where it is not finite. */
 export function shortest(value: number): number | null {
   if (!Number.isFinite(value)) return null;
   for (let digits = 6; digits < 9; digits++) {

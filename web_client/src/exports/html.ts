@@ -132,7 +132,7 @@ function pieceHtml({ neurons }: Snapshot, document: ExportDocument, paint: (piec
     const stops = stopsOf(parts);
     return stops === null ? [] : [`--${i === 0 ? "b" : `s${i - 1}`}:${stops}`];
   });
-  const told = Array.from({ length: last - first + 1 }, (_, i) => {
+  const lines = Array.from({ length: last - first + 1 }, (_, i) => {
     const { id, text: own } = document.tokens.at(first + i);
     const values = neurons.map(({ key }) => {
       const [value, shown] = [document.values, document.shown].map((all) => all.get(key)?.[first + i] ?? NaN) as [number, number];
@@ -142,7 +142,7 @@ function pieceHtml({ neurons }: Snapshot, document: ExportDocument, paint: (piec
   });
   const attributes = [
     `class="${["t", ...(kind === "text" ? [] : [kind]), ...KIN_CLASSES[kinOf(document, piece)]].join(" ")}"`,
-    `title="${escapeMarkup(told.join("\n"))}"`,
+    `title="${escapeMarkup(lines.join("\n"))}"`,
     ...(colours.length === 0 ? [] : [`style="${colours.join(";")}"`]),
     ...(kind === "special" || kind === "context" ? [`data-sign="${signOf(piece)}"`] : []),
   ];

@@ -1,7 +1,7 @@
 /**
  * The coloured text as a picture for a paper: white, with a legend, with nothing that invites a click.
  *
- * Text stands on a grid of a fixed-pitch font's columns. Each token is placed by itself and told its length, so that it
+ * Text stands on a grid of a fixed-pitch font's columns. Each token is placed by itself with a given length, so that it
  * fills its colour whichever font a reader's machine has. A character is never split: where it has several tokens, they
  * share its width, and letters that join are drawn as one.
  */
@@ -123,7 +123,7 @@ function textSvg(snapshot: Snapshot, document: ExportDocument, { placed }: Layou
   }).join("\n");
 }
 
-/** Characters between the spaces around them, told how long they are. */
+/** The characters between the spaces at both ends, with their length. */
 function glyphs(text: string, x: number, y: number, column: number): string[] {
   const characters = charactersOf(text);
   const seen = (character: string): boolean => /\S/u.test(withSigns(character));

@@ -3,7 +3,7 @@ import { css, html, LitElement, type PropertyDeclarations, type TemplateResult }
 import { caretWords, type Passage, type Workbench } from "../workbench";
 import { base } from "./styles";
 
-/** Sooner, it would talk into what the screen reader says of the key itself. */
+/** Earlier it would interrupt what the screen reader says about the key itself. */
 const REST_MS = 700;
 
 export class Announcer extends LitElement {
@@ -37,7 +37,7 @@ export class Announcer extends LitElement {
     return html`<p class="sr" translate="no" aria-live="polite" data-testid="caret-words">${this.words}</p>`;
   }
 
-  /** The caret, the text or the neuron is another one: wait anew. Values that come meanwhile are no reason to. */
+  /** The caret, the text or the neuron has changed: wait again. New values alone do not count. */
   #changed(): void {
     const { passage, workbench } = this;
     const caret = [passage.caretToken, passage.document.version, workbench.rows.focus].join(" ");
@@ -51,7 +51,7 @@ export class Announcer extends LitElement {
     this.#timer = null;
     const { passage, workbench } = this;
     const root = this.getRootNode();
-    // Who types elsewhere, or with the pointer, is not to be told.
+    // Nothing is said to somebody who types elsewhere.
     if (!(root instanceof ShadowRoot) || root.activeElement === null) return;
     if (passage.settled || !workbench.client.ready) this.words = caretWords(workbench, passage);
     else this.#timer = setTimeout(() => { this.#rested(); }, REST_MS);

@@ -1,4 +1,4 @@
-/** What a row of the list tells of two texts: its value in the right one at the cursor, the difference, and where that is largest. */
+/** What a row of the list shows of two texts: its value in the right one at the cursor, the difference, and where that is largest. */
 import { css, html, nothing, type TemplateResult } from "lit";
 import { classOf } from "../colour/palette";
 import { bucketOf } from "../colour/scale";
@@ -36,12 +36,12 @@ export function comparedTemplate(workbench: Workbench, comparison: Comparison, k
 /** The heads of the columns: the token that pointer or caret are at, in both texts. */
 export function comparedHeads(comparison: Comparison): TemplateResult {
   const { left, right } = comparison;
-  const told = ({ cursor, document }: Passage): TemplateResult => (cursor === null
+  const head = ({ cursor, document }: Passage): TemplateResult => (cursor === null
     ? html`<span>no partner</span>`
     : html`<span translate="no" class="mono">${visibleText(document.tokens.at(cursor).text)}</span><span translate="no" class="number">token ${cursor}</span>`);
   const nowhere = left.cursor === null && right.cursor === null;
   return html`<div class="heads" translate="no" data-testid="cursor">
     ${nowhere ? html`<span>point at a token to see its values</span>` : html`
-      <span>left</span>${told(left)}<span>right</span>${told(right)}`}
+      <span>left</span>${head(left)}<span>right</span>${head(right)}`}
     <span class="end">Δ and largest Δ</span></div>`;
 }

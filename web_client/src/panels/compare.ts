@@ -76,7 +76,7 @@ export class ComparePanel extends Panel {
       ${this.#most(comparison)}`;
   }
 
-  /** The neurons that differ most, told when both texts are settled. */
+  /** The neurons that differ most, updated when both texts are settled. */
   #most(comparison: Comparison): TemplateResult | typeof nothing {
     const { rows } = this.workbench;
     if (comparison.settled || this.#shown?.comparison !== comparison) {

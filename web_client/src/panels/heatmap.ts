@@ -17,10 +17,10 @@ import { base, bucketStyles } from "./styles";
 
 const SORT_TITLES: Record<RowSort, string> = { order: "as listed", max: "by maximum", similarity: "by similarity" };
 
-/** Orders that depend on values are looked for after so long without new ones. */
+/** Orders that depend on values are updated after so long without new values. */
 const REST_MS = 250;
 const ZOOM_STEP = 1.4;
-/** At most so often the rest of the page is told where a moving pointer is. */
+/** The least time between two reports of a moving pointer to the rest of the page. */
 const SHARE_MS = 60;
 /** After so long without a turn of the wheel, the pointer points again. */
 const STILL_MS = 120;
@@ -380,7 +380,7 @@ export class HeatmapPanel extends Panel {
     this.#share(place);
   }
 
-  /** Tell the rest of the page. It draws the text anew for each token, so a moving pointer is told of now and then. */
+  /** Tell the rest of the page, but not at every move: it redraws the text for each token. */
   #share(place: Place | null): void {
     if (this.#sharing !== null) clearTimeout(this.#sharing);
     const wait = place === null ? 0 : this.#sharedAt + SHARE_MS - performance.now();

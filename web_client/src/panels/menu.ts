@@ -79,7 +79,7 @@ export class MenuButton extends Panel {
     return [...this.renderRoot.querySelectorAll<HTMLElement>("[role^=menuitem]:not(:disabled)")];
   }
 
-  /** Who opens it with the keyboard is taken to the first item, who does it with a pointer to the menu. */
+  /** Opened with the keyboard, the first item gets the focus; opened with a pointer, the menu itself. */
   readonly #toggle = (event: MouseEvent): void => {
     if (this.open) this.#close();
     else this.#show(event.detail === 0 ? 0 : null);

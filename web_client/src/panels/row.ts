@@ -77,7 +77,7 @@ export const rowStyles = [rankStyles, compareRowStyles, css`
   .tools a:hover { color: var(--text); }
 
   @media (pointer: coarse) { .grip { opacity: .6; } .remove { opacity: 1; } li { --left: 30px; } .grip { width: 24px; } }
-  /* Narrow: the lowest value keeps its number, and its token is told by its title. */
+  /* Narrow: the lowest value keeps its number, and its token is in its title. */
   @container (max-width: 400px) { .peak.min .mono { display: none; } .line .peak.min { flex: none; } .row { width: 130px; gap: 4px; } .here { padding: 0 3px; } }
 `];
 
@@ -92,12 +92,12 @@ export interface RowPlace {
   readonly lastPinned: boolean;
 }
 
-export interface RowDeeds {
+export interface RowActions {
   /** Begin to drag the row. */
   readonly grab: (event: PointerEvent, key: string) => void;
 }
 
-export function rowTemplate(workbench: Workbench, { key, hue, hidden, pinned }: Row, place: RowPlace, { grab }: RowDeeds): TemplateResult {
+export function rowTemplate(workbench: Workbench, { key, hue, hidden, pinned }: Row, place: RowPlace, { grab }: RowActions): TemplateResult {
   const { cursor, document, rows } = workbench;
   const focused = key === rows.focus;
   const extent = document.activations.extent(key);

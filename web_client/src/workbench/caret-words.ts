@@ -1,11 +1,11 @@
-/** The values at the caret, in words for who does not see the colours. */
+/** The values at the caret in words, for people who do not see the colours. */
 import { rankOf, rankWords } from "../colour/rank";
 import { explainToken } from "../editor/explain";
 import { formatDifference, formatValue } from "../editor/format";
 import type { Passage } from "./passage";
 import type { Workbench } from "./workbench";
 
-/** Of the neurons beside the one in focus, so many are told, and only from this share of their colours' reach on. */
+/** At most so many other neurons are named, and only those above this share of their colours' reach. */
 const MOST_OTHERS = 2;
 const STRONG = 0.25;
 

@@ -23,7 +23,7 @@ export interface Command {
   readonly run: () => void;
 }
 
-/** Keys that a part of the page sees to by itself: the help tells of them too. */
+/** Keys that a part of the page handles itself; the help lists them too. */
 export interface Shortcut {
   readonly keys: string;
   readonly title: string;

@@ -191,7 +191,7 @@ export class Discovery extends Emitter<{ change: undefined }> {
 
   // ------------------------------------------------------------------ verbs
 
-  /** Add neurons, and look at the first of them. What is refused is told in a notice. */
+  /** Add neurons, and look at the first of them. A notice says what is refused. */
   async add(keys: readonly string[]): Promise<void> {
     const { measure } = this;
     const { notices, rows, selection } = this.#workbench;

@@ -21,7 +21,7 @@ export class Notices extends Emitter<{ change: undefined }> {
     return this.#list;
   }
 
-  /** Say something for a while; returns the notice's id. */
+  /** Show a message for a while; returns the notice's id. */
   notify(text: string, more: Omit<Notice, "id" | "text"> = {}): number {
     const notice: Notice = { id: this.#next++, text, ...more };
     this.#list = [...this.#list.filter((other) => other.text !== text), notice].slice(-MOST_NOTICES);
@@ -30,7 +30,7 @@ export class Notices extends Emitter<{ change: undefined }> {
     return notice.id;
   }
 
-  /** Say why something that was begun came to nothing, should it. */
+  /** Say why something failed, if it does. */
   async tellFailure(done: Promise<unknown>): Promise<void> {
     try {
       await done;

@@ -78,12 +78,12 @@ export class Passage extends Emitter<PassageEvents> implements TokenSource {
     private readonly page: PassageLook,
   ) {
     super();
-    const told = (): void => { this.#watch(); this.redraw(); };
-    rows.on("change", told);
-    client.on("state", told);
+    const changed = (): void => { this.#watch(); this.redraw(); };
+    rows.on("change", changed);
+    client.on("state", changed);
     for (const event of ["change", "tokens", "values", "done", "problem"] as const) {
       document.on(event, () => { this.emit("restate", undefined); });
-      document.on(event, told);
+      document.on(event, changed);
     }
     for (const event of ["values", "done"] as const) document.on(event, () => { this.#answered(); });
     document.on("done", (done) => {

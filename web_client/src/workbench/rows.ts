@@ -59,7 +59,7 @@ export class Rows extends Emitter<RowsEvents> {
   #list: readonly Row[] | null = null;
   #aheadTimer: ReturnType<typeof setTimeout> | null = null;
   #count = 0;
-  /** Being added: whoever asked for them is told of a refusal. */
+  /** Being added: whoever asked for them handles a refusal. */
   readonly #adding = new Set<string>();
 
   constructor(client: NeuroscopeClient) {
@@ -130,7 +130,7 @@ export class Rows extends Emitter<RowsEvents> {
 
   // ------------------------------------------------------------------ which neurons
 
-  /** Whether a refusal of this neuron is told to whoever adds it. */
+  /** Whether whoever adds this neuron handles a refusal. */
   isAdding(key: string): boolean {
     return this.#adding.has(key);
   }
@@ -246,7 +246,7 @@ export class Rows extends Emitter<RowsEvents> {
     this.replace(key, next.layer, next.neuron);
   }
 
-  /** Who steps once steps on, or back: have the values of those neurons here before they are asked for. */
+  /** A step is often followed by another, or a step back: fetch the values of those neurons ahead. */
   #lookAhead(names: readonly NeuronName[]): void {
     const { subscriptions } = this.#client;
     subscriptions.ahead(names.filter(({ layer, neuron }) => this.outside(layer, neuron) === null).map(neuronKey));

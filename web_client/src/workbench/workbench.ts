@@ -1,9 +1,8 @@
 /**
  * What the page knows: a client, its text, perhaps another one beside it, the rows of its neurons, what of it is open.
  *
- * Panels read it and call its verbs; `change` tells that something is different. What concerns a text alone is its
- * `Passage`'s business, what concerns two their `Comparison`'s; the words of the page's own text can be said to the
- * workbench. No DOM here.
+ * Panels read it and call its verbs; `change` says that something is different. What concerns one text is in its
+ * `Passage`, what concerns two in their `Comparison`; the workbench passes on the verbs of the page's own text. No DOM here.
  */
 import { originOf, type Scale } from "../colour/scale";
 import { type Done, type NeuroscopeClient, type NeuroscopeDocument, type ProgressValue, RequestError } from "../client";
@@ -36,7 +35,7 @@ export class Workbench extends Emitter<WorkbenchEvents> {
   readonly text: Passage;
   #comparison: Comparison | null = null;
   #edited: Passage;
-  /** The text beside the text, kept while there is none to be seen: the next comparison goes on with it. */
+  /** The second text, kept while it is not shown: the next comparison goes on with it. */
   #other: Passage | null = null;
   readonly discovery: Discovery;
   readonly palette = new Palette(this);
@@ -47,13 +46,13 @@ export class Workbench extends Emitter<WorkbenchEvents> {
 
   constructor(readonly client: NeuroscopeClient, document: NeuroscopeDocument) {
     super();
-    const told = (): void => { this.#changed(); };
+    const changed = (): void => { this.#changed(); };
     this.rows = new Rows(client);
     this.text = this.#passage(document);
     this.#edited = this.text;
     this.discovery = new Discovery(this);
-    this.text.on("change", told); // as at another row, and at the connection's state
-    this.rows.on("point", told);
+    this.text.on("change", changed); // as at another row, and at the connection's state
+    this.rows.on("point", changed);
     this.rows.on("removed", (keys) => { this.#offerUndo(keys); });
     this.view.on("change", () => {
       const { compare, compareColours } = this.view.state;
@@ -61,11 +60,11 @@ export class Workbench extends Emitter<WorkbenchEvents> {
       this.#comparison?.show(compareColours);
       this.redraw();
     });
-    this.notices.on("change", told);
+    this.notices.on("change", changed);
     client.on("model", () => { this.redraw(); });
-    client.on("models", told);
+    client.on("models", changed);
     client.on("fault", (error) => {
-      // What the server says is for the person; that a message was odd is for who looks into it.
+      // What the server says is meant for people; anything else goes to the console.
       if (this.passages.some(({ document }) => document.problem?.message === error.message)) return; // said already
       if (error instanceof RequestError) this.notices.notify(error.message);
       else console.info(`neuroscope: ${error.message}`);
