@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -201,7 +202,7 @@ def check_colours(shown: Shown) -> None:
         for position in range(token["from"], token["to"]):
             allowed[position].add(colour_class(shown, i))
     # What is seen as one character is coloured as a whole.
-    for start, stop in zip(shown.characters, [*shown.characters[1:], len(allowed)], strict=True):
+    for start, stop in pairwise([*shown.characters, len(allowed)]):
         together = set[str]().union(*allowed[start:stop])
         allowed[start:stop] = [together] * (stop - start)
     visible = [colours for unit, colours in zip(units(shown.text), allowed, strict=True) if unit != "\n"]

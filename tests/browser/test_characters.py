@@ -80,6 +80,7 @@ def test_the_caret_and_deleting_go_by_characters(hidden: NeuroscopePage) -> None
 def test_several_tokens_of_one_character_are_each_pointed_at(neuroscope: NeuroscopePage) -> None:
     people = "\N{MAN}\u200d\N{WOMAN}\u200d\N{GIRL}"
     text = f"cafe\u0301 {people} end"
+    neuroscope.page.evaluate("document.documentElement.style.setProperty('--editor-size', '64px')")  # a few pixels each
     neuroscope.write(text)
     shown = neuroscope.shows(text)
     family = neuroscope.editor.locator(".neuro-parted", has_text="\N{MAN}")
@@ -87,10 +88,12 @@ def test_several_tokens_of_one_character_are_each_pointed_at(neuroscope: Neurosc
     start = text.index(people)
     parts = [i for i, token in enumerate(shown.tokens) if start <= token["from"] < start + len(units(people))]
     met = set()
-    for step in range(4 * len(parts)):
+    for step in range(2 * len(parts)):
         box = family.bounding_box()
         assert box is not None
-        neuroscope.page.mouse.move(box["x"] + box["width"] * (step + 0.5) / (4 * len(parts)), box["y"] + 8)
+        neuroscope.page.mouse.move(
+            box["x"] + box["width"] * (step + 0.5) / (2 * len(parts)), box["y"] + box["height"] / 2
+        )
         tooltip = neuroscope.page.get_by_test_id("token-tooltip").inner_text()
         met.add(int((re.search(r"token (\d+)", tooltip) or pytest.fail(tooltip))[1]))
     assert met >= set(parts)
