@@ -105,6 +105,20 @@ def test_a_resync_is_answered_with_the_text_as_it_is(document: DocumentState) ->
     assert wire.sent == [("document/open", {"uri": "a", "version": 4, "text": "one two three"})]
 
 
+def test_a_splice_in_several_messages_is_shown_when_it_is_complete(document: DocumentState) -> None:
+    document.change([Change(3, 3, "!?.")])
+    first = tokens(2, ["!"], start=1, delete=0, at=3, shift=3, tokenCount=3)
+    assert not document.receive("document/tokens", {**first, "more": True})
+    assert not document.receive("document/tokens", {**tokens(2, ["?"], start=2, at=4, tokenCount=4), "more": True})
+    assert document.receive("document/tokens", tokens(2, ["."], start=3, at=5, tokenCount=5))
+    assert spans(document) == ["one", "!", "?", ".", " two"]
+    assert document.activations.current(["L0N0"]).tolist() == [[True, False, False, False, False]]
+    assert document.receive("activations/update", values(2, 1, [3.0, 4.0, 5.0, 6.0]))
+    assert document.receive("activations/done", done(2))
+    assert document.answered
+    assert document.activations.matrix(["L0N0"]).tolist() == [[1.0, 3.0, 4.0, 5.0, 6.0]]
+
+
 def test_changes_without_a_connection_wait_for_one(document: DocumentState) -> None:
     document.detach()
     document.change([Change(0, 3, "1")])

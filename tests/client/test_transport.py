@@ -12,6 +12,7 @@ import trustme
 
 from ws_server.client import Client, Disconnected
 from ws_server.client.transport import websocket_address
+from ws_server.conformance.checks import Target
 from ws_server.conformance.scripted import ScriptedServer
 
 
@@ -58,6 +59,10 @@ async def test_no_proxy_stands_before_this_machine(proxy: str, monkeypatch: pyte
         for host in ("127.0.0.1", "localhost", "[::ffff:127.0.0.1]"):
             async with Client(server.url.replace("127.0.0.1", host)) as client:
                 assert client.state == "ready"
+        target = Target(websocket_address(server.url)[0], {})
+        assert await target.get("healthz") == (200, b"scripted\n")
+        await target.dial()
+        await target.hang_up()
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ async def open_socket(address: str, token: str | None) -> ClientConnection:
     Raises:
         Disconnected: it cannot be done; the message says why, and what to do about it.
     """
-    proxy = _proxy_for(address)
+    proxy = proxy_for(address)
     try:
         return await connect(
             address,
@@ -67,7 +67,7 @@ async def open_socket(address: str, token: str | None) -> ClientConnection:
     raise Disconnected(reason)
 
 
-def _proxy_for(address: str) -> str | None:
+def proxy_for(address: str) -> str | None:
     """The proxy that the environment names for this address; none for this machine itself."""
     parts = urlsplit(address)
     host = parts.hostname or ""

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from websockets.exceptions import InvalidStatus
 
+from ..client.transport import proxy_for
 from .peer import Broken, Mirror, Peer, require
 
 TOLERANCE = 1e-3
@@ -60,10 +61,14 @@ class Target:
         """Status and body of a GET on the same port."""
         base = self.address.replace("ws", "http", 1).removesuffix("ws")
         request = urllib.request.Request(base + path, headers=dict(self.headers))
+        proxies: dict[str, str] | None = (
+            {} if proxy_for(self.address) is None else None
+        )  # None: those of the environment
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler(proxies))
 
         def fetch() -> tuple[int, bytes]:
             try:
-                with urllib.request.urlopen(request, timeout=30) as response:
+                with opener.open(request, timeout=30) as response:
                     return response.status, response.read()
             except urllib.error.HTTPError as error:
                 return error.code, b""

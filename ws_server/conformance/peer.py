@@ -14,6 +14,8 @@ import numpy as np
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from ..client.transport import proxy_for
+
 TIME_LIMIT = 30.0
 """Seconds to wait for what must come."""
 _OPENING = 30.0
@@ -132,7 +134,8 @@ class Peer:
         # All that comes is taken in: a connection with frames that nobody has read could not be closed at once.
         limits: dict[str, Any] = {"max_size": None, "max_queue": None}
         try:
-            return cls(await connect(address, compression=None, open_timeout=_OPENING, **limits, **options))
+            options |= {"proxy": proxy_for(address), "open_timeout": _OPENING}
+            return cls(await connect(address, compression=None, **limits, **options))
         except TimeoutError:
             raise Broken(f"no connection within {_OPENING:.0f} seconds") from None
 
