@@ -72,7 +72,7 @@ class Connection:
     ) -> None:
         self.runner: EffectRunner | None = None
         self.address = peer.address
-        self.outbox = Outbox(socket, self._hold_back, self._go_on)
+        self.outbox = Outbox(socket, self._pause_writing, self._resume_writing)
         self._socket = socket
         self._settings = settings
         self._models = models
@@ -263,13 +263,13 @@ class Connection:
         runner.session.attach(positions, activations)
         return runner, resumed
 
-    def _hold_back(self) -> None:
+    def _pause_writing(self) -> None:
         if self.runner is not None:
-            self.runner.perform(self.runner.session.hold_back())
+            self.runner.perform(self.runner.session.pause_writing())
 
-    def _go_on(self) -> None:
+    def _resume_writing(self) -> None:
         if self.runner is not None:
-            self.runner.perform(self.runner.session.go_on())
+            self.runner.perform(self.runner.session.resume_writing())
 
 
 def _is_ping(message: Message) -> TypeGuard[Request]:

@@ -51,11 +51,13 @@ class EffectRunner:
         self._turn = asyncio.Lock()
         self._tokenizing = 0
         self._tokenized = asyncio.Event()
+        self._deadline: float | None = None
+        self._timer: asyncio.TimerHandle | None = None
 
     @property
     def busy(self) -> bool:
         """Whether its client waits for something that is on its way."""
-        return bool(self._tasks) or self.session.owes or (self.outbox is not None and not self.outbox.empty)
+        return bool(self._tasks) or self.session.has_pending_work or (self.outbox is not None and not self.outbox.empty)
 
     async def room(self) -> None:
         """Waits until little enough is left to tokenize that more may be asked for."""
@@ -87,11 +89,29 @@ class EffectRunner:
                 case GiveUpLoading():
                     if (task := self._loads.pop(effect.id, None)) is not None:
                         task.cancel()
+        if self.session.deadline != self._deadline:
+            self._set_timer()
+
+    def _set_timer(self) -> None:
+        """Calls `Session.expire` in time."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._deadline = self.session.deadline
+        if self._deadline is not None:
+            delay = max(0.0, self._deadline - time.monotonic())
+            self._timer = asyncio.get_running_loop().call_later(delay, self._expire)
+
+    def _expire(self) -> None:
+        self._deadline = None  # if it is not over yet by the session's clock, a new timer is set
+        self.perform(self.session.expire())
 
     def end(self) -> None:
         """The session is over."""
         self.perform(self.session.detach())
         self.perform(self.session.forget_all())
+        if self._timer is not None:
+            self._timer.cancel()
         for task in self._tasks:
             task.cancel()
 

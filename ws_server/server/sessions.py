@@ -24,7 +24,7 @@ from .tokenizing import Tokenizing
 
 _log = logging.getLogger(__name__)
 
-_MOST_DEATHS = 3
+_MOST_CRASHES = 3
 """Workers that may die of one session's documents before it is ended."""
 
 
@@ -150,7 +150,7 @@ class Sessions:
             if session.model.id != model_id:
                 continue
             runner.perform(session.engine_lost([uri for session_id, uri in at_work if session_id == session.id]))
-            if session.deaths >= _MOST_DEATHS:
+            if session.crashes >= _MOST_CRASHES:
                 self._expel(session.id)
 
     def engine_replaced(self, model_id: str) -> None:

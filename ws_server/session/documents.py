@@ -1,10 +1,16 @@
-"""A session's record of one document: what the client has written, and what it has been told of it."""
+"""A session's record of one document: what the client has written, what it has been sent, and what comes next.
+
+A document's state has two parts: what has become of its newest text, and what of the values of the tokens that the
+client has, which may be those of an older text. Both change by `Document.on`, as one table says, and by nothing else.
+"""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import TypeVar, cast
 
 from ..document.text import Text
 from ..document.tokens import EMPTY, Splice, TokenList, replacement, splice_between
@@ -29,86 +35,226 @@ _ROW_BYTES = 8
 """Of what encloses a row and its neuron's key."""
 
 
-@dataclass(slots=True)
-class Tokenizing:
-    ticket: int
-    version: int
+class TextState(Enum):
+    """What has become of a document's newest text."""
+
+    LOST = "not known: the client has to open the document again"
+    UNREAD = "waits to be tokenized"
+    TOKENIZING = "it, or an older one, is being tokenized"
+    TOKENIZED = "its tokens, or those of an older one, wait until the client has read what was sent before"
+    SENT = "the client has its tokens"
+
+
+class ValuesState(Enum):
+    """What has become of the values of the tokens that the client has."""
+
+    NONE = "nobody waits for any"
+    WANTED = "nobody computes them yet: the client does not read, or there is no worker"
+    COMPUTING = "an engine has been asked"
+    COMPLETE = "all have been sent"
+    FAILED = "they cannot be had; whatever asks for the next ones tries again"
+
+
+class Event(Enum):
+    """What can happen to a document, apart from being opened and closed."""
+
+    CHANGED = auto()
+    LOST = auto()
+    """A change was impossible, or the connection is gone."""
+    MODEL_CHANGED = auto()
+    TOKENIZING = auto()
+    TOKENIZED = auto()
+    OVERTAKEN = auto()
+    """What was tokenized has been dealt with, but there is a newer text."""
+    TOKENS_SENT = auto()
+    """And they are those of the newest text."""
+    WANTED = auto()
+    COMPUTING = auto()
+    FINISHED = auto()
+    FAILED = auto()
+
+
+_TRANSITIONS: Mapping[TextState | ValuesState, Mapping[Event, TextState | ValuesState]] = {
+    TextState.LOST: {
+        Event.LOST: TextState.LOST,
+        Event.MODEL_CHANGED: TextState.LOST,
+    },
+    TextState.UNREAD: {
+        Event.CHANGED: TextState.UNREAD,
+        Event.TOKENIZING: TextState.TOKENIZING,
+        Event.LOST: TextState.LOST,
+        Event.MODEL_CHANGED: TextState.UNREAD,
+    },
+    TextState.TOKENIZING: {
+        Event.CHANGED: TextState.TOKENIZING,
+        Event.TOKENIZED: TextState.TOKENIZED,
+        Event.OVERTAKEN: TextState.UNREAD,
+        Event.LOST: TextState.LOST,
+        Event.MODEL_CHANGED: TextState.UNREAD,
+    },
+    TextState.TOKENIZED: {
+        Event.CHANGED: TextState.TOKENIZED,
+        Event.OVERTAKEN: TextState.UNREAD,
+        Event.TOKENS_SENT: TextState.SENT,
+        Event.LOST: TextState.LOST,
+        Event.MODEL_CHANGED: TextState.UNREAD,
+    },
+    TextState.SENT: {
+        Event.CHANGED: TextState.UNREAD,
+        Event.LOST: TextState.LOST,
+        Event.MODEL_CHANGED: TextState.UNREAD,
+    },
+    ValuesState.NONE: {
+        Event.WANTED: ValuesState.WANTED,
+        Event.LOST: ValuesState.NONE,
+        Event.MODEL_CHANGED: ValuesState.NONE,
+    },
+    ValuesState.WANTED: {
+        Event.WANTED: ValuesState.WANTED,
+        Event.COMPUTING: ValuesState.COMPUTING,
+        Event.FINISHED: ValuesState.COMPLETE,  # what the engine had finished before it was held
+        Event.FAILED: ValuesState.FAILED,
+        Event.LOST: ValuesState.NONE,
+        Event.MODEL_CHANGED: ValuesState.NONE,
+    },
+    ValuesState.COMPUTING: {
+        Event.WANTED: ValuesState.WANTED,
+        Event.FINISHED: ValuesState.COMPLETE,
+        Event.FAILED: ValuesState.FAILED,
+        Event.LOST: ValuesState.NONE,
+        Event.MODEL_CHANGED: ValuesState.NONE,
+    },
+    ValuesState.COMPLETE: {
+        Event.WANTED: ValuesState.WANTED,
+        Event.LOST: ValuesState.NONE,
+        Event.MODEL_CHANGED: ValuesState.NONE,
+    },
+    ValuesState.FAILED: {
+        Event.WANTED: ValuesState.WANTED,
+        Event.LOST: ValuesState.NONE,
+        Event.MODEL_CHANGED: ValuesState.NONE,
+    },
+}
+"""Both parts of a document's state. An event that a part knows in none of its states does not concern it. Any other
+that is not listed for a state is a mistake of ours."""
+
+_CONCERNS: Mapping[type[Enum], frozenset[Event]] = {
+    part: frozenset(event for state in part for event in _TRANSITIONS[state]) for part in (TextState, ValuesState)
+}
+
+
+class IllegalTransition(Exception):
+    """A mistake of ours: that cannot happen to a document in this state."""
 
 
 @dataclass(slots=True)
 class Document:
-    """A document: what the client has written, and what it has been told."""
+    """One document: what the client has written, and what it has been sent."""
 
     text: Text
-    followed: bool = True
-    """Whether changes apply; not after an impossible one or a dropped connection, until the next open."""
-    changes: int = 1
-    """How many versions of the text are newer than what is tokenized or being tokenized."""
-    first_update: float | None = None
-    """When the first values since `arrived` were sent."""
-    arrived: float | None = None
-    """When the oldest change came that no `activations/done` has answered."""
+    text_state: TextState = TextState.UNREAD
+    values_state: ValuesState = ValuesState.NONE
+    unread_versions: int = 1
+    """How many versions are newer than what is tokenized or being tokenized."""
     opening: list[RequestId] = field(default_factory=list)
-    tokenizing: Tokenizing | None = None
+    """Requests that are answered by the next tokens."""
+    ticket: int = 0
+    """Number of the tokenizing under way; others' outcomes are dropped."""
+    ticket_version: int = 0
     tokenized: tuple[TokenList, int] | None = None
-    """Tokens and their version that the client is to be told of when it has read what was sent before."""
+    """In `TextState.TOKENIZED`: the tokens and their version."""
     tokenize_seconds: float = 0.0
-    sent: TokenList = EMPTY
-    sent_version: int | None = None
-    """Version of the last `document/tokens`; None before the first."""
+    tokens: TokenList = EMPTY
+    """Exactly the token list that the client has."""
+    tokens_version: int | None = None
+    """None before the first."""
     replace_all: bool = False
-    """Whether nothing the client holds will be valid: the model is another one."""
-    former: deque[tuple[int, TokenList]] = field(default_factory=deque)
-    """Versions that `sent` took the place of, the oldest first."""
-    known: list[Known] = field(default_factory=list)  # one a context
+    """Whether nothing that the client has will be valid: the model is another one."""
+    history: deque[tuple[int, TokenList]] = field(default_factory=deque)
+    """Versions that `tokens` took the place of, the oldest first."""
+    contexts: list[SentContext] = field(default_factory=list)
+    """What the client has of each context of `tokens`."""
     serial: int = -1
-    """Number of the evaluation whose results are wanted; others are dropped."""
-    evaluating: bool = False
-    """Whether the client lacks results of it."""
+    """Number of the newest evaluation; results of others are dropped."""
     cause: str = "document/open"
     """The method that the newest evaluation answers."""
-    strikes: int = 0
+    waiting_since: float | None = None
+    """When the oldest change came that no `activations/done` has answered."""
+    first_update: float | None = None
+    """When the first values since then were sent."""
+    crashes: int = 0
     """How often the model's worker has died of it, or may have, since it was last computed."""
+
+    def on(self, event: Event) -> None:
+        """Something happens; see `_TRANSITIONS`.
+
+        Raises:
+            IllegalTransition: it cannot happen in this state, which stays as it was.
+        """
+        text_state = self._next(self.text_state, event)
+        self.values_state, self.text_state = self._next(self.values_state, event), text_state
+
+    @staticmethod
+    def _next(state: _State, event: Event) -> _State:
+        after = _TRANSITIONS[state].get(event)
+        if after is not None:
+            return cast("_State", after)
+        if event in _CONCERNS[type(state)]:
+            raise IllegalTransition(f"{event} in {state}")
+        return state
+
+    @property
+    def pending(self) -> bool:
+        """Whether the client waits for something about it."""
+        return self.text_state not in (TextState.LOST, TextState.SENT) or self.lacks_values
+
+    @property
+    def lacks_values(self) -> bool:
+        """Whether the client is still to be sent values of the tokens that it has."""
+        return self.values_state in (ValuesState.WANTED, ValuesState.COMPUTING)
 
     def take_tokens(self, tokens: TokenList, version: int, subscribed: tuple[Unit, ...]) -> Splice:
         """Makes `tokens` what the client has; returns the splice that it has to be sent for that."""
-        splice = (replacement if self.replace_all else splice_between)(self.sent, tokens)
-        sent, known = (EMPTY, []) if self.replace_all else (self.sent, self.known)
+        splice = (replacement if self.replace_all else splice_between)(self.tokens, tokens)
+        old, contexts = (EMPTY, []) if self.replace_all else (self.tokens, self.contexts)
         self._remember()
-        known = _carry_over(sent, known, tokens, splice, subscribed)
-        self.sent, self.sent_version, self.known, self.replace_all = tokens, version, known, False
+        contexts = _carry_over(old, contexts, tokens, splice, subscribed)
+        self.tokens, self.tokens_version, self.contexts, self.replace_all = tokens, version, contexts, False
         return splice
 
     def version_before(self, since: int | None) -> tuple[int, TokenList] | None:
         """What to compare the newest tokens with: the last version that is not after `since`, else the oldest that is
         remembered; without `since` the last but one. None where there is none."""
-        if since is None or not self.former:
-            return self.former[-1] if self.former else None
-        return next((one for one in reversed(self.former) if one[0] <= since), self.former[0])
+        if since is None or not self.history:
+            return self.history[-1] if self.history else None
+        return next((one for one in reversed(self.history) if one[0] <= since), self.history[0])
 
     def _remember(self) -> None:
-        """`sent` is about to become a former version."""
+        """`tokens` are about to become a former version."""
         if self.replace_all:
-            self.former.clear()
-        elif self.sent_version is not None:
-            self.former.append((self.sent_version, self.sent))
-        total = sum(len(tokens) for _, tokens in self.former)
-        while len(self.former) > 1 and (len(self.former) > _REMEMBERED_VERSIONS or total > _REMEMBERED_TOKENS):
-            total -= len(self.former.popleft()[1])
+            self.history.clear()
+        elif self.tokens_version is not None:
+            self.history.append((self.tokens_version, self.tokens))
+        total = sum(len(tokens) for _, tokens in self.history)
+        while len(self.history) > 1 and (len(self.history) > _REMEMBERED_VERSIONS or total > _REMEMBERED_TOKENS):
+            total -= len(self.history.popleft()[1])
+
+
+_State = TypeVar("_State", TextState, ValuesState)
 
 
 @dataclass(slots=True)
-class Known:
-    """What the client knows of one context: for each length, the units whose values it has that far."""
+class SentContext:
+    """What the client has of one context: for each length, the units whose values it has that far."""
 
     ids: IntArray  # [tokens]
     lengths: dict[int, tuple[Unit, ...]]
 
     def cut(self, length: int) -> dict[int, tuple[Unit, ...]]:
-        """What stays known when the context changes from token `length` on."""
+        """What stays valid when the context changes from token `length` on."""
         lengths: dict[int, tuple[Unit, ...]] = {}
-        for known, units in self.lengths.items():
-            lengths[min(known, length)] = lengths.get(min(known, length), ()) + units
+        for sent, units in self.lengths.items():
+            lengths[min(sent, length)] = lengths.get(min(sent, length), ()) + units
         return lengths
 
     def advance(self, start: int, stop: int, units: Sequence[Unit]) -> None:
@@ -123,8 +269,8 @@ class Known:
         self.lengths[0] = self.lengths.get(0, ()) + units
 
     def remove(self, units: set[Unit]) -> None:
-        kept = {known: tuple(u for u in group if u not in units) for known, group in self.lengths.items()}
-        self.lengths = {known: group for known, group in kept.items() if group}
+        kept = {sent: tuple(u for u in group if u not in units) for sent, group in self.lengths.items()}
+        self.lengths = {sent: group for sent, group in kept.items() if group}
 
     def target(self) -> ContextTarget:
         needs = (Need(start, units) for start, units in sorted(self.lengths.items()) if start < len(self.ids))
@@ -132,21 +278,21 @@ class Known:
 
 
 def _carry_over(
-    old: TokenList, known: list[Known], new: TokenList, splice: Splice, subscribed: tuple[Unit, ...]
-) -> list[Known]:
-    """What the client knows of the new contexts: what it has at the tokens before the splice, and whole contexts
-    behind it. A token that the splice puts in has no values there, even where the same token stood before."""
-    former = {context.start: one for context, one in zip(old.contexts(), known, strict=True)}
-    carried: list[Known] = []
+    old: TokenList, sent: list[SentContext], new: TokenList, splice: Splice, subscribed: tuple[Unit, ...]
+) -> list[SentContext]:
+    """What the client has of the new contexts: the values of the tokens before the splice, and whole contexts behind
+    it. A token that the splice puts in has no values there, even where the same token stood before."""
+    former = {context.start: one for context, one in zip(old.contexts(), sent, strict=True)}
+    carried: list[SentContext] = []
     for context in new.contexts():
         ids = new.ids[context]
         behind = context.start >= splice.start + splice.insert
         origin = former.get(context.start + splice.delete - splice.insert if behind else context.start)
         kept = len(ids) if behind else max(0, splice.start - context.start)
         if origin is None:
-            carried.append(Known(ids, {0: subscribed} if subscribed else {}))
+            carried.append(SentContext(ids, {0: subscribed} if subscribed else {}))
         else:
-            carried.append(Known(ids, origin.cut(min(kept, len(ids)))))
+            carried.append(SentContext(ids, origin.cut(min(kept, len(ids)))))
     return carried
 
 

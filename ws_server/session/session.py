@@ -1,13 +1,14 @@
 """One client's conversation, without I/O: messages in, effects out; it never waits.
 
-Every method returns a list of `Effect`s: what to send, and what to have done by others (tokenizing, computing,
-loading a model). The doer calls back with the outcome. What a session promises:
+Every method returns a list of `Effect`s: what to send, and what others are to do (tokenize, compute, load a model). The
+host reports each result back. What a session promises:
 
-- The client's text is the truth. A change that cannot be applied changes nothing, and asks for the text anew.
-- `sent` is exactly the token list that the client has, and `known` how many leading tokens of each context have
-  values there; in a causal model that is all it takes to tell what an edit leaves valid.
+- The client's text is the truth. A change that cannot be applied changes nothing, and the client is asked for its text.
+- A document's `tokens` are exactly the token list that the client has, and `contexts` tell how many leading tokens of
+  each context have values there; in a causal model that is all it takes to tell what an edit leaves valid.
 - Of a document at most one version is being tokenized; edits that come meanwhile are merged into the next.
-- While the client does not read what was sent (`hold_back`), nothing more is computed or told; edits are merged.
+- While the client does not read what was sent (`pause_writing`), nothing more is computed or sent; edits are merged.
+- Every request ends: it is answered or refused, unless the connection ends before.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from typing import Any
 
 from typing_extensions import assert_never
 
@@ -24,7 +25,6 @@ from ..document.text import ImpossibleChange, PositionEncoding, Text, TextTooLon
 from ..document.tokens import TokenList
 from ..engine.commands import (
     Command,
-    Compare,
     Compared,
     Evaluate,
     Failed,
@@ -32,20 +32,15 @@ from ..engine.commands import (
     Forget,
     Hold,
     Key,
-    Probe,
     Probed,
     Result,
     Unit,
     Values,
-    Withdraw,
-    neuron_hook,
 )
 from ..errors import (
     InternalError,
-    InvalidParams,
     InvalidRequest,
     LimitExceeded,
-    Overloaded,
     RequestCancelled,
     RequestError,
     UnknownDocument,
@@ -53,40 +48,21 @@ from ..errors import (
 )
 from ..model import ServedModel
 from ..protocol import messages as wire
-from ..protocol.codec import Fault, Message, Notification, Request, encode_values, error_object, shortest
+from ..protocol.codec import Fault, Message, Notification, Request, encode_values, error_object
 from ..protocol.messages import ActivationEncoding, RequestId
 from ..protocol.openrpc import openrpc_document
-from .comparison import comparable
-from .documents import Document, Tokenizing, splice_messages, value_blocks
+from .documents import Document, Event, TextState, ValuesState, splice_messages, value_blocks
 from .effects import Compute, Effects, GiveUpLoading, LoadModel, Notify, Refuse, Reply, Tokenize
+from .queries import QUERIES, PendingQueries
 
-_MOST_QUESTIONS = 64
-"""Searches for top and changed neurons of one session that wait for the engine."""
-_FATAL = 2
-"""How often a worker may die while it computes a document, before it is not given to the next one."""
-
-
-@dataclass(frozen=True, slots=True)
-class _PendingTop:
-    id: RequestId
-    uri: str
-    version: int
-    token: int
-
-
-@dataclass(frozen=True, slots=True)
-class _PendingChange:
-    id: RequestId
-    uri: str
-    version: int
-    starts: tuple[int, ...]
-    """First tokens of the contexts."""
-    told: wire.NeuronsChangedResult
-    """The answer, its neurons excepted."""
+_MOST_CRASHES = 2
+"""How often a worker may die while it computes a document, before the next worker is not given it."""
+_MOST_UNKNOWN = 64 * 1024
+"""Characters of all names that were never opened and about which the client has been told."""
 
 
 class Session:
-    """What one client has opened, subscribed to and been told.
+    """What one client has opened and subscribed to, and what it has been sent.
 
     Args:
         model: the model it starts with.
@@ -114,10 +90,11 @@ class Session:
         self._documents: dict[str, Document] = {}
         self._resync_sent: set[str] = set()
         self._loading: dict[RequestId, str] = {}
-        self._asked: dict[int, _PendingTop | _PendingChange] = {}  # of an engine, by ticket
+        self._queries = PendingQueries(self.id, clock)
         self._count = 0
-        self._congested = False
-        self.deaths = 0
+        self._paused = False
+        self._engine_lost = False
+        self.crashes = 0
         """Workers that have died of nothing but this session's documents."""
 
     # -------------------------------------------------------------------------------- connection
@@ -132,51 +109,46 @@ class Session:
 
     def detach(self) -> Effects:
         """The connection is gone. Computed state stays; the client will open its documents again."""
-        for document in self._documents.values():
-            document.followed = False
-            document.tokenizing = document.tokenized = None
+        effects = self._queries.withdraw_all()
+        for uri, document in self._documents.items():
             document.opening.clear()
-            document.serial = -1
-        self._resync_sent.clear()
-        self._congested = False
-        gone: Effects = [self._compute(Withdraw(self._key(one.uri), ticket)) for ticket, one in self._asked.items()]
-        gone += [GiveUpLoading(request_id) for request_id in self._loading]
-        self._asked.clear()
+            effects += self._stop(uri, document)
+        effects += [GiveUpLoading(request_id) for request_id in self._loading]
         self._loading.clear()
-        return gone + self._rest()
+        self._resync_sent.clear()
+        self._paused = False
+        return effects
 
     @property
-    def owes(self) -> bool:
-        """Whether the client has asked for something that it has not been told."""
-        return bool(self._asked or self._loading) or any(
-            document.changes or document.tokenizing or document.tokenized or document.evaluating
-            for document in self._documents.values()
-            if document.followed
-        )
+    def has_pending_work(self) -> bool:
+        """Whether the client waits for anything."""
+        return bool(self._queries or self._loading) or any(document.pending for document in self._documents.values())
 
     def forget_all(self) -> Effects:
         """The session ends: engines drop what they hold for it."""
         return [self._compute(Forget(self._key(uri))) for uri in self._documents]
 
-    def hold_back(self) -> Effects:
-        """The client reads more slowly than it is told: until `go_on` its edits are merged, and nothing is computed."""
-        self._congested = True
-        return self._rest()
-
-    def go_on(self) -> Effects:
-        """The client has read what was sent: what it lacks of the newest version is its to have."""
-        self._congested = False
+    def pause_writing(self) -> Effects:
+        """The client does not read what was sent: until `resume_writing` edits are merged, and nothing is computed."""
+        self._paused = True
         effects: Effects = []
         for uri, document in self._documents.items():
-            if document.tokenized is not None:
-                effects += self._show(uri, document, *document.tokenized)
-            elif document.evaluating and not document.changes:
+            if document.values_state is ValuesState.COMPUTING:
+                document.on(Event.WANTED)
+                effects.append(self._compute(Hold(self._key(uri))))
+        return effects
+
+    def resume_writing(self) -> Effects:
+        """The client has read what was sent: it gets whatever it is still missing of the newest version."""
+        self._paused = False
+        effects: Effects = []
+        for uri, document in self._documents.items():
+            if document.text_state is TextState.TOKENIZED:
+                effects += self._send_tokens(uri, document)
+            elif document.text_state is TextState.SENT and document.lacks_values:
                 effects += self._evaluate(uri, document)
             effects += self._advance(uri, document)
         return effects
-
-    def _rest(self) -> Effects:
-        return [self._compute(Hold(self._key(uri))) for uri, document in self._documents.items() if document.evaluating]
 
     def subscriptions(self) -> list[wire.Neuron]:
         return [self.model.describe(unit) for unit in self._subscribed]
@@ -186,6 +158,17 @@ class Session:
             {"uri": uri, "version": document.text.version, "length": document.text.length}
             for uri, document in self._documents.items()
         ]
+
+    # -------------------------------------------------------------------------------- time
+
+    @property
+    def deadline(self) -> float | None:
+        """When `expire` is to be called, by the clock; None while nothing has a time limit."""
+        return self._queries.deadline
+
+    def expire(self) -> Effects:
+        """Time has passed: what has waited too long is refused."""
+        return self._queries.expire()
 
     # -------------------------------------------------------------------------------- messages
 
@@ -209,10 +192,8 @@ class Session:
             case wire.NeuronsParams() as params:
                 change = self._subscribe if request.method == "neurons/subscribe" else self._unsubscribe
                 return change(request.id, params)
-            case wire.NeuronsTopParams() as params:
-                return self._top(request.id, params)
-            case wire.NeuronsChangedParams() as params:
-                return self._changes(request.id, params)
+            case wire.NeuronsTopParams() | wire.NeuronsChangedParams() as params:
+                return self._ask(request.id, params)
             case wire.ModelLoadParams() as params:
                 return self._load(request.id, params)
             case wire.InitializeParams():
@@ -232,7 +213,7 @@ class Session:
     def _fault(self, fault: Fault) -> Effects:
         if fault.method is None:
             return [Refuse(fault.id, fault.error)]
-        effects: Effects = [_tell_error(fault.method, fault.error, fault.uri)]
+        effects: Effects = [_error_notification(fault.method, fault.error, fault.uri)]
         if fault.method == "document/change" and fault.uri is not None:
             # Whatever it was to change, the client has changed it: the two texts differ now.
             effects += self._lose(fault.uri, "a change could not be read")
@@ -241,8 +222,8 @@ class Session:
     # -------------------------------------------------------------------------------- documents
 
     def _open(self, request_id: RequestId, params: wire.DocumentOpenParams) -> Effects:
-        known = self._documents.get(params.uri)
-        if known is None and len(self._documents) >= self.limits.documents:
+        former = self._documents.get(params.uri)
+        if former is None and len(self._documents) >= self.limits.documents:
             raise LimitExceeded(
                 f"A session has at most {self.limits.documents} documents; close one first.",
                 limit="documents",
@@ -250,19 +231,20 @@ class Session:
             )
         if len(params.text) > self.limits.document_characters:
             raise self._too_long()
-        document = Document(Text(params.version, params.text, self.position_encoding), arrived=self._clock())
-        if known is not None:
-            document.opening, document.strikes = known.opening, known.strikes
+        document = Document(Text(params.version, params.text, self.position_encoding), waiting_since=self._clock())
+        if former is not None:
+            document.opening, document.crashes = former.opening, former.crashes
         document.opening.append(request_id)
         self._documents[params.uri] = document
         self._resync_sent.discard(params.uri)
-        return self._advance(params.uri, document)
+        effects = self._queries.document_gone(params.uri, RequestCancelled("The document was opened again."))
+        return effects + self._advance(params.uri, document)
 
     def _change(self, params: wire.DocumentChangeParams) -> Effects:
         document = self._documents.get(params.uri)
         if document is None:
             return self._lose(params.uri, "no document of this name is open")
-        if not document.followed:
+        if document.text_state is TextState.LOST:
             return self._lose(params.uri, "its text is not known; open it again")
         changes = ((change.start, change.stop, change.insert) for change in params.changes)
         try:
@@ -271,38 +253,51 @@ class Session:
             return self._lose(params.uri, f"{error}")
         except TextTooLong:
             return [
-                _tell_error("document/change", self._too_long(), params.uri, params.version),
+                _error_notification("document/change", self._too_long(), params.uri, params.version),
                 *self._lose(params.uri, "it would be longer than this server allows"),
             ]
-        document.changes += 1
-        document.cause = "document/change"
-        document.arrived = document.arrived if document.arrived is not None else self._clock()
+        document.on(Event.CHANGED)
+        document.unread_versions += 1
+        self._note_cause(document, "document/change")
         return self._advance(params.uri, document)
 
     def _close(self, request_id: RequestId, params: wire.DocumentCloseParams) -> Effects:
-        document = self._documents.pop(params.uri, None)
-        if document is None:
+        if params.uri not in self._documents:
             raise UnknownDocument(f"No document {params.uri!r} is open.", uri=params.uri)
         self._resync_sent.discard(params.uri)
-        effects: Effects = [
-            Refuse(pending, RequestCancelled("The document was closed.")) for pending in document.opening
-        ]
-        closed = RequestCancelled("The document was closed.")
-        for ticket in [ticket for ticket, asked in self._asked.items() if asked.uri == params.uri]:
-            effects.append(Refuse(self._asked.pop(ticket).id, closed))
-        return [*effects, Reply(request_id, {}), self._compute(Forget(self._key(params.uri)))]
+        effects = self._drop(params.uri, RequestCancelled("The document was closed."))
+        return [*effects, Reply(request_id, {})]
+
+    def _drop(self, uri: str, reason: RequestError) -> Effects:
+        """Forgets a document; whatever waits for it is refused."""
+        document = self._documents.pop(uri)
+        effects: Effects = [Refuse(request_id, reason) for request_id in document.opening]
+        effects += self._queries.document_gone(uri, reason)
+        return [*effects, self._compute(Forget(self._key(uri)))]
 
     def _lose(self, uri: str, reason: str) -> Effects:
         """The server does not know this document's text any more; says so once, until it is opened again."""
-        document = self._documents.get(uri)
-        if document is not None:
-            document.followed = False
+        effects: Effects = []
+        if (document := self._documents.get(uri)) is not None:
+            effects += [
+                Refuse(request_id, RequestCancelled(f"Open the document again: {reason}."))
+                for request_id in document.opening
+            ]
+            document.opening.clear()
+            effects += self._stop(uri, document)
         if uri in self._resync_sent:
-            return []
-        if len(self._resync_sent) >= 4 * self.limits.documents:
-            self._resync_sent.clear()  # names that were never opened: bounded, at the price of telling again
+            return effects
+        if sum(map(len, self._resync_sent)) > _MOST_UNKNOWN:
+            self._resync_sent.clear()  # at the price of telling again
         self._resync_sent.add(uri)
-        return [Notify("document/resync", {"uri": uri, "reason": reason})]
+        return [*effects, Notify("document/resync", {"uri": uri, "reason": reason})]
+
+    def _stop(self, uri: str, document: Document) -> Effects:
+        """Nothing more is tokenized, computed or sent of this document until it is opened again."""
+        computing = document.values_state is ValuesState.COMPUTING
+        document.on(Event.LOST)
+        document.tokenized = None
+        return [self._compute(Hold(self._key(uri)))] if computing else []
 
     def _too_long(self) -> LimitExceeded:
         maximum = self.limits.document_characters
@@ -310,47 +305,80 @@ class Session:
             f"A document has at most {maximum} characters.", limit="documentCharacters", maximum=maximum
         )
 
+    def _note_cause(self, document: Document, method: str) -> None:
+        """The client begins to wait for a document, if it does not wait for it yet."""
+        document.cause = method
+        if document.waiting_since is None:
+            document.waiting_since = self._clock()
+
     # -------------------------------------------------------------------------------- tokens
 
     def _advance(self, uri: str, document: Document) -> Effects:
-        """Has the newest text tokenized, unless that is going on already or the client cannot keep up."""
-        if not document.changes or document.tokenizing is not None or self._congested:
+        """Has the newest text tokenized, unless one is being tokenized already or the client does not read."""
+        if document.text_state is not TextState.UNREAD or self._paused:
             return []
-        merged, document.changes = document.changes - 1, 0
-        document.tokenizing = Tokenizing(self._next(), document.text.version)
+        document.on(Event.TOKENIZING)
+        merged, document.unread_versions = document.unread_versions - 1, 0
+        document.ticket, document.ticket_version = self._next(), document.text.version
         text, most = document.text.text, self.limits.document_tokens
-        told = int(document.sent.stops[-1]) if len(document.sent) else 0
+        sent = int(document.tokens.stops[-1]) if len(document.tokens) else 0
         return [
             Tokenize(
                 uri,
-                document.tokenizing.ticket,
+                document.ticket,
                 self.model.tokenizer,
                 text,
                 document.text.encoding,
                 merged,
                 most,
-                unsure=len(text) - told > most,
+                unsure=len(text) - sent > most,
             )
         ]
 
+    def waits_for(self, uri: str, ticket: int) -> bool:
+        """Whether a `Tokenize` is still of use."""
+        document = self._documents.get(uri)
+        return document is not None and document.text_state is TextState.TOKENIZING and document.ticket == ticket
+
     def tokenized(self, uri: str, ticket: int, tokens: TokenList, seconds: float) -> Effects:
         """A `Tokenize` is done."""
-        document = self._documents.get(uri)
-        if document is None or document.tokenizing is None or document.tokenizing.ticket != ticket:
+        if not self.waits_for(uri, ticket):
             return []
-        version = document.tokenizing.version
-        document.tokenizing = None
-        document.tokenize_seconds = seconds
         if len(tokens) > self.limits.document_tokens:
-            return self._too_many_tokens(uri, document)
-        if self._congested:
-            document.tokenized = tokens, version
-            return []
-        return [*self._show(uri, document, tokens, version), *self._advance(uri, document)]
+            return self.too_many_tokens(uri, ticket)
+        document = self._documents[uri]
+        document.on(Event.TOKENIZED)
+        document.tokenized, document.tokenize_seconds = (tokens, document.ticket_version), seconds
+        return [] if self._paused else [*self._send_tokens(uri, document), *self._advance(uri, document)]
 
-    def _show(self, uri: str, document: Document, tokens: TokenList, version: int) -> Effects:
-        """Tells the client of a version's tokens, and has their values computed."""
-        document.tokenized = None
+    def tokenizing_failed(self, uri: str, ticket: int) -> Effects:
+        """A `Tokenize` broke, by a fault of ours or of the tokenizer's."""
+        return self._refuse_text(uri, ticket, InternalError("The text could not be tokenized."))
+
+    def too_many_tokens(self, uri: str, ticket: int) -> Effects:
+        """A `Tokenize` was given up."""
+        maximum = self.limits.document_tokens
+        error = LimitExceeded(f"A document has at most {maximum} tokens.", limit="documentTokens", maximum=maximum)
+        return self._refuse_text(uri, ticket, error)
+
+    def _refuse_text(self, uri: str, ticket: int, error: RequestError) -> Effects:
+        """A text has no tokens that could be sent. If it is the newest, the client has to open another."""
+        if not self.waits_for(uri, ticket):
+            return []
+        document = self._documents[uri]
+        if document.unread_versions:
+            document.on(Event.OVERTAKEN)
+            return self._advance(uri, document)
+        if document.opening:
+            return self._drop(uri, error)
+        told = _error_notification(document.cause, error, uri, document.text.version)
+        return [told, *self._lose(uri, error.message)]
+
+    def _send_tokens(self, uri: str, document: Document) -> Effects:
+        """Sends the tokens of a version, and has their values computed."""
+        assert document.tokenized is not None
+        (tokens, version), document.tokenized = document.tokenized, None
+        document.on(Event.OVERTAKEN if document.unread_versions else Event.TOKENS_SENT)
         effects: Effects = [
             Reply(request_id, {"uri": uri, "version": version, "tokenCount": len(tokens)})
             for request_id in document.opening
@@ -359,73 +387,37 @@ class Session:
         splice = document.take_tokens(tokens, version, tuple(self._subscribed))
         messages = splice_messages(uri, version, self.model.id, tokens, splice, self.model.tokenizer.text_of)
         effects += [Notify("document/tokens", message) for message in messages]
-        effects += self._withdraw_comparisons(uri)
+        effects += self._queries.document_changed(uri, RequestCancelled("The text has changed; ask again."))
         return [*effects, *self._evaluate(uri, document)]
-
-    def waits_for(self, uri: str, ticket: int) -> bool:
-        """Whether a `Tokenize` is still of use."""
-        document = self._documents.get(uri)
-        return document is not None and document.tokenizing is not None and document.tokenizing.ticket == ticket
-
-    def tokenizing_failed(self, uri: str, ticket: int) -> Effects:
-        """A `Tokenize` broke, by a fault of ours or of the tokenizer's."""
-        document = self._documents.get(uri)
-        if document is None or document.tokenizing is None or document.tokenizing.ticket != ticket:
-            return []
-        document.tokenizing = None
-        error = InternalError("The text could not be tokenized.")
-        return self._refuse_text(uri, document, error)
-
-    def too_many_tokens(self, uri: str, ticket: int) -> Effects:
-        """A `Tokenize` was given up."""
-        document = self._documents.get(uri)
-        if document is None or document.tokenizing is None or document.tokenizing.ticket != ticket:
-            return []
-        document.tokenizing = None
-        return self._too_many_tokens(uri, document)
-
-    def _too_many_tokens(self, uri: str, document: Document) -> Effects:
-        maximum = self.limits.document_tokens
-        error = LimitExceeded(f"A document has at most {maximum} tokens.", limit="documentTokens", maximum=maximum)
-        return self._refuse_text(uri, document, error)
-
-    def _refuse_text(self, uri: str, document: Document, error: RequestError) -> Effects:
-        """The newest text cannot be shown: the client is told, and may open another."""
-        if document.opening:
-            effects: Effects = [Refuse(request_id, error) for request_id in document.opening]
-            self._documents.pop(uri)
-            return [*effects, self._compute(Forget(self._key(uri)))]
-        told = _tell_error(document.cause, error, uri, document.text.version)
-        return [told, *self._lose(uri, error.message)]
 
     # -------------------------------------------------------------------------------- activations
 
     def _evaluate(self, uri: str, document: Document) -> Effects:
-        """Has everything computed that the client lacks; replaces what was asked before."""
+        """Has everything computed that the client is missing; replaces what was asked before."""
         document.serial = self._next()
-        document.evaluating = True
-        if self._congested:
+        document.on(Event.WANTED)
+        if self._paused or self._engine_lost:
             return []
-        targets = tuple(known.target() for known in document.known)
-        alone = document.strikes > 0
+        document.on(Event.COMPUTING)
+        targets = tuple(context.target() for context in document.contexts)
+        alone = document.crashes > 0
         return [self._compute(Evaluate(self._key(uri), document.serial, targets, time.monotonic(), alone))]
 
     def computed(self, result: Result) -> Effects:
         """An engine has answered."""
         if isinstance(result, Probed | Compared):
-            return self._answer(result)
+            return self._queries.answered(result.ticket, result)
         if isinstance(result, Failed) and result.ticket is not None:
-            asked = self._asked.pop(result.ticket, None)
-            return [] if asked is None else [Refuse(asked.id, InternalError(result.message))]
+            return self._queries.failed(result.ticket, InternalError(result.message))
         uri = result.key[1]
         document = self._documents.get(uri)
-        if document is None or result.serial != document.serial:
+        if document is None or result.serial != document.serial or not document.lacks_values:
             return []  # the text or the subscriptions have moved on; what still holds is answered anew from its cache
         match result:
             case Values():
                 return self._update(uri, document, result)
             case Finished():
-                return self._done(uri, document, result)
+                return self._finish(uri, document, result)
             case Failed():
                 return self._give_up(uri, document, result.message)
             case _:
@@ -433,17 +425,17 @@ class Session:
 
     def _update(self, uri: str, document: Document, values: Values) -> Effects:
         offset = values.start + next(
-            context.start for number, context in enumerate(document.sent.contexts()) if number == values.context
+            context.start for number, context in enumerate(document.tokens.contexts()) if number == values.context
         )
         count = values.data.shape[1]
         document.first_update = document.first_update if document.first_update is not None else self._clock()
-        document.known[values.context].advance(values.start, values.start + count, values.units)
+        document.contexts[values.context].advance(values.start, values.start + count, values.units)
         keys = [self.model.key(unit) for unit in values.units]
         effects: Effects = []
         for rows, columns in value_blocks(keys, count, self.activation_encoding):
             update = {
                 "uri": uri,
-                "version": document.sent_version,
+                "version": document.tokens_version,
                 "model": self.model.id,
                 "start": offset + columns.start,
                 "count": columns.stop - columns.start,
@@ -453,17 +445,17 @@ class Session:
             effects.append(Notify("activations/update", update))
         return effects
 
-    def _done(self, uri: str, document: Document, finished: Finished) -> Effects:
-        document.evaluating = False
-        document.strikes = 0
-        if document.changes or document.tokenizing or document.tokenized or document.sent_version is None:
+    def _finish(self, uri: str, document: Document, finished: Finished) -> Effects:
+        document.on(Event.FINISHED)
+        document.crashes = 0
+        if document.text_state is not TextState.SENT or document.tokens_version is None:
             return []  # a newer version is on its way and will be answered instead
-        arrived, document.arrived = document.arrived, None
+        since, document.waiting_since = document.waiting_since, None
         first, document.first_update = document.first_update, None
-        total = self._clock() - arrived if arrived is not None else 0.0
+        total = self._clock() - since if since is not None else 0.0
         done: wire.ActivationsDone = {
             "uri": uri,
-            "version": document.sent_version,
+            "version": document.tokens_version,
             "model": self.model.id,
             "computedTokens": finished.computed_tokens,
             "reusedTokens": finished.reused_tokens,
@@ -475,36 +467,39 @@ class Session:
                 "totalMs": _milliseconds(total),
             },
         }
-        if first is not None and arrived is not None:
-            done["timing"]["firstUpdateMs"] = _milliseconds(first - arrived)
+        if first is not None and since is not None:
+            done["timing"]["firstUpdateMs"] = _milliseconds(first - since)
         return [Notify("activations/done", done)]
 
     def _give_up(self, uri: str, document: Document, message: str) -> Effects:
-        """The newest values cannot be had; whatever asks for the next ones tries again."""
-        document.evaluating = False
-        document.arrived = document.first_update = None
-        hint = "It is tried again with your next edit."
-        return [_tell_error(document.cause, InternalError(f"{message} {hint}"), uri, document.text.version)]
+        """The values of the tokens that the client has cannot be had; whatever asks for the next ones tries again."""
+        document.on(Event.FAILED)
+        if document.text_state is not TextState.SENT:
+            return []  # a newer version is on its way: what becomes of that will be told
+        document.waiting_since = document.first_update = None
+        error = InternalError(f"{message} It is tried again with your next edit.")
+        return [_error_notification(document.cause, error, uri, document.text.version)]
 
     def engine_lost(self, at_work: Collection[str]) -> Effects:
         """The model's worker has died, while it computed the documents `at_work`; another will take its place."""
+        self._engine_lost = True
         for uri in at_work:
             if (document := self._documents.get(uri)) is not None:
-                document.strikes += 1
-                self.deaths += document.strikes >= _FATAL  # a document that had one before was computed alone
-        refusals: Effects = [
-            Refuse(asked.id, InternalError("The model's worker was lost; ask again.")) for asked in self._asked.values()
-        ]
-        self._asked.clear()
-        return refusals
+                document.crashes += 1
+                self.crashes += document.crashes >= _MOST_CRASHES  # one that had crashed before was computed alone
+        for document in self._documents.values():
+            if document.values_state is ValuesState.COMPUTING:
+                document.on(Event.WANTED)
+        return self._queries.refuse_all(InternalError("The model's worker was lost; ask again."), withdraw=False)
 
     def engine_replaced(self) -> Effects:
-        """The model has a worker again, with nothing computed: whatever the client still lacks is asked for anew."""
-        effects: Effects = []
+        """The model has a worker again, with nothing computed: it is asked for whatever the client is missing."""
+        self._engine_lost = False
+        effects = self._queries.submit_all()
         for uri, document in self._documents.items():
-            if not document.evaluating or document.serial < 0:
+            if not document.lacks_values:
                 continue
-            if document.strikes >= _FATAL:
+            if document.crashes >= _MOST_CRASHES:
                 effects += self._give_up(uri, document, "The model's worker died twice while it computed this text.")
             else:
                 effects += self._evaluate(uri, document)
@@ -523,8 +518,8 @@ class Session:
             )
         self._subscribed.update(dict.fromkeys(new))
         for document in self._documents.values():
-            for known in document.known if new else ():
-                known.add(new)
+            for context in document.contexts if new else ():
+                context.add(new)
         return [Reply(request_id, {"neurons": self.subscriptions()}), *self._evaluate_all("neurons/subscribe")]
 
     def _unsubscribe(self, request_id: RequestId, params: wire.NeuronsParams) -> Effects:
@@ -532,135 +527,34 @@ class Session:
         for unit in gone:
             self._subscribed.pop(unit, None)
         for document in self._documents.values():
-            for known in document.known:
-                known.remove(gone)
+            for context in document.contexts:
+                context.remove(gone)
         return [Reply(request_id, {"neurons": self.subscriptions()}), *self._evaluate_all("neurons/unsubscribe")]
 
     def _evaluate_all(self, cause: str) -> Effects:
         effects: Effects = []
         for uri, document in self._documents.items():
-            if document.serial >= 0:
-                document.cause = cause
-                document.arrived = document.arrived if document.arrived is not None else self._clock()
+            if document.values_state is not ValuesState.NONE:
+                self._note_cause(document, cause)
                 effects += self._evaluate(uri, document)
         return effects
 
     def _resolve(self, params: wire.NeuronsParams) -> list[Unit]:
         return [self.model.resolve(reference, f"neurons.{index}") for index, reference in enumerate(params.neurons)]
 
-    def _top(self, request_id: RequestId, params: wire.NeuronsTopParams) -> Effects:
-        document = self._read(params.uri)
-        if params.token >= len(document.sent):
-            raise InvalidParams(
-                f"Token {params.token} does not exist: the document has {len(document.sent)} tokens.",
-                member="token",
-            )
-        layers = self._layers(params.layers)
-        self._check_ranking(params.by)
-        number, context = next(
-            (number, context) for number, context in enumerate(document.sent.contexts()) if params.token < context.stop
-        )
-        ticket = self._next()
-        assert document.sent_version is not None
-        self._asked[ticket] = _PendingTop(request_id, params.uri, document.sent_version, params.token)
-        ids = document.sent.ids[context.start : params.token + 1]
-        probe = Probe(self._key(params.uri), ticket, number, ids, layers, params.k, params.by == "ratio")
-        return [self._compute(probe)]
-
-    def _changes(self, request_id: RequestId, params: wire.NeuronsChangedParams) -> Effects:
-        document = self._read(params.uri)
-        layers = self._layers(params.layers)
-        self._check_ranking(params.by)
-        version = document.sent_version
-        if version is None:
-            raise RequestCancelled("The document has not been read yet; ask again.")
-        before = document.version_before(params.since)
-        pairs = comparable(before[1], document.sent) if before is not None else ()
-        told: wire.NeuronsChangedResult = {
-            "version": version,
-            "previousVersion": before[0] if before is not None else None,
-            "layers": list(layers),
-            "comparedTokens": sum(len(pair.new_at) for pair in pairs),
-            "neurons": [],
-        }
-        if not pairs:
-            return [Reply(request_id, told)]
-        ticket = self._next()
-        starts = tuple(context.start for context in document.sent.contexts())
-        self._asked[ticket] = _PendingChange(request_id, params.uri, version, starts, told)
-        comparison = Compare(self._key(params.uri), ticket, pairs, layers, params.k, params.by == "ratio")
-        return [self._compute(comparison)]
-
-    def _read(self, uri: str) -> Document:
-        """A document to ask about: open, and its tokens are those of the model at hand."""
-        document = self._documents.get(uri)
+    def _ask(self, request_id: RequestId, params: wire.NeuronsTopParams | wire.NeuronsChangedParams) -> Effects:
+        document = self._documents.get(params.uri)
         if document is None:
-            raise UnknownDocument(f"No document {uri!r} is open.", uri=uri)
+            raise UnknownDocument(f"No document {params.uri!r} is open.", uri=params.uri)
+        if document.text_state is TextState.LOST:
+            raise RequestCancelled("The document's text is not known; open it again.")
         if document.replace_all:
-            raise RequestCancelled("The document is being read anew for another model; ask again.")
-        if len(self._asked) >= _MOST_QUESTIONS:
-            raise Overloaded(
-                f"{_MOST_QUESTIONS} questions wait for the model already; wait for answers, or cancel some."
-            )
-        return document
-
-    def _layers(self, wanted: list[int] | None) -> tuple[int, ...]:
-        count = self.model.loaded.layers
-        layers = tuple(dict.fromkeys(range(count) if wanted is None else wanted))
-        if not layers or max(layers) >= count:
-            raise InvalidParams(f"`layers` must name some of the layers 0 to {count - 1}.", member="layers")
-        return layers
-
-    def _check_ranking(self, by: str) -> None:
-        if by == "ratio" and self.model.loaded.statistics is None:
-            raise InvalidParams("This model has no statistics to form a ratio with.", member="by")
-
-    def _withdraw_comparisons(self, uri: str) -> Effects:
-        """The text has moved on: what an older edit changed is of no use to anyone."""
-        effects: Effects = []
-        for ticket, asked in list(self._asked.items()):
-            if isinstance(asked, _PendingChange) and asked.uri == uri:
-                del self._asked[ticket]
-                effects.append(Refuse(asked.id, RequestCancelled("The text has changed; ask again.")))
-                effects.append(self._compute(Withdraw(self._key(uri), ticket)))
-        return effects
-
-    def _answer(self, result: Probed | Compared) -> Effects:
-        asked = self._asked.pop(result.ticket, None)
-        if isinstance(asked, _PendingTop) and isinstance(result, Probed):
-            return [self._top_neurons(asked, result)]
-        if isinstance(asked, _PendingChange) and isinstance(result, Compared):
-            return [self._changed_neurons(asked, result)]
-        return []
-
-    def _top_neurons(self, top: _PendingTop, probed: Probed) -> Reply:
-        neurons: list[wire.TopNeuron] = [
-            {
-                "key": self.model.key((neuron_hook(unit.layer), unit.neuron)),
-                "layer": unit.layer,
-                "neuron": unit.neuron,
-                "value": shortest(unit.value),
-                "ratio": _shortest_or_none(unit.ratio),
-            }
-            for unit in probed.top
-        ]
-        return Reply(top.id, {"version": top.version, "token": top.token, "neurons": neurons})
-
-    def _changed_neurons(self, change: _PendingChange, compared: Compared) -> Reply:
-        neurons: list[wire.ChangedNeuron] = [
-            {
-                "key": self.model.key((neuron_hook(unit.layer), unit.neuron)),
-                "layer": unit.layer,
-                "neuron": unit.neuron,
-                "token": change.starts[unit.context] + unit.token,
-                "before": shortest(unit.before),
-                "after": shortest(unit.after),
-                "change": shortest(unit.after - unit.before),
-                "ratio": _shortest_or_none(unit.ratio),
-            }
-            for unit in compared.changed
-        ]
-        return Reply(change.id, {**change.told, "neurons": neurons})
+            raise RequestCancelled("The document is being tokenized for another model; ask again.")
+        self._queries.check_room()
+        query = QUERIES[type(params)].about(document, params, self.model)
+        if (result := query.immediate()) is not None:
+            return [Reply(request_id, result)]
+        return self._queries.ask(request_id, query, self.model, submit=not self._engine_lost)
 
     # -------------------------------------------------------------------------------- models
 
@@ -683,24 +577,21 @@ class Session:
         """A `LoadModel` is done: the session goes over to that model."""
         if self._loading.pop(request_id, None) is None:
             return []
-        effects: Effects = [self._compute(Forget(self._key(uri))) for uri in self._documents]
-        for asked in self._asked.values():
-            effects.append(Refuse(asked.id, RequestCancelled("The session has changed its model.")))
-        self._asked.clear()
+        effects = self._queries.refuse_all(RequestCancelled("The session has changed its model."))
+        effects += [self._compute(Forget(self._key(uri))) for uri in self._documents]
         dropped = [self.model.key(unit) for unit in self._subscribed if not model.has(unit)]
         self.model = model
+        self._engine_lost = False
         self._subscribed = {unit: None for unit in self._subscribed if model.has(unit)}
         effects.append(Reply(request_id, {**model.info(), "dropped": dropped}))
         for uri, document in self._documents.items():
+            document.on(Event.MODEL_CHANGED)
             document.replace_all = True
-            document.known = []
-            document.serial = -1
-            document.evaluating = False
-            document.tokenizing = document.tokenized = None
-            if document.followed:
-                document.changes += 1
-                document.cause = "model/load"
-                document.arrived = document.arrived if document.arrived is not None else self._clock()
+            document.contexts = []
+            document.tokenized = None
+            if document.text_state is TextState.UNREAD:
+                document.unread_versions += 1
+                self._note_cause(document, "model/load")
                 effects += self._advance(uri, document)
         return effects
 
@@ -713,19 +604,15 @@ class Session:
     # -------------------------------------------------------------------------------- the rest
 
     def _cancel(self, request_id: RequestId) -> Effects:
-        refusal = Refuse(request_id, RequestCancelled("The request was cancelled."))
+        error = RequestCancelled("The request was cancelled.")
         if request_id in self._loading:
             del self._loading[request_id]
-            return [GiveUpLoading(request_id), refusal]
-        for ticket, asked in self._asked.items():
-            if asked.id == request_id:
-                del self._asked[ticket]
-                return [refusal, self._compute(Withdraw(self._key(asked.uri), ticket))]
+            return [GiveUpLoading(request_id), Refuse(request_id, error)]
         for document in self._documents.values():
             if request_id in document.opening:
                 document.opening.remove(request_id)
-                return [refusal]
-        return []  # answered already, or never asked
+                return [Refuse(request_id, error)]
+        return self._queries.cancel(request_id, error)  # nothing, if it was answered already or never asked
 
     def _key(self, uri: str) -> Key:
         return self.id, uri
@@ -738,18 +625,14 @@ class Session:
         return self._count
 
 
-def _tell_error(method: str, error: RequestError, uri: str | None = None, version: int | None = None) -> Notify:
+def _error_notification(method: str, error: RequestError, uri: str | None = None, version: int | None = None) -> Notify:
     """The `$/error` about a notification or, with `uri`, about a document: the end of what was to become of it up to
     `version`."""
-    params = {"method": method, **error_object(error)}
+    params: dict[str, Any] = {"method": method, **error_object(error)}
     about = {name: value for name, value in (("uri", uri), ("version", version)) if value is not None}
     if about:
         params["data"] = {**params.get("data", {}), **about}
     return Notify("$/error", params)
-
-
-def _shortest_or_none(value: float | None) -> float | None:
-    return None if value is None else shortest(value)
 
 
 def _milliseconds(seconds: float) -> float:
