@@ -441,6 +441,60 @@ def test_a_dropped_connection_keeps_what_was_computed(driver: Driver) -> None:
     driver.check("The keeper counted 12 waves!")
 
 
+def test_only_what_is_opened_again_is_evaluated_after_a_resumption(driver: Driver) -> None:
+    """However the client reads, and whatever it asks for: of the rest it knows nothing."""
+    driver.call("neurons/subscribe", neurons=SOME)
+    for uri in "ab":
+        driver.open("The keeper counted 12 waves", uri=uri)
+    driver.tokenize()
+    driver.tokenize()
+    driver.perform(driver.session.detach())
+    driver.session.attach("utf-16", "json")
+    driver.open("The keeper counted 13 waves", uri="b", version=2)
+    driver.sent.clear()
+    driver.commands.clear()
+    driver.perform(driver.session.pause_writing())
+    driver.perform(driver.session.resume_writing())
+    driver.perform(driver.session.engine_lost([]))
+    driver.perform(driver.session.engine_replaced())
+    driver.call("neurons/subscribe", neurons=["L1N1"])
+    driver.settle()
+    driver.check("The keeper counted 13 waves", uri="b")
+    assert {command.key[1] for command in driver.commands} == {"b"}
+    assert {effect.params["uri"] for effect in driver.sent if isinstance(effect, Notify)} == {"b"}
+    assert not driver.session.has_pending_work
+
+
+def test_a_version_that_is_overtaken_can_fail_unheard(driver: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A newer one is on its way: it is answered by what becomes of that."""
+    driver.call("neurons/subscribe", neurons=SOME)
+    driver.open("The keeper")
+    driver.tokenize()
+    driver.change(2, (10, 10, "!"))
+    with monkeypatch.context() as broken:
+        broken.setattr(driver.model.runner, "extend", lambda *arguments: 1 / 0)
+        driver.compute()
+    assert "$/error" not in driver.methods()
+    driver.settle()
+    assert driver.views["a"].done[-1]["version"] == 2
+    driver.check("The keeper!")
+
+
+def test_a_text_with_too_many_tokens_that_is_shorter_by_now_is_never_missed(loaded: Load) -> None:
+    driver = Driver(loaded("gpt2"), Limits(document_tokens=6))
+    driver.call("neurons/subscribe", neurons=SOME)
+    opened = driver.open("#!?%&()*+#!?%&()*+")
+    driver.change(2, (3, 18, ""))
+    driver.settle()
+    assert driver.answer(opened)["version"] == 2
+    driver.change(3, (0, 0, "#!?%&()*+"))
+    driver.change(4, (0, 9, ""))
+    driver.settle()
+    assert not {"$/error", "document/resync"} & set(driver.methods())
+    assert driver.views["a"].done[-1]["version"] == 4
+    driver.check("#!?")
+
+
 def test_results_of_a_lost_worker_are_asked_for_again(driver: Driver) -> None:
     driver.call("neurons/subscribe", neurons=SOME)
     driver.open("The keeper counted 12 waves")
