@@ -172,7 +172,8 @@ async def test_a_worker_that_dies_of_a_text_again_and_again(place: Place) -> Non
                 await client.request("models/list")  # what was on its way from the dead one has come
         assert deaths >= 2
         error = await complaint(client)
-        assert (error["method"], error["code"], error["data"]) == ("document/open", -32603, {"uri": "deadly", "version": 1})
+        assert (error["method"], error["code"]) == ("document/open", -32603)
+        assert error["data"] == {"uri": "deadly", "version": 1}
         assert "worker died" in error["message"]
         await place.check(other)
         await client.change("deadly", (100, len(document.text), ""))
@@ -276,7 +277,8 @@ async def test_a_pass_that_fails(place: Place, folders: dict[str, Path]) -> None
         before = client.documents["one"].text
         await client.change("one", (3, 3, word))
         error = await complaint(client)
-        assert (error["method"], error["code"], error["data"]) == ("document/change", -32603, {"uri": "one", "version": 2})
+        assert (error["method"], error["code"]) == ("document/change", -32603)
+        assert error["data"] == {"uri": "one", "version": 2}
         assert "forward pass failed" in error["message"]
         await other.change("one", (0, 1, "9"))
         await place.check(other)
