@@ -117,7 +117,7 @@ def test_the_example_page_and_every_attribute(element: Element, server: ServerPr
     element.set(model=None)
     element.shows(sentence, ["L3N615"])
     element.set(src="mailto:nobody")
-    expect(element.status).to_contain_text("no address of a Neuroscope server")
+    expect(element.status).to_contain_text("not the address of a Neuroscope server")
     element.set(src=None)  # the server that the script came from
     element.shows(sentence, ["L3N615"])
 
@@ -126,6 +126,24 @@ def test_the_example_page_and_every_attribute(element: Element, server: ServerPr
     element.shows(sentence, ["L3N615"])
     element.locator.evaluate("(element) => { element.text = ''; element.remove(); document.body.append(element); }")
     element.shows("", ["L3N615"])
+
+
+BACKGROUNDS = """
+(element) => {
+    const drawn = [...element.shadowRoot.querySelectorAll(".neuro-token, .swatch")];
+    return drawn.map((each) => getComputedStyle(each).backgroundColor);
+}
+"""
+
+
+def test_contrast_themes_leave_the_colours_of_the_data(element: Element) -> None:
+    sentence = element.locator.evaluate("(element) => element.text")
+    element.shows(sentence, ["L2N99", "L1N748"])
+    before = element.locator.evaluate(BACKGROUNDS)
+    assert len(set(before)) > 5
+    element.page.emulate_media(forced_colors="active")
+    assert element.page.evaluate("matchMedia('(forced-colors: active)').matches")
+    assert element.locator.evaluate(BACKGROUNDS) == before
 
 
 def test_an_origin_that_is_not_allowed_is_told_so(

@@ -144,7 +144,7 @@ def test_the_example_for_node(
     assert report["aborted"] == report["late"] == ["Error", "too late"]
     assert report["refused"][0] == "RefusedError"
     assert report["nobody"] == ["Error", "no connection to ws://127.0.0.1:9/ws"]
-    assert report["nonsense"] == ["TypeError", "mailto:somebody is no address of a Neuroscope server"]
+    assert report["nonsense"] == ["TypeError", "mailto:somebody is not the address of a Neuroscope server"]
     assert report["closed"][0] == "NeuroscopeError"
 
 
@@ -264,7 +264,7 @@ def test_anyones_editor(editors: Editors, server: ServerProcess, complaints: Com
     expect(status).to_contain_text("and is no neuron")
     expect(status).to_contain_text("no-such-model could not be loaded")
     reconfigure(url="mailto:nobody")
-    expect(status).to_contain_text("no address of a Neuroscope server")
+    expect(status).to_contain_text("not the address of a Neuroscope server")
     assert made.evaluate("({ session }) => session()") is None
     assert page.evaluate("kept.state.kind") == "closed"
     complaints.allow("WebSocket connection to 'ws://127.0.0.1:9/ws' failed")

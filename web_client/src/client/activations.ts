@@ -26,7 +26,7 @@ export interface Extent {
 class Row {
   values: Float32Array;
   freshness: Uint8Array;
-  /** Widest absolute value seen since the row is there; a colour scale that only grows. */
+  /** Largest absolute value since the row was made: a colour scale that only grows. */
   widest = 0;
   extent: Extent | null | undefined;
 
@@ -45,7 +45,7 @@ class Row {
   }
 }
 
-const SPARE = 64; // columns added beyond need, so that typing does not copy rows
+const SPARE = 64; // more columns than needed, so that typing does not copy rows
 
 export class ActivationTable {
   readonly #rows = new Map<string, Row>();
@@ -61,7 +61,7 @@ export class ActivationTable {
     return [...this.#rows.keys()];
   }
 
-  /** Have exactly these rows: new ones come with no values, others go. */
+  /** Keep exactly these rows; new ones begin without values. */
   setRows(keys: Iterable<string>): void {
     const wanted = new Set(keys);
     for (const key of this.#rows.keys()) if (!wanted.has(key)) this.#rows.delete(key);
@@ -106,14 +106,14 @@ export class ActivationTable {
     }
   }
 
-  /** Everything that has a value is now current: the server said it is done. */
+  /** Every value there is is current: the server has sent all that changed. */
   settle(): void {
     for (const row of this.#rows.values()) {
       for (let i = 0; i < this.#length; i++) if (row.freshness[i] === Freshness.stale) row.freshness[i] = Freshness.fresh;
     }
   }
 
-  /** Everything that has a value is now in doubt. */
+  /** No value there is can be relied on until the server has answered. */
   doubt(): void {
     for (const row of this.#rows.values()) {
       for (let i = 0; i < this.#length; i++) if (row.freshness[i] === Freshness.fresh) row.freshness[i] = Freshness.stale;

@@ -3,7 +3,7 @@
 /**
  * The websocket of the server at `url`, which is its own address (`ws:`, `wss:`) or that of the server's page (`http:`,
  * `https:`): `ws` is beside it. A `token` goes along in the query, where browsers can send one.
- * Throws TypeError for what no server can be at.
+ * Throws TypeError for an address that no server can have.
  */
 export function socketAddress(url: string | URL, token?: string): string {
   const address = new URL(url);
@@ -11,7 +11,7 @@ export function socketAddress(url: string | URL, token?: string): string {
     address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
     if (address.pathname.endsWith("/")) address.pathname += "ws";
   } else if (address.protocol !== "ws:" && address.protocol !== "wss:") {
-    throw new TypeError(`${address.href} is no address of a Neuroscope server`);
+    throw new TypeError(`${address.href} is not the address of a Neuroscope server`);
   }
   address.hash = "";
   if (token !== undefined) address.searchParams.set("token", token);

@@ -1,8 +1,8 @@
 /**
  * Changes of a text and what they do to positions.
  *
- * A change set is a list of replacements, all offsets in UTF-16 units of the text before it. The client keeps those that
- * the server has not answered yet and maps every late answer through them.
+ * A change set is a list of replacements; all offsets are UTF-16 units of the text before it. The client keeps the changes
+ * that the server has not answered yet, and maps every late answer through them.
  */
 import type { Change } from "../wire";
 
@@ -46,7 +46,7 @@ export function wellFormed(text: string): string {
  * Map spans through (normalized) changes, in place; `from` and `to` are ascending.
  *
  * A span keeps exactly those of its characters that were not replaced, and what was inserted strictly inside them. Text
- * inserted at its edge, or in place of its last or first characters, is not its own: the next answer tells whose it is.
+ * inserted at its edge, or in place of its last or first characters, does not belong to it until the next answer says so.
  * A span that loses everything becomes empty.
  */
 export function mapSpans(from: Int32Array, to: Int32Array, changes: ChangeSet): void {

@@ -1,8 +1,8 @@
 /**
  * A session with a server, as a frontend sees it: connection, model, documents, subscriptions.
  *
- * Keeps the connection up by itself: when it drops, it waits, connects, resumes the session where the server still has
- * it, opens the documents again and brings the subscriptions back. Documents and subscriptions can be used all the while.
+ * Keeps the connection up by itself: when it is lost, the client waits, connects, resumes the session if the server still
+ * has it, opens the documents again and restores the subscriptions. Documents and subscriptions can be used meanwhile.
  */
 import type {
   InitializeParams, InitializeResult, LimitsInfo, ModelInfo, ModelSummary, Neuron, NeuronsChangedParams, NeuronsChangedResult,
@@ -38,7 +38,7 @@ export interface ClientOptions {
   /** How this frontend names itself to the server. */
   readonly name?: string;
   readonly version?: string;
-  /** In order of preference. */
+  /** The preferred one first. */
   readonly activationEncodings?: ("base64" | "json")[];
   readonly backoff?: BackoffOptions;
   /** Time limit of a request in ms, where the request does not have its own; Infinity for none. Default: 60 s. Loading a model has none. */
@@ -61,8 +61,8 @@ export interface ClientEvents {
   fault: Error;
 }
 
-/** A fresh connection to a session: what `initialize` told. */
-interface Session {
+/** A connection with a session on it, and what `initialize` said of it. */
+interface Opened {
   readonly rpc: RpcConnection;
   readonly facts: InitializeResult;
 }
@@ -89,7 +89,7 @@ export class NeuroscopeClient extends Emitter<ClientEvents> {
   #connecting: AbortController | null = null;
   #retry: Timer | null = null;
   #stopWatching: () => void = () => undefined;
-  #session: Session | null = null;
+  #session: Opened | null = null;
   #opening: RpcConnection | null = null;
   #resume: Resume | null = null;
   #models: readonly ModelSummary[] = [];
@@ -201,16 +201,16 @@ export class NeuroscopeClient extends Emitter<ClientEvents> {
     return document;
   }
 
-  /** Take a document up again that was closed, with the text that it has now; its values come anew. */
+  /** Open a document again that was closed, with the text that it has now. All its values are sent again. */
   reopen(document: NeuroscopeDocument): void {
     if (this.#documents.has(document.uri)) throw new NeuroscopeError(`The document ${document.uri} is open already.`);
     this.#documents.set(document.uri, document);
     this.#alignRows();
-    document.modelChanged(); // it may be another one meanwhile
+    document.modelChanged(); // the model may have changed while it was closed
     if (this.#session !== null) this.#attachDocument(document, this.#session);
   }
 
-  /** Close a document here and on the server. */
+  /** Close a document, here and on the server. */
   async closeDocument(document: NeuroscopeDocument): Promise<void> {
     if (!this.#documents.delete(document.uri)) return;
     document.detach();
@@ -351,7 +351,7 @@ export class NeuroscopeClient extends Emitter<ClientEvents> {
     };
   }
 
-  #begin(session: Session): void {
+  #begin(session: Opened): void {
     const { facts, rpc } = session;
     const chosen = this.#model;
     this.#opening = null;
@@ -375,7 +375,7 @@ export class NeuroscopeClient extends Emitter<ClientEvents> {
       unsubscribe: (neurons) => ask("neurons/unsubscribe", neurons),
     }, facts.subscriptions);
     this.#setState({ kind: "ready" });
-    // A new session starts with the server's default model; bring back the one that was chosen here.
+    // A new session starts with the server's default model: load the one that was chosen here.
     if (chosen !== null && chosen.id !== facts.model?.id && this.#models.some(({ id }) => id === chosen.id)) {
       this.loadModel(chosen.id).catch((error: unknown) => {
         if (!(error instanceof DisconnectedError)) this.emit("fault", error as Error);
@@ -383,7 +383,7 @@ export class NeuroscopeClient extends Emitter<ClientEvents> {
     }
   }
 
-  #attachDocument(document: NeuroscopeDocument, { rpc }: Session): void {
+  #attachDocument(document: NeuroscopeDocument, { rpc }: Opened): void {
     document.attach({
       open: (params) => {
         const error = this.#tooLong(params.text) ?? this.#tooLarge(params);
@@ -431,7 +431,7 @@ export class NeuroscopeClient extends Emitter<ClientEvents> {
     if (rpc !== this.#opening && rpc !== this.#session?.rpc) return;
     this.#opening = null;
     this.#session = null;
-    // Another connection has it now, and would lose it again to this one, and so on for ever; a new one is begun.
+    // Another connection resumed the session. Resuming it here would take it away from there, and so on: start a new one.
     if (reason.code === RESUMED_ELSEWHERE) this.#resume = null;
     this.subscriptions.detach();
     for (const document of this.#documents.values()) document.detach();
@@ -502,7 +502,7 @@ export class NeuroscopeClient extends Emitter<ClientEvents> {
         this.emit("fault", error);
         return;
       }
-      default: // a newer server may tell more than this client knows
+      default: // a newer server may send what this client does not know
     }
   }
 }

@@ -6,9 +6,9 @@ import type { RequestOptions } from "./rpc";
 import { type Connector, webSocket, type WebSocketConstructor } from "./transport";
 
 export interface ServerOptions {
-  /** Of a server that asks for one. */
+  /** The access token, where the server asks for one. */
   readonly token?: string | undefined;
-  /** In place of the global one, which Node has from 22 on: that of the package `ws`, for instance. */
+  /** Used instead of the global one, which Node has from version 22: that of the package `ws`, for instance. */
   readonly WebSocket?: WebSocketConstructor | undefined;
 }
 
@@ -16,13 +16,13 @@ export type ConnectOptions = ServerOptions & RequestOptions & Omit<ClientOptions
 
 /**
  * A connector to the server at `url`, the address of its page or of its websocket.
- * Throws TypeError for what no server can be at.
+ * Throws TypeError for an address that no server can have.
  */
 export function serverAt(url: string | URL, { token, WebSocket }: ServerOptions = {}): Connector {
   const address = socketAddress(url, token);
   const plain = plainAddress(address);
   const connector = webSocket(address, WebSocket);
-  // A page may read answers of its own origin only, and its browser complains of an attempt to read others.
+  // A page may only read answers from its own origin; its browser logs an error when it tries to read others.
   const here = (globalThis as { location?: { readonly origin: string } }).location;
   return here === undefined || here.origin === plain.origin ? explained(connector, plain) : connector;
 }

@@ -22,11 +22,11 @@ export function connectionHelp(state: ConnectionState): string | null {
   }
   const said = cause.reason === "" ? "" : ` (${cause.reason})`;
   switch (cause.code) {
-    case SILENT: return "The server does not answer any more. What you type is kept and sent when it does.";
+    case SILENT: return "The server has stopped answering. What you type is kept and sent when it is back.";
     case 1001: return "The server was stopped. What you type is kept and sent when it is back.";
     case 1008: return `The server ended the connection${said}.`;
     case 1009: return "The server ended the connection: a message was too large. Shorten the text.";
-    case 1011: return "The server had a fault; its log tells which. What you type is kept.";
-    default: return `The connection broke off${said}. What you type is kept and sent when it is back.`;
+    case 1011: return "The server ran into an error; its log has the details. What you type is kept.";
+    default: return `The connection was lost${said}. What you type is kept and sent when it is back.`;
   }
 }

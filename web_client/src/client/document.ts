@@ -16,7 +16,7 @@ import { DisconnectedError, NeuroscopeError, type RequestError, TimeoutError } f
 import type { Clock, Timer } from "./clock";
 import { TokenList } from "./tokens";
 
-/** What a document needs of a connection. */
+/** What a document needs from a connection. */
 export interface DocumentLink {
   open(params: DocumentOpenParams): Promise<unknown>;
   /** Throws TooLargeError for a message that the server would not accept. */
@@ -25,21 +25,21 @@ export interface DocumentLink {
 
 /** The server has answered a version completely. */
 export interface Done extends ActivationsDone {
-  /** From sending the change to hearing that all is done, in ms; null when this version was not a change of ours. */
+  /** From sending the change to its `activations/done`, in ms; null where this version was not a change made here. */
   readonly roundTripMs: number | null;
 }
 
 export interface DocumentEvents {
   /** The text changed here. */
   change: { readonly version: number; readonly changes: ChangeSet };
-  /** The token list is another one. */
+  /** The token list has changed. */
   tokens: { readonly version: number };
-  /** Values came: these rows, these columns. */
+  /** New values of these rows, in these columns. */
   values: { readonly keys: readonly string[]; readonly start: number; readonly count: number };
   done: Done;
   /** The server cannot evaluate the newest version: no further values of it come. See `failure`. */
   failed: RequestError;
-  /** The server cannot take this text (too large, ...), or takes it again (null). */
+  /** The server cannot take this text (it is too large, for instance), or can again (null). */
   problem: Error | null;
 }
 
@@ -57,7 +57,7 @@ export class NeuroscopeDocument extends Emitter<DocumentEvents> {
   #version = 0;
   #link: DocumentLink | null = null;
   #opened = false; // an open is sent and not refused: changes go to the server
-  #firstVersion = Infinity; // of the newest open: older messages speak of a list that is gone
+  #firstVersion = Infinity; // of the newest open: messages of older versions are about a token list that is gone
   #fullListExpected = true;
   /** What came of a splice that is not complete. */
   #part: DocumentTokens | null = null;
@@ -142,7 +142,7 @@ export class NeuroscopeDocument extends Emitter<DocumentEvents> {
     this.#open();
   }
 
-  /** The connection is gone; typing goes on. */
+  /** The connection is lost; the text can still be changed. */
   detach(): void {
     this.#link = null;
     this.#opened = false;
@@ -151,7 +151,7 @@ export class NeuroscopeDocument extends Emitter<DocumentEvents> {
     this.activations.doubt();
   }
 
-  /** Another model: no value holds. Its tokens come as any other splice. */
+  /** Another model: all values are void. Its tokens come as any other splice. */
   modelChanged(): void {
     this.#doneVersion = -1;
     this.#failure = null;
@@ -270,7 +270,7 @@ export class NeuroscopeDocument extends Emitter<DocumentEvents> {
     link.open({ uri: this.uri, version, text: this.#text }).then(
       () => { if (this.#firstVersion === version) this.#setProblem(null); },
       (error: unknown) => {
-        // A newer open answers for itself, and a lost connection is not the text's fault.
+        // A newer open has an answer of its own, and a lost connection is not a problem of the text.
         if (this.#firstVersion !== version || error instanceof DisconnectedError) return;
         this.#refused(error);
         if (error instanceof TimeoutError && this.#link === link) this.#openLater();

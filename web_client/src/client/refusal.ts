@@ -1,4 +1,4 @@
-/** Why the server does not let a frontend in. */
+/** Why the server refuses a connection. */
 import { RefusedError } from "./errors";
 import type { Connector } from "./transport";
 
@@ -8,7 +8,7 @@ const LONGEST = 200;
 /**
  * The same connector, which fails with the server's own sentence (RefusedError) where it has one.
  *
- * Browsers, and Node as they do, keep from scripts why a websocket was refused; the same address, asked for plainly, tells.
+ * Browsers and Node do not tell scripts why a websocket was refused; a plain request to the same address does.
  */
 export function explained(connect: Connector, address: URL): Connector {
   return async (signal) => {

@@ -1,13 +1,13 @@
 /**
  * The neurons that are wanted, in the order of their rows, and those that the server sends.
  *
- * A person's wishes change faster than a round trip. So wishes take effect here at once, and one loop brings the server's
- * set after them: what is wanted and not there is subscribed, then what is there and not wanted is unsubscribed (in this
- * order, so that a layer stays captured while stepping from one of its neurons to the next). A reconnection is the same
- * loop with another starting set.
+ * People change their mind faster than a round trip. So a change takes effect here at once, and one loop makes the server's
+ * set follow: what is missing there is subscribed, then what is no longer wanted is unsubscribed (in this order, so that a
+ * layer stays captured while somebody steps from one of its neurons to the next). After a reconnection the same loop starts
+ * from another set.
  *
- * Another model may lack some of them. Those stay wanted, in their place, but are not asked for: they are back with the
- * next model that has them.
+ * Another model may lack some of the neurons. They stay wanted and keep their place, but are not asked for until a model
+ * that has them is loaded.
  */
 import type { Neuron } from "../wire";
 import { type Clock, systemClock } from "./clock";
@@ -22,21 +22,21 @@ export interface SubscriptionLink {
   unsubscribe(neurons: NeuronRef[]): Promise<Neuron[]>;
 }
 
-/** The model that the neurons are of, and which of them it said it lacks. */
+/** The model that the neurons belong to, and which of them it said it lacks. */
 export interface ModelShape {
   readonly layers: number;
   readonly neuronsPerLayer: number;
   readonly dropped?: readonly string[] | undefined;
 }
 
-/** One row: a neuron, and what the server told of it (null until it did). */
+/** One row: a neuron, and what the server said about it (null until it did). */
 export interface SubscribedNeuron {
   readonly key: string;
   readonly neuron: Neuron | null;
 }
 
 export interface SubscriptionEvents {
-  /** Other rows, another order, or the server told more about one. */
+  /** Other rows, another order, or news from the server about one. */
   change: undefined;
   /** The server does not have this neuron; its row is gone. */
   refused: { readonly key: string; readonly error: Error };
@@ -53,12 +53,12 @@ export class Subscriptions extends Emitter<SubscriptionEvents> {
   #wanted: string[] = [];
   /** Those of the wanted that the model lacks. */
   #absent: ReadonlySet<string> = new Set();
-  /** Those that the last model lacked; whether this one has them, its server tells. */
+  /** Those that the last model lacked: whether this one has them, the server decides. */
   #returning: ReadonlySet<string> = new Set();
   #served = new Set<string>();
-  /** Asked for in advance, wanted or not. */
+  /** Asked for in advance, whether wanted or not. */
   #ahead: readonly string[] = [];
-  readonly #told = new Map<string, Neuron>();
+  readonly #details = new Map<string, Neuron>();
   readonly #waiters = new Map<string, Waiter[]>();
   #link: SubscriptionLink | null = null;
   #running = false;
@@ -71,7 +71,7 @@ export class Subscriptions extends Emitter<SubscriptionEvents> {
 
   /** Wanted rows that the model has, in order. */
   get rows(): readonly SubscribedNeuron[] {
-    return this.present.map((key) => ({ key, neuron: this.#told.get(key) ?? null }));
+    return this.present.map((key) => ({ key, neuron: this.#details.get(key) ?? null }));
   }
 
   /** Keys of all wanted neurons, in order, whether the model has them or not. */
@@ -89,9 +89,9 @@ export class Subscriptions extends Emitter<SubscriptionEvents> {
     return this.#wanted.filter((key) => !this.#absent.has(key));
   }
 
-  /** What the server told of a neuron; null before it did. */
+  /** What the server said about a neuron; null before it did. */
   neuron(key: string): Neuron | null {
-    return this.#told.get(key) ?? null;
+    return this.#details.get(key) ?? null;
   }
 
   /** Rows that have or may get values: the wanted ones and those that the server still sends. */
@@ -105,12 +105,12 @@ export class Subscriptions extends Emitter<SubscriptionEvents> {
   }
 
   /**
-   * Have the server send these too, in the place of those named before: they may be wanted next, and are there at once then.
-   * They are no rows; what the server refuses is not asked for again, and they make room where its limit is reached.
+   * Have the server send these too, instead of those named before: they may be wanted next, and their values are there at
+   * once then. They get no rows; what the server refuses is not asked for again, and they give way where its limit is reached.
    */
   ahead(refs: readonly NeuronRef[]): void {
     this.#ahead = [...new Set(refs.map(neuronKey))];
-    queueMicrotask(() => { void this.#run(); }); // what is wanted goes first
+    queueMicrotask(() => { void this.#run(); }); // after what is wanted
   }
 
   /**
@@ -122,7 +122,7 @@ export class Subscriptions extends Emitter<SubscriptionEvents> {
     if (options.signal?.aborted === true) return Promise.reject(options.signal.reason as Error);
     const keys = [...new Set(refs.map(neuronKey))];
     const others = (set: ReadonlySet<string>): Set<string> => new Set([...set].filter((key) => !keys.includes(key)));
-    this.#absent = others(this.#absent); // asked for anew
+    this.#absent = others(this.#absent); // ask for them again
     this.#returning = others(this.#returning);
     const added = keys.filter((key) => !this.#wanted.includes(key));
     const served = this.#want([...this.#wanted.slice(0, at), ...added, ...this.#wanted.slice(at)], keys);
@@ -176,18 +176,18 @@ export class Subscriptions extends Emitter<SubscriptionEvents> {
     this.#served.clear();
   }
 
-  /** Set those aside that this model lacks, and take those up again that the last one lacked. */
+  /** Set aside what this model lacks, and ask again for what the last one lacked. */
   fit(model: ModelShape): void {
     this.#returning = this.#absent;
     this.#setAside(new Set(this.#wanted.filter((key) => lacks(model, key))));
     this.emit("change", undefined);
   }
 
-  /** Another model: what was told of the neurons is void. */
+  /** Another model: what the server said about the neurons is void. */
   modelChanged(): void {
-    this.#told.clear();
+    this.#details.clear();
     this.#ahead = [];
-    // Asking again for what is subscribed brings its statistics on the new model.
+    // Subscribing again to what is subscribed brings the statistics of the new model.
     this.#served.clear();
     this.emit("change", undefined);
     void this.#run();
@@ -222,7 +222,7 @@ export class Subscriptions extends Emitter<SubscriptionEvents> {
   #serve(neurons: readonly Neuron[]): void {
     this.#served = new Set(neurons.map(({ key }) => key));
     for (const neuron of neurons) {
-      this.#told.set(neuron.key, neuron);
+      this.#details.set(neuron.key, neuron);
       this.#release(neuron.key);
     }
   }
@@ -319,7 +319,7 @@ export class Subscriptions extends Emitter<SubscriptionEvents> {
   }
 
   #answered(link: SubscriptionLink, neurons: readonly Neuron[]): void {
-    if (link === this.#link) this.#serve(neurons); // else: the word of a session that is gone
+    if (link === this.#link) this.#serve(neurons); // otherwise the answer is of a session that is gone
   }
 }
 

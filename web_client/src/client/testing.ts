@@ -4,7 +4,7 @@
  *     const network = new FakeNetwork();
  *     const client = new NeuroscopeClient({ connect: network.connector, clock: new ManualClock() });
  *     client.start();
- *     await Promise.resolve();
+ *     await new Promise((resume) => setTimeout(resume));
  *     network.peer.answer(network.peer.take("initialize"), { protocolVersion: 1, ... });
  */
 export { ManualClock } from "./clock";

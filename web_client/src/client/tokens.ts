@@ -6,7 +6,7 @@
 import type { Token } from "../wire";
 import { type ChangeSet, mapSpans } from "./changes";
 
-/** What of a token does not move. */
+/** What an edit elsewhere does not change about a token. */
 export interface TokenInfo {
   readonly id: number;
   readonly text: string;

@@ -42,11 +42,11 @@ export type WebSocketConstructor = new (url: string, protocols?: string | string
 const SUBPROTOCOL = "neuroscope.v1";
 const OPEN = 1;
 
-/** A connector for `url` (`ws:` or `wss:`). In Node 20 hand in a WebSocket implementation. */
+/** A connector for `url` (`ws:` or `wss:`). Node 20 has no WebSocket: pass an implementation. */
 export function webSocket(url: string, Implementation?: WebSocketConstructor): Connector {
   return (signal) => new Promise((resolve, reject) => {
     const Socket = Implementation ?? (globalThis as { WebSocket?: WebSocketConstructor }).WebSocket;
-    if (Socket === undefined) throw new TypeError("there is no WebSocket here: hand an implementation to webSocket()");
+    if (Socket === undefined) throw new TypeError("there is no WebSocket here: pass an implementation to webSocket()");
     if (signal.aborted) throw signal.reason;
     const socket = new Socket(url, SUBPROTOCOL);
     const abort = (): void => { socket.close(1000); };

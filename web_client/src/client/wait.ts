@@ -1,4 +1,4 @@
-/** Promises of what events tell. */
+/** Promises that wait for events. */
 import type { Clock } from "./clock";
 import { TimeoutError } from "./errors";
 import type { RequestOptions } from "./rpc";

@@ -1,8 +1,8 @@
-/** What an editor wants of a server, and what it can be asked in return. */
+/** The options of the extension, and what it offers in return. */
 import type { NeuroscopeClient, NeuroscopeDocument, RequestOptions, ServerOptions } from "../client";
 import type { Scale } from "../colour/scale";
 
-/** Values at which a neuron's colours are strongest: `min` is at most 0, `max` at least 0; what is absent is automatic. */
+/** Values at which a neuron's colours are strongest: `min` is at most 0, `max` at least 0; what is left out is automatic. */
 export type Ranges = Readonly<Record<string, { readonly min?: number; readonly max?: number }>>;
 
 export interface NeuroscopeOptions extends ServerOptions {
@@ -13,25 +13,25 @@ export interface NeuroscopeOptions extends ServerOptions {
   /** Id of one of the server's models. Default: the server's. */
   readonly model?: string;
   /**
-   * Where the bounds of the colours come from: the neurons' statistics over held-out text (the default; the widest value
-   * seen where there are none), the widest value of the text as it is, or numbers for each neuron.
+   * Where the bounds of the colours come from: the neurons' statistics over held-out text (the default; where there are none,
+   * the largest value seen), the largest value in the text as it is, or numbers for each neuron.
    */
   readonly ranges?: "statistics" | "text" | Ranges;
-  /** Whether neurons beside the one in focus are drawn as stripes. Default: true. */
+  /** Whether neurons other than the one in focus are drawn as stripes. Default: true. */
   readonly stripes?: boolean;
   /** Whether a line under the text says what is wrong, while something is. Default: true. */
   readonly status?: boolean;
 }
 
 export interface SessionEvents {
-  /** The connection, the neurons, their values, the focus or the problem may be others. */
+  /** The connection, the neurons, their values, the focus or the problem may have changed. */
   change: undefined;
 }
 
 /** What `neuroscopeOf(view)` gives. */
 export interface EditorSession {
   readonly client: NeuroscopeClient;
-  /** The editor's text, with its tokens and activations. Edits belong into the editor. */
+  /** The editor's text, with its tokens and activations. Make edits in the editor, not here. */
   readonly document: NeuroscopeDocument;
   /** Keys of the neurons that the model has, in order. */
   readonly neurons: readonly string[];
@@ -42,7 +42,7 @@ export interface EditorSession {
   scale(key: string): Scale;
   /** What is wrong, in words for a person; null when nothing is. */
   readonly problem: string | null;
-  /** Resolves when all values of the text as it is are there; see `NeuroscopeClient.settled`. */
+  /** Resolves when all values of the text as it is have come; see `NeuroscopeClient.settled`. */
   settled(options?: RequestOptions): Promise<void>;
   on(name: "change", listener: () => void, options?: { readonly signal?: AbortSignal }): () => void;
 }

@@ -4,15 +4,15 @@
  *     new EditorView({ parent, extensions: [basicSetup, neuroscope({ url: "http://127.0.0.1:8740/", neurons: ["L2N99"] })] });
  *
  * An editor keeps its look, keys and text; it gets token colours, stripes, the tooltip of a token, and a line under it while
- * something is wrong. Each editor is a session of its own, from when its view is made until it is destroyed, or the
- * extension is taken out. Reconfigured with other options, it keeps the session unless the server is another one.
+ * something is wrong. Each editor has a session of its own, from when its view is made until the view is destroyed or the
+ * extension removed. With other options it keeps the session unless they name another server.
  */
 import type { Extension } from "@codemirror/state";
 import type { EditorView } from "@codemirror/view";
 import type { EditorSession, NeuroscopeOptions } from "./api";
 import { options, sessionExtension, sessionPlugin } from "./plugin";
 
-/** The extension. An editor takes one: of several, the first counts. */
+/** The extension. Of several in one editor, only the first counts. */
 export function neuroscope(wanted: NeuroscopeOptions): Extension {
   return [options.of(wanted), sessionExtension];
 }

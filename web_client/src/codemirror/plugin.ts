@@ -1,22 +1,22 @@
-/** Ties sessions to editors: each view has one while it has the extension. */
+/** Connects editors to servers: each view that has the extension has a connection. */
 import { Compartment, type EditorState, type Extension, Facet } from "@codemirror/state";
 import { EditorView, type PluginValue, ViewPlugin, type ViewUpdate } from "@codemirror/view";
 import { changesOf, tokenColours, wellFormedInput } from "../editor";
 import type { NeuroscopeOptions } from "./api";
-import { Session } from "./session";
+import { EditorConnection } from "./connection";
 import { say, status } from "./status";
 
 /** The options of an editor; null where it has none. */
 export const options = Facet.define<NeuroscopeOptions, NeuroscopeOptions | null>({ combine: ([first]) => first ?? null });
 
-/** The part of the extension that belongs to one session. */
+/** The part of the extension that belongs to one connection. */
 const colours = new Compartment();
 
 class SessionPlugin implements PluginValue {
   readonly #view: EditorView;
-  /** Null where the options name no server. */
-  session: Session | null = null;
-  #misnamed: string | null = null;
+  /** Null where the options do not name a server. */
+  session: EditorConnection | null = null;
+  #badAddress: string | null = null;
   #alive = true;
   #planned = false;
 
@@ -30,8 +30,8 @@ class SessionPlugin implements PluginValue {
     const [before, now] = [startState.facet(options), state.facet(options)];
     if (before === now || now === null) return;
     if (this.session === null || before === null || !sameServer(before, now)) this.#start(state);
-    else this.session.wish(now);
-    this.#later(() => { this.#tell(); });
+    else this.session.configure(now);
+    this.#later(() => { this.#show(); });
   }
 
   destroy(): void {
@@ -42,37 +42,37 @@ class SessionPlugin implements PluginValue {
   #start(state: EditorState): void {
     this.session?.close();
     this.session = null;
-    this.#misnamed = null;
+    this.#badAddress = null;
     const wanted = state.facet(options);
     if (wanted === null) return;
     try {
-      const session = new Session(wanted, state.doc.toString());
+      const session = new EditorConnection(wanted, state.doc.toString());
       this.session = session;
-      session.on("change", () => { if (session === this.session) this.#tellLater(); });
+      session.on("change", () => { if (session === this.session) this.#showLater(); });
       this.#later(() => { if (session === this.session) this.#view.dispatch({ effects: colours.reconfigure(tokenColours(session.source)) }); });
     } catch (error) {
-      this.#misnamed = error instanceof Error ? error.message : String(error);
-      this.#tellLater();
+      this.#badAddress = error instanceof Error ? error.message : String(error);
+      this.#showLater();
     }
   }
 
-  /** When the editor can be changed again: it may be in the midst of an update. */
+  /** As soon as the editor can be changed: it may be in the middle of an update. */
   #later(act: () => void): void {
     queueMicrotask(() => { if (this.#alive) act(); });
   }
 
-  #tellLater(): void {
+  #showLater(): void {
     if (this.#planned) return;
     this.#planned = true;
     this.#later(() => {
       this.#planned = false;
-      this.#tell();
+      this.#show();
     });
   }
 
-  #tell(): void {
+  #show(): void {
     const wanted = this.#view.state.facet(options);
-    say(this.#view, wanted?.status === false ? null : this.#misnamed ?? this.session?.problem ?? null);
+    say(this.#view, wanted?.status === false ? null : this.#badAddress ?? this.session?.problem ?? null);
   }
 }
 

@@ -2,12 +2,12 @@
 import { type Extension, StateEffect, StateField } from "@codemirror/state";
 import { EditorView, type PanelConstructor, showPanel } from "@codemirror/view";
 
-const told = StateEffect.define<string | null>();
+const setWords = StateEffect.define<string | null>();
 
 const line = StateField.define<string | null>({
   create: () => null,
   update(words, { effects }) {
-    for (const effect of effects) if (effect.is(told)) words = effect.value;
+    for (const effect of effects) if (effect.is(setWords)) words = effect.value;
     return words;
   },
   provide: (field) => showPanel.from(field, panelOf),
@@ -25,7 +25,7 @@ function panelOf(words: string | null): PanelConstructor | null {
 
 /** Show these words, or no line. */
 export function say(view: EditorView, words: string | null): void {
-  if (view.state.field(line, false) !== words) view.dispatch({ effects: told.of(words) });
+  if (view.state.field(line, false) !== words) view.dispatch({ effects: setWords.of(words) });
 }
 
 export const status: Extension = [

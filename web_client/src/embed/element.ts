@@ -1,17 +1,18 @@
 /**
- * `<neuro-scope src neurons model text>`: an editor whose tokens wear the colours of neurons, in anybody's page.
+ * `<neuro-scope src neurons model text>`: an editor whose tokens have the colours of neurons, in anybody's page.
  *
- * Every attribute can be changed at any time. Each element is a session of its own with its server.
+ * Every attribute can be changed at any time. Each element has a session of its own.
  */
-import { defaultKeymap, history, historyKeymap, isolateHistory } from "@codemirror/commands";
+import { isolateHistory } from "@codemirror/commands";
 import { EditorState } from "@codemirror/state";
-import { drawSelection, EditorView, keymap, placeholder } from "@codemirror/view";
+import { EditorView } from "@codemirror/view";
 import { html, LitElement, nothing, type PropertyDeclarations, type PropertyValues, type TemplateResult } from "lit";
 import { connectionText, NeuroscopeClient, parseNeurons, type TokenInfo, webSocket } from "../client";
 import type { Scale } from "../colour/scale";
 import { neuroscope, plainBreaks } from "../editor";
 import { type NeuronState, restore, Workbench } from "../workbench";
 import { socketAddress } from "./address";
+import { editorBasics } from "./basics";
 import { look, neuronButton } from "./look";
 
 const DOCUMENT = "neuroscope:text";
@@ -47,7 +48,7 @@ export class NeuroScope extends LitElement {
   static override styles = look;
   /** Address of the server; see `socketAddress`. */
   declare src: string | null;
-  /** As `L3N42, L1N5-7`; the first colours the text, the others are stripes under it. */
+  /** As in `L3N42, L1N5-7`; the first colours the text, the others are stripes under it. */
   declare neurons: string | null;
   /** Id of the model; the server's default one without it. */
   declare model: string | null;
@@ -56,7 +57,7 @@ export class NeuroScope extends LitElement {
   #running: Running | null = null;
   #problem: string | null = null;
   #frame: number | null = null;
-  #told = "";
+  #announced = "";
 
   constructor() {
     super();
@@ -109,7 +110,7 @@ export class NeuroScope extends LitElement {
   protected override updated(changed: PropertyValues<this>): void {
     if (!this.isConnected) return;
     if (changed.has("src") && changed.get("src") !== undefined) this.#start(); // undefined: the first time
-    else if (this.#running !== null && (changed.has("neurons") || changed.has("model"))) this.#wish(this.#running.workbench);
+    else if (this.#running !== null && (changed.has("neurons") || changed.has("model"))) this.#configure(this.#running.workbench);
   }
 
   override render(): TemplateResult {
@@ -124,7 +125,7 @@ export class NeuroScope extends LitElement {
       ${this.#host}`;
   }
 
-  /** What there is to say: a problem, what is being waited for, else the model's name. */
+  /** What is wrong or being waited for, else the model's name. */
   #status(): TemplateResult {
     const workbench = this.#running?.workbench;
     const state = workbench?.client.state ?? { kind: "closed" as const };
@@ -140,7 +141,7 @@ export class NeuroScope extends LitElement {
       ${state.kind === "waiting" ? html`<button class="quiet" @click=${() => { workbench?.client.retryNow(); }}>Try now</button>` : nothing}</p>`;
   }
 
-  /** Connect anew, with the text as it is. */
+  /** Connect, or connect again, with the text as it is. */
   #start(): void {
     this.#stop();
     this.#problem = null;
@@ -160,13 +161,7 @@ export class NeuroScope extends LitElement {
       state: EditorState.create({
         doc: this.#text,
         extensions: [
-          history(),
-          drawSelection(),
-          EditorState.allowMultipleSelections.of(true),
-          EditorView.lineWrapping,
-          placeholder("Type or paste text"),
-          keymap.of([...defaultKeymap, ...historyKeymap]),
-          EditorView.contentAttributes.of({ "aria-label": "Text", spellcheck: "false", autocapitalize: "off", autocorrect: "off" }),
+          editorBasics,
           neuroscope(workbench.document, workbench.text),
         ],
       }),
@@ -176,7 +171,7 @@ export class NeuroScope extends LitElement {
       workbench.text.on("replace", (text) => {
         view.dispatch({ changes: { from: 0, to: view.state.doc.length, insert: text }, annotations: isolateHistory.of("full") });
       }),
-      client.on("model", () => { this.#wish(workbench); }),
+      client.on("model", () => { this.#configure(workbench); }),
     ];
     this.#running = {
       workbench, view,
@@ -186,7 +181,7 @@ export class NeuroScope extends LitElement {
         client.close();
       },
     };
-    this.#wish(workbench);
+    this.#configure(workbench);
     client.start();
   }
 
@@ -199,8 +194,8 @@ export class NeuroScope extends LitElement {
     this.#frame = null;
   }
 
-  /** Have the neurons and the model that the attributes name. */
-  #wish(workbench: Workbench): void {
+  /** Show the neurons and load the model that the attributes name. */
+  #configure(workbench: Workbench): void {
     const { keys, problem } = parseNeurons(this.neurons ?? "");
     this.#problem = problem;
     const { client, rows, loading } = workbench;
@@ -215,21 +210,21 @@ export class NeuroScope extends LitElement {
     this.#later();
   }
 
-  /** Render in the next frame, and tell when all has come. */
+  /** Render in the next frame, and announce when all values have come. */
   #later(): void {
     this.#frame ??= requestAnimationFrame(() => {
       this.#frame = null;
       this.requestUpdate();
-      this.#tell();
+      this.#announce();
     });
   }
 
-  #tell(): void {
+  #announce(): void {
     const workbench = this.#running?.workbench;
     if (workbench?.settled !== true) return;
     const now = JSON.stringify([workbench.document.version, workbench.client.model?.id, workbench.rows.keys]);
-    if (now === this.#told) return;
-    this.#told = now;
+    if (now === this.#announced) return;
+    this.#announced = now;
     this.dispatchEvent(new CustomEvent<Shown>("settled", { detail: this.shown }));
   }
 }

@@ -1,4 +1,4 @@
-/** How an editor with its neurons looks in a page of somebody else; it stands in a shadow root. */
+/** How an editor with its neurons looks in somebody else's page; it is in a shadow root. */
 import { css, type CSSResult, html, type TemplateResult } from "lit";
 import { hueClass } from "../colour/palette";
 import { formatValue } from "../editor";

@@ -1,7 +1,7 @@
 /**
- * What the kernel tells the browser: the state of `ws_server.notebook.Widget`, and messages about its text.
+ * What kernel and browser exchange: the state of `ws_server.notebook.Widget`, and messages about its text.
  *
- * The state is complete at any time, so that a view which comes later, a page that is loaded again, or a notebook that was
+ * The state is complete at any time, so that a view that is added later, a page that is reloaded, or a notebook that was
  * saved with its widgets shows the same.
  */
 import { TokenList } from "../client";
@@ -39,18 +39,18 @@ export interface WidgetState {
 /** Offsets in UTF-16 units of the text before all of them. */
 export type Changes = readonly Change[];
 
-/** Of the kernel, to all views of the widget. */
+/** From the kernel, to all views of the widget. */
 export type KernelMessage =
-  /** The text went from `revision` on by these updates. */
+  /** The text has changed by these updates since `revision`. */
   | { readonly kind: "updates"; readonly revision: number; readonly updates: readonly { readonly author: string; readonly changes: Changes }[] }
-  /** `author` must begin anew with this text. */
+  /** `author` must start again from this text. */
   | { readonly kind: "text"; readonly author: string; readonly revision: number; readonly text: string };
 
-/** Of a view. */
+/** From a view. */
 export type ViewMessage =
   /** Changes made on top of `revision`. */
   | { readonly kind: "edit"; readonly author: string; readonly revision: number; readonly updates: readonly Changes[] }
-  /** Updates from `revision` on have not come. */
+  /** Updates since `revision` have not arrived. */
   | { readonly kind: "missed"; readonly author: string; readonly revision: number };
 
 /** The part of anywidget's model that is used here. */
@@ -87,7 +87,7 @@ export function currentOf(model: WidgetModel): Uint8Array {
   return new Uint8Array(bytesOf(model.get("_current")));
 }
 
-/** A copy: where the bytes came to lie is no place for wider numbers. */
+/** A copy, since the bytes may not be aligned for wider numbers. */
 function bytesOf(data: DataView): ArrayBuffer {
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice().buffer;
 }

@@ -1,6 +1,6 @@
-/** Whether a notebook is light or dark: each kind of notebook says it in a way of its own, but all have a background. */
+/** Whether a notebook is light or dark. Each kind of notebook says so in its own way, but all have a background. */
 
-/** Keeps `host` in the colour scheme of what it stands on, and `others` in the same; returns what ends that. */
+/** Gives `host`, and `others`, the colour scheme of what is behind `host`; returns what ends that. */
 export function followScheme(host: HTMLElement, ...others: HTMLElement[]): () => void {
   const follow = (): void => {
     const scheme = isDark(host.parentElement) ? "dark" : "light";

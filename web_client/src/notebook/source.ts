@@ -11,16 +11,16 @@ const FADE_MS = 400;
 
 export interface SourceEvents {
   picture: undefined;
-  /** What is to be said beside the text is different. */
+  /** What is shown beside the text has changed. */
   change: undefined;
 }
 
-/** What all editors on a widget have in common: a neuron's hue and the widest value seen of it. */
+/** What all editors of a widget have in common: each neuron's hue and the largest value seen of it. */
 export class Looks {
   readonly #hues = new Map<string, number>();
   readonly #widest = new Map<string, number>();
 
-  /** A neuron keeps its hue as long as it is there; a new one gets the hue that the fewest wear. */
+  /** A neuron keeps its hue as long as it is there; a new one gets the hue that the fewest have. */
   hue(key: string, keys: readonly string[]): number {
     for (const gone of [...this.#hues.keys()].filter((old) => !keys.includes(old))) this.#hues.delete(gone);
     for (const each of keys) {
@@ -42,16 +42,16 @@ export class Looks {
 
 /** The text of an editor, beside the widget's. */
 export interface EditorText {
-  /** Of the widget's text, which the editor has, too. */
+  /** The revision of the widget's text that the editor has. */
   readonly revision: number;
-  /** What the editor is ahead of that, as one change; null when by nothing. */
+  /** What was typed on top of it, as one change; null when nothing was. */
   readonly unconfirmed: ChangeSet | null;
 }
 
 export class WidgetSource extends Emitter<SourceEvents> implements TokenSource {
   /** Spans in the editor's text. */
   #tokens = TokenList.empty;
-  /** The state is of a text that the editor does not have yet. */
+  /** The widget's state belongs to a text that the editor does not have yet. */
   #ahead = false;
   #values: ReadonlyMap<string, Float32Array> = new Map();
   #scales: ReadonlyMap<string, Scale> = new Map();
@@ -80,12 +80,12 @@ export class WidgetSource extends Emitter<SourceEvents> implements TokenSource {
     model.on("change", this.#read);
   }
 
-  /** The editor begins anew, with the widget's text. */
+  /** The editor starts again from the widget's text. */
   begin(): void {
     this.#read();
   }
 
-  /** The editor's text was changed, or more of it is the widget's now. */
+  /** The editor's text was changed, or the widget confirmed more of it. */
   edited(changes: ChangeSet): void {
     this.#tokens = this.#tokens.map(changes);
     if (this.#ahead) this.#read();
@@ -97,7 +97,7 @@ export class WidgetSource extends Emitter<SourceEvents> implements TokenSource {
     if (this.#lateTimer !== null) clearTimeout(this.#lateTimer);
   }
 
-  /** Keys, in row order; of some there may be no values yet, or no connection to get them by. */
+  /** Keys, in row order; some may not have values yet. */
   get keys(): readonly string[] {
     return this.model.get("neurons");
   }
@@ -176,14 +176,14 @@ export class WidgetSource extends Emitter<SourceEvents> implements TokenSource {
     return bucketsOf(this.values(key), this.#scale(key));
   }
 
-  /** 1 at tokens whose values are of an older text. */
+  /** 1 at tokens whose values belong to an older text. */
   #older(): Uint8Array {
     const edited = this.editor().unconfirmed?.[0]?.from ?? Infinity;
     const { length, to } = this.#tokens;
     return Uint8Array.from({ length }, (_, i) => (this.#current[i] !== 1 || (to[i] as number) > edited ? 1 : 0));
   }
 
-  /** Notice when nothing comes though something is due. */
+  /** Notice when an answer is late. */
   #watch(): void {
     const settled = this.model.get("status") === "ready" && this.editor().unconfirmed === null;
     if (settled) {

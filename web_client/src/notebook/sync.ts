@@ -1,8 +1,8 @@
 /**
- * The editor's text and the kernel's are the same text, whoever edits.
+ * Keeps the editor's text and the kernel's the same, whoever edits.
  *
- * The kernel decides the order of changes. What is typed here is shown at once and sent as changes, one message at a time; it
- * is put on top of whatever came first (CodeMirror's `collab`).
+ * The kernel decides the order of changes. What is typed here is shown at once and sent as changes, one message at a time;
+ * changes that came first are put under it (CodeMirror's `collab`).
  */
 import { collab, getSyncedVersion, receiveUpdates, sendableUpdates } from "@codemirror/collab";
 import { ChangeSet, type EditorState, type Extension } from "@codemirror/state";
@@ -15,7 +15,7 @@ export interface KernelText {
   readonly model: WidgetModel;
   /** Name of this editor, different from that of any other. */
   readonly author: string;
-  /** Begin anew: the editor's edits did not fit. */
+  /** Start again from this text: the editor's edits did not fit. */
   readonly begin: (text: string, revision: number) => void;
 }
 
@@ -31,7 +31,7 @@ export function followKernel({ model, author, begin }: KernelText, revision: num
   return [
     collab({ startVersion: revision, clientID: author }),
     ViewPlugin.define((view: EditorView) => {
-      /** An edit is under way. */
+      /** An edit has been sent and not confirmed. */
       let waiting = false;
       const push = (): void => {
         const updates = sendableUpdates(view.state);
@@ -60,7 +60,7 @@ export function followKernel({ model, author, begin }: KernelText, revision: num
         if (updates.length > 0) view.dispatch(receiveUpdates(view.state, updates));
         push();
       };
-      // A message about the text comes before the state that it leads to; one that was lost is asked for.
+      // A message about the text comes before the state that it leads to: if there was none, it was lost.
       const changed = (): void => {
         if (model.get("_revision") > getSyncedVersion(view.state)) ask();
       };

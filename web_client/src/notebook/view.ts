@@ -1,9 +1,9 @@
-/** One view of a widget: the editor, the neurons above it, and what there is to say. */
-import { defaultKeymap, history, historyKeymap } from "@codemirror/commands";
+/** One view of a widget: the editor, with the neurons and a status line above it. */
 import { EditorState } from "@codemirror/state";
-import { drawSelection, EditorView, keymap, placeholder, tooltips } from "@codemirror/view";
+import { EditorView, tooltips } from "@codemirror/view";
 import { css, html, nothing, render, type TemplateResult } from "lit";
 import { parseNeurons } from "../client";
+import { editorBasics } from "../embed/basics";
 import { look, neuronButton } from "../embed/look";
 import { changesOf, tokenEditor, wellFormedInput } from "../editor";
 import type { WidgetModel } from "./model";
@@ -23,7 +23,7 @@ const styles = [...look, css`
   form input:is(:hover, :focus) { border-color: var(--line); }
 `];
 
-/** A kernel that runs a cell hears nothing meanwhile. */
+/** A kernel does not read messages while it runs a cell. */
 const BUSY_MS = 1500;
 
 /** Show the widget in `element`; returns what ends that. */
@@ -38,7 +38,7 @@ export function show(model: WidgetModel, looks: Looks, element: HTMLElement): ()
   root.append(bar, frame);
   element.append(host);
 
-  // Notebooks cut off what reaches out of a cell's output, as tooltips do: theirs is a place of its own.
+  // Notebooks clip what sticks out of a cell's output, as tooltips do, so those have a place outside it.
   const outside = document.createElement("div");
   outside.style.cssText = "position: absolute; inset: 0 auto auto 0; width: 0; height: 0; border: none; overflow: visible";
   const outsideRoot = outside.attachShadow({ mode: "open" });
@@ -57,13 +57,7 @@ export function show(model: WidgetModel, looks: Looks, element: HTMLElement): ()
     view.setState(EditorState.create({
       doc: text,
       extensions: [
-        history(),
-        drawSelection(),
-        EditorState.allowMultipleSelections.of(true),
-        EditorView.lineWrapping,
-        placeholder("Type or paste text"),
-        keymap.of([...defaultKeymap, ...historyKeymap]),
-        EditorView.contentAttributes.of({ "aria-label": "Text", spellcheck: "false", autocapitalize: "off", autocorrect: "off" }),
+        editorBasics,
         EditorState.lineSeparator.of("\n"), // one line break is one character on both sides
         wellFormedInput,
         tokenEditor(source),
@@ -80,7 +74,7 @@ export function show(model: WidgetModel, looks: Looks, element: HTMLElement): ()
     source.begin();
   };
 
-  /** What was typed is soon the kernel's, too, or it is busy. */
+  /** If the kernel does not confirm what was typed soon, it is busy. */
   const watch = (): void => {
     if (unconfirmed(view.state) !== null) {
       busy ??= setTimeout(() => { isBusy = true; draw(); }, BUSY_MS);
@@ -126,7 +120,7 @@ export function show(model: WidgetModel, looks: Looks, element: HTMLElement): ()
 
   const status = (): TemplateResult => {
     const state = model.get("status");
-    const words = refused ?? (isBusy ? "The kernel is busy or gone; what is typed waits for it." : model.get("problem") || says(state, model));
+    const words = refused ?? (isBusy ? "The kernel is busy or gone. What you type is sent when it answers." : model.get("problem") || says(state, model));
     return html`<p class="status" role="status" data-testid="status" data-state=${state}>${words === "" ? nothing : words}</p>`;
   };
 
@@ -141,11 +135,11 @@ export function show(model: WidgetModel, looks: Looks, element: HTMLElement): ()
   };
 }
 
-/** What is typed into `host` are no commands of the notebook, but to save it. Returns what ends that. */
+/** Keep keys that are typed into `host` from being notebook commands, except to save. Returns what ends that. */
 function keepKeys(host: HTMLElement): () => void {
   const before = (key: KeyboardEvent): void => {
     if (!key.composedPath().includes(host)) return;
-    // JupyterLab looks for commands before any element is asked, but not where this attribute is.
+    // JupyterLab looks for commands before any element gets the key, except where this attribute is set.
     host.toggleAttribute("data-lm-suppress-shortcuts", !((key.ctrlKey || key.metaKey) && key.key === "s"));
   };
   window.addEventListener("keydown", before, { capture: true });

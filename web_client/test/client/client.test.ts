@@ -365,7 +365,7 @@ describe("a client", () => {
     clock.advance(10_000);
     await settle();
     clock.advance(500);
-    const help = "The server does not answer any more. What you type is kept and sent when it does.";
+    const help = "The server has stopped answering. What you type is kept and sent when it is back.";
     expect(heard).toEqual([
       "Connecting ", "Model is loading ", "Connected ",
       `No connection, trying again ${help}`, `Reconnecting ${help}`,

@@ -121,7 +121,7 @@ describe("addresses", () => {
     expect(socketAddress("http://127.0.0.1:8740")).toBe("ws://127.0.0.1:8740/ws");
     expect(socketAddress(new URL("https://gpu.example/scope/#here"), "s3cret")).toBe("wss://gpu.example/scope/ws?token=s3cret");
     expect(socketAddress("wss://gpu.example/own-name?token=old", "new")).toBe("wss://gpu.example/own-name?token=new");
-    expect(() => serverAt("ftp://gpu.example/")).toThrow("no address of a Neuroscope server");
+    expect(() => serverAt("ftp://gpu.example/")).toThrow("not the address of a Neuroscope server");
   });
 
   it("are not told with their token when nobody is there", async () => {

@@ -8,7 +8,7 @@ describe("a lost connection", () => {
     expect(connectionHelp(waiting(new Error("no connection to ws://a")))).toMatch(/does not answer.*is kept/);
     expect(connectionHelp(waiting(new DisconnectedError(1001, "the server is shutting down")))).toMatch(/was stopped/);
     expect(connectionHelp(waiting(new DisconnectedError(1006, "")))).toBe(
-      "The connection broke off. What you type is kept and sent when it is back.");
+      "The connection was lost. What you type is kept and sent when it is back.");
     expect(connectionHelp(waiting(new DisconnectedError(1008, "too many messages")))).toBe(
       "The server ended the connection (too many messages).");
     expect(connectionHelp(waiting(new DisconnectedError(1009, "")))).toMatch(/Shorten/);

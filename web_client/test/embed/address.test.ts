@@ -22,7 +22,7 @@ describe("socketAddress", () => {
   });
 
   it("refuses what no server can be at", () => {
-    expect(() => socketAddress("data:text/plain,a", PAGE, SCRIPT)).toThrow("no address of a Neuroscope server");
+    expect(() => socketAddress("data:text/plain,a", PAGE, SCRIPT)).toThrow("not the address of a Neuroscope server");
     expect(() => socketAddress("http://", PAGE, SCRIPT)).toThrow(TypeError);
   });
 });

@@ -1,4 +1,4 @@
-/** One editor's session with its server: what the options wish for, and what there is to say of it. No editor here. */
+/** The connection of one editor to its server: has the neurons and the model that the options name, and says what is wrong. No editor here. */
 import {
   connectionHelp, connectionText, NeuroscopeClient, type NeuroscopeDocument, parseNeurons, type RequestOptions, serverAt, wellFormed,
 } from "../client";
@@ -10,7 +10,7 @@ import type { EditorSession, NeuroscopeOptions, Ranges, SessionEvents } from "./
 /** Names the document to the server. */
 const URI = "codemirror";
 
-export class Session extends Emitter<SessionEvents> implements EditorSession {
+export class EditorConnection extends Emitter<SessionEvents> implements EditorSession {
   readonly client: NeuroscopeClient;
   readonly document: NeuroscopeDocument;
   readonly source: Passage;
@@ -23,7 +23,7 @@ export class Session extends Emitter<SessionEvents> implements EditorSession {
   #loading: { readonly model: string; readonly abort: AbortController } | null = null;
   readonly #refused = new Map<string, string>();
 
-  /** Throws TypeError for a URL that no server can be at. */
+  /** Throws TypeError for a URL that no server can have. */
   constructor(options: NeuroscopeOptions, text: string) {
     super();
     this.#options = options;
@@ -33,15 +33,15 @@ export class Session extends Emitter<SessionEvents> implements EditorSession {
     this.source = new Passage(this.document, this.client, this.#rows, {
       scale: (key) => this.scale(key), stripes: () => this.#options.stripes ?? true,
     });
-    const told = (): void => { this.emit("change", undefined); };
-    this.source.on("change", told);
-    this.client.subscriptions.on("absent", told);
+    const changed = (): void => { this.emit("change", undefined); };
+    this.source.on("change", changed);
+    this.client.subscriptions.on("absent", changed);
     this.client.subscriptions.on("refused", ({ key, error }) => {
       this.#refused.set(key, error.message);
-      told();
+      changed();
     });
-    this.client.on("model", () => { this.#wishModel(); });
-    this.wish(options);
+    this.client.on("model", () => { this.#loadModel(); });
+    this.configure(options);
     this.client.start();
   }
 
@@ -59,7 +59,7 @@ export class Session extends Emitter<SessionEvents> implements EditorSession {
 
   get problem(): string | null {
     const { state, subscriptions: { absent } } = this.client;
-    if (state.kind === "waiting") return connectionHelp(state) ?? connectionText(state);
+    if (state.kind === "waiting" || (state.kind === "connecting" && state.cause !== null)) return connectionHelp(state) ?? connectionText(state);
     if (state.kind === "initializing" && state.progress !== null) {
       const { title, percentage } = state.progress;
       return `${title ?? connectionText(state)}${percentage === undefined ? "" : ` (${Math.round(percentage)} %)`}`;
@@ -74,8 +74,8 @@ export class Session extends Emitter<SessionEvents> implements EditorSession {
     return problems.length === 0 ? null : problems.join(" ");
   }
 
-  /** Have what these options, of the same server, wish for. */
-  wish(options: NeuroscopeOptions): void {
+  /** Apply other options, which name the same server. */
+  configure(options: NeuroscopeOptions): void {
     this.#options = options;
     const typed = typeof options.neurons === "string" ? options.neurons : options.neurons.join(", ");
     const { keys, problem } = parseNeurons(typed);
@@ -87,7 +87,7 @@ export class Session extends Emitter<SessionEvents> implements EditorSession {
       this.client.subscriptions.reset(keys, this.client.model);
       this.#rows.setFocus(keys[0] ?? "");
     }
-    this.#wishModel();
+    this.#loadModel();
     this.source.redraw();
   }
 
@@ -95,8 +95,8 @@ export class Session extends Emitter<SessionEvents> implements EditorSession {
     this.client.close();
   }
 
-  /** Have the model that is wished for; what is being loaded in its place is given up. */
-  #wishModel(): void {
+  /** Load the model that the options name; give up loading another one. */
+  #loadModel(): void {
     const { model, models } = this.client;
     const wanted = this.#options.model ?? models.find((summary) => summary.default)?.id;
     if (model === null || wanted === undefined || wanted === (this.#loading?.model ?? model.id)) return;
@@ -105,7 +105,7 @@ export class Session extends Emitter<SessionEvents> implements EditorSession {
     const loading = { model: wanted, abort: new AbortController() };
     this.#loading = loading;
     this.client.loadModel(wanted, { signal: loading.abort.signal }).catch((error: unknown) => {
-      // What was given up is no problem, and without a connection it is asked for again with the next one.
+      // Giving it up is not a problem, and after a lost connection the next one asks for it again.
       if (!loading.abort.signal.aborted && this.client.ready) this.#unloadable = `${wanted} could not be loaded: ${(error as Error).message}`;
     }).finally(() => {
       if (this.#loading === loading) this.#loading = null;
