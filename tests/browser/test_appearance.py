@@ -290,6 +290,7 @@ def test_a_translated_page_shows_the_figures_of_the_text_as_it_is(neuroscope: Ne
 
     def settle() -> None:
         neuroscope.wait(TEXT)
+        editor.press("ControlOrMeta+End")
         editor.press("ControlOrMeta+Home")
         page.mouse.move(5, 300)
         page.evaluate("new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))")

@@ -16,6 +16,7 @@ export class Address {
   readonly #describe: () => string | null;
   readonly #full: () => void;
   #written: string | null = null;
+  #kept: string | null = null;
   #timer: ReturnType<typeof setTimeout> | null = null;
   #dueBy = Infinity;
   #used = false;
@@ -50,6 +51,7 @@ export class Address {
 
   /** Forget what was kept; the page is kept again when it changes. */
   forget(): void {
+    this.#kept = null;
     this.#memory.clear();
   }
 
@@ -70,10 +72,11 @@ export class Address {
 
   #keepNow(): void {
     const state = this.#describe();
-    if (state !== null && state !== this.#written) this.#keep(state);
+    if (state !== null && state !== this.#kept) this.#keep(state);
   }
 
   #keep(state: string): void {
+    this.#kept = state;
     if (!this.#memory.keep({ state, fragment: location.hash.slice(1), used: this.#used })) this.#full();
   }
 }
