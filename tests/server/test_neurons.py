@@ -328,7 +328,7 @@ async def test_what_an_edit_changed(fleet: Fleet) -> None:
                     assert neuron["key"] == f"L{layer}N{index}"
                     assert abs(neuron["after"] - new_values[layer, neuron["token"], index]) <= 1e-4
                     assert abs(neuron["before"] - old_values[layer, before[at], index]) <= 1e-4
-                    assert neuron["change"] == pytest.approx(neuron["after"] - neuron["before"], abs=1e-6)
+                    assert neuron["change"] == pytest.approx(neuron["after"] - neuron["before"], rel=1e-6, abs=1e-6)
                     assert neuron["ratio"] is None  # no statistics
             await check(fleet, client)
 
