@@ -77,10 +77,12 @@ async def test_a_verb_waits_no_longer_than_its_time(server: ScriptedServer) -> N
     server.outgoing = lambda m: None if isinstance(m, dict) and m.get("method") == "activations/done" else m
 
     def use() -> None:
-        with Client(server.url, timeout=0.5) as client:
+        with Client(server.url) as client:
             document = client.open(TEXT)
+            client._timeout = 0.5
             with pytest.raises(TimeoutError, match=r"no answer within 0\.5 seconds"):
                 document.values()
+            client._timeout = 20
 
     await asyncio.to_thread(use)
 

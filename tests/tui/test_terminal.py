@@ -174,13 +174,12 @@ async def test_keys_pressed_while_it_reconnects_wait_for_the_connection(server: 
         check_colours(app)
 
 
-async def test_without_a_server_keys_are_refused_in_time_and_the_text_stays(
-    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("ws_server.tui.app._TIMEOUT", 0.3)
+async def test_without_a_server_keys_are_refused_in_time_and_the_text_stays(server: ScriptedServer) -> None:
     app = NeuroscopeTerminal(Client(server.url), TEXT, KEYS)
     async with app.run_test(size=(120, 30)) as pilot:
         await opened(app, pilot)
+        await until(pilot, lambda: app.keys == KEYS)
+        app._client.timeout = 0.3
         await server.__aexit__()
         await until(pilot, lambda: app._client.state != "ready")
         await pilot.press("f8", "ctrl+end", "x")

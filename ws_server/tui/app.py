@@ -210,6 +210,7 @@ class NeuroscopeTerminal(App[str | None]):
         if not keys and client.model is not None:
             layer = client.model["layers"] // 2
             keys = [f"L{layer}N{number}" for number in range(min(_OWN_NEURONS, client.model["neuronsPerLayer"]))]
+        await self._ask(self._subscribe(keys))
         document = None
         while document is None:
             try:
@@ -219,7 +220,6 @@ class NeuroscopeTerminal(App[str | None]):
                 self._complain(f"{error}")
         self._document = document
         document.set_text(self.editor.text)
-        self._ask(self._subscribe(keys))
 
     @property
     def editor(self) -> TokenEditor:
@@ -382,7 +382,7 @@ class NeuroscopeTerminal(App[str | None]):
         await self._client.subscribe(*keys)
         self._focus = keys[-1] if keys else self._focus
 
-    def _ask(self, request: Coroutine[Any, Any, None]) -> None:
+    def _ask(self, request: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Has a request made while the editor goes on, after those that were made before; shows what is refused."""
 
         async def ask() -> None:
@@ -401,6 +401,7 @@ class NeuroscopeTerminal(App[str | None]):
         task = asyncio.ensure_future(ask())
         self._requests.add(task)
         task.add_done_callback(self._requests.discard)
+        return task
 
     def _complain(self, problem: str) -> None:
         self._problem = problem
