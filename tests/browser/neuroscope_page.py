@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
@@ -93,7 +93,7 @@ class Shown:
     scales: dict[str, dict[str, float]]
     lines: list[list[tuple[str, str | None, str | None]]]
     settled: bool
-    characters: list[int]
+    characters: list[int] = field(default_factory=list)
     """Where each begins that is seen as one."""
 
     def colours(self) -> list[tuple[str, str | None, str | None]]:
