@@ -33,6 +33,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-snapshots", action="store_true", help="accept the page as it looks now")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    if not config.getoption("--hub"):
+        os.environ["HF_HUB_OFFLINE"] = "1"  # read when its library is imported
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Skip the tests marked `hub`, which need weights from the Hub, unless asked for."""
     if config.getoption("--hub"):

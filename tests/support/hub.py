@@ -89,7 +89,12 @@ class Hub:
 
     def environment(self, cache: Path) -> dict[str, str]:
         """What makes a process ask this hub, with a cache of its own."""
-        return {"HF_ENDPOINT": self.endpoint, "HF_HOME": str(cache), "HF_HUB_DISABLE_TELEMETRY": "1"}
+        return {
+            "HF_ENDPOINT": self.endpoint,
+            "HF_HOME": str(cache),
+            "HF_HUB_DISABLE_TELEMETRY": "1",
+            "HF_HUB_OFFLINE": "0",
+        }
 
     def __enter__(self) -> Hub:
         self._thread.start()

@@ -14,8 +14,8 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from tests.support.forking import FORK_SERVER, ForkedProcess
@@ -217,26 +217,22 @@ def loads_torch(pid: int) -> bool:
     return "libtorch" in Path(f"/proc/{pid}/maps").read_text()
 
 
-def run_command(
-    *arguments: str, timeout: float = 60, environment: dict[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
-    """Runs `neuroscope` with these arguments to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "ws_server", *arguments],
-        cwd=ROOT,
-        env={**os.environ, **(environment or {})},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=timeout,
-    )
-
-
-def run_commands(
-    commands: Sequence[Sequence[str]], timeout: float = 60, environment: dict[str, str] | None = None
-) -> list[subprocess.CompletedProcess[str]]:
-    """The same for several independent commands, two at a time."""
-    with ThreadPoolExecutor(2) as pool:
-        return list(
-            pool.map(lambda arguments: run_command(*arguments, timeout=timeout, environment=environment), commands)
+def run_command(*arguments: str, timeout: float = 60, afresh: bool = False) -> subprocess.CompletedProcess[str]:
+    """Runs `neuroscope` with these arguments to its end; for `afresh` see `ServerProcess`."""
+    command = ["-m", "ws_server", *arguments]
+    if afresh or sys.platform != "linux":
+        return subprocess.run(
+            [sys.executable, *command],
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=timeout,
         )
+    with TemporaryFile("w+", encoding="utf-8") as stderr:
+        process = ForkedProcess(command, stderr.fileno(), {})
+        with process.stdout:
+            printed = process.stdout.read()
+        code = process.wait(timeout)
+        stderr.seek(0)
+        return subprocess.CompletedProcess(command, code, printed, stderr.read())
