@@ -167,7 +167,8 @@ def _fork_the_fork_server() -> None:
     assert _context is not None
     start = launcher._start
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    waiting: list[Any] = [_context.Process(target=_wait_to_fork, args=(ours, theirs))]
+    # A daemon: where no fork server is asked for, it ends with this process.
+    waiting: list[Any] = [_context.Process(target=_wait_to_fork, args=(ours, theirs), daemon=True)]
     waiting[0].start()
     theirs.close()
     ours.recv(1)  # it has its name now
