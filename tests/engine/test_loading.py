@@ -36,7 +36,7 @@ def folder(sound: Path, tmp_path: Path) -> Path:
 
 
 def refusal(folder: Path, dtype: str = "float32") -> ModelLoadError:
-    """What loading says; clients are told nothing of the file system, in one line."""
+    """The refusal: one line that reveals nothing of the file system."""
     with pytest.raises(ModelLoadError) as failure:
         load(folder, dtype)
     message = str(failure.value)
@@ -84,7 +84,7 @@ def _spoil(folder: Path, tensor: str, value: float) -> None:
 def test_weights_that_are_no_numbers(folder: Path) -> None:
     """A layer of NaN is refused; a neuron is not, for it may be the only one."""
     _spoil(folder, "transformer.h.1.mlp.c_fc.bias", float("nan"))
-    assert str(refusal(folder)) == ("tiny has no activation in layer 1 that is a number: its weights are damaged.")
+    assert str(refusal(folder)) == ("tiny has only NaN or infinite activations in layer 1: its weights are damaged.")
 
 
 def test_weights_that_are_too_large_for_half_precision(folder: Path) -> None:

@@ -86,7 +86,7 @@ def test_capacity_holds_what_is_needed_and_little_more(needed: int, limit: int) 
 
 def test_hook_names() -> None:
     assert hook_layer(neuron_hook(12)) == 12
-    with pytest.raises(ValueError, match="no hook point of a block"):
+    with pytest.raises(ValueError, match="not a hook point of a block"):
         hook_layer("ln_final.hook_normalized")
 
 
@@ -101,7 +101,7 @@ def test_model_names_are_resolved_without_the_network(tmp_path: Path) -> None:
     for content, reason in (
         ({}, "no config.json"),
         ({"config.json": "{"}, "not JSON"),
-        ({"config.json": "[]"}, "no object"),
+        ({"config.json": "[]"}, "not a JSON object"),
         ({"config.json": "{}"}, "safetensors"),
         ({"model.safetensors": ""}, "tokenizer.json"),
     ):

@@ -45,14 +45,14 @@ def test_a_folder_without_the_file_has_no_statistics(tmp_path: Path) -> None:
     assert NeuronStatistics.load(tmp_path) is None
 
 
-def test_one_neuron_is_told_in_plain_floats(statistics: NeuronStatistics) -> None:
-    told = statistics.of(1, 4)
-    assert list(told) == ["max", "min", "mean", "std", "density", "quantiles"]
-    assert list(told["quantiles"]) == ["0.01", "0.5", "0.999"]
-    numbers = [*list(told.values())[:-1], *told["quantiles"].values()]
+def test_one_neurons_figures_are_plain_floats(statistics: NeuronStatistics) -> None:
+    figures = statistics.of(1, 4)
+    assert list(figures) == ["max", "min", "mean", "std", "density", "quantiles"]
+    assert list(figures["quantiles"]) == ["0.01", "0.5", "0.999"]
+    numbers = [*list(figures.values())[:-1], *figures["quantiles"].values()]
     assert all(type(number) is float for number in numbers)
-    assert told["max"] == statistics.max[1, 4]
-    assert told["quantiles"]["0.5"] == statistics.quantiles[1, 4, 1]
+    assert figures["max"] == statistics.max[1, 4]
+    assert figures["quantiles"]["0.5"] == statistics.quantiles[1, 4, 1]
 
 
 @pytest.mark.parametrize(("layer", "neuron"), [(2, 0), (0, 5), (-1, 0), (0, -1)])

@@ -14,7 +14,7 @@ from .kv import BufferLayer, grown_capacity, is_far_too_large, new_kv_cache
 
 
 class Rows:
-    """What one hook point showed at each token, [capacity, width], of which `length` rows are valid.
+    """The activations at one hook point, one row a token: [capacity, width], of which `length` rows are valid.
 
     Whole rows are kept, not only the subscribed columns: another neuron of the same layer is then a look-up.
     """
@@ -25,7 +25,7 @@ class Rows:
         self._buffer: torch.Tensor | None = None
 
     def write(self, start: int, rows: torch.Tensor) -> None:
-        """Puts `rows` [tokens, width] at `start`; does not change `length`."""
+        """Writes `rows` [tokens, width] from row `start` on; does not change `length`."""
         stop = start + rows.shape[0]
         if self._buffer is None or stop > self._buffer.shape[0]:
             grown = rows.new_empty((grown_capacity(stop, self._limit), rows.shape[1]))
@@ -35,7 +35,7 @@ class Rows:
         self._buffer[start:stop] = rows
 
     def fit(self, count: int) -> None:
-        """Gives back what is far more than `count` rows need."""
+        """Shrinks the buffer if it is far larger than `count` rows need."""
         if self._buffer is None or not is_far_too_large(self._buffer.shape[0], count, self._limit):
             return
         fitting = self._buffer.new_empty((grown_capacity(count, self._limit), self._buffer.shape[1]))
@@ -59,13 +59,13 @@ class Rows:
         return self._buffer[token].float().cpu()
 
     def at(self, tokens: IntArray) -> torch.Tensor:
-        """All values of some tokens as float32 where they are, [tokens, width]."""
+        """All values of some tokens as float32 on the model's device, [tokens, width]."""
         assert self._buffer is not None
         assert int(tokens.max()) < self.length
         return self._buffer[torch.from_numpy(tokens).to(self._buffer.device)].float()
 
     def copy(self, length: int) -> Rows:
-        """A copy of its own of at most the first `length` rows."""
+        """An independent copy of at most the first `length` rows."""
         copy = Rows(self._limit)
         length = min(length, self.length)
         if length and self._buffer is not None:
@@ -79,7 +79,7 @@ class Rows:
 
 
 class ContextCache:
-    """Everything computed for one context. `ids` is what the valid lengths refer to."""
+    """Everything computed for one context. The valid lengths of its buffers refer to the tokens `ids`."""
 
     def __init__(self, layers: int, limit: int) -> None:
         self.ids: IntArray = np.zeros(0, dtype=np.int64)
@@ -92,7 +92,8 @@ class ContextCache:
         return cast("list[BufferLayer]", self.kv.layers)
 
     def align(self, ids: IntArray) -> None:
-        """Makes `ids` the context; what was computed for the common prefix stays valid, and takes what it needs."""
+        """Makes `ids` the context. What was computed for the common prefix stays valid; buffers that are far too large
+        shrink."""
         if ids is not self.ids:
             self.rewind(common_prefix(self.ids, ids))
             self.ids = ids
@@ -102,14 +103,14 @@ class ContextCache:
                 rows.fit(len(ids))
 
     def rewind(self, length: int) -> None:
-        """Nothing from token `length` on is valid any more. Costs no copy."""
+        """Invalidates everything from token `length` on. Copies nothing."""
         for layer in self.kv_layers:
             layer.length = min(layer.length, length)
         for rows in self.rows.values():
             rows.length = min(rows.length, length)
 
     def fork(self, length: int, hooks: Iterable[str]) -> ContextCache:
-        """A cache of its own, of at most the first `length` tokens and of these hook points."""
+        """An independent copy, of at most the first `length` tokens and of these hook points."""
         fork = ContextCache(len(self.kv_layers), self._limit)
         fork.ids = self.ids[:length]
         for mine, its in zip(self.kv_layers, fork.kv_layers, strict=True):
@@ -119,7 +120,7 @@ class ContextCache:
         return fork
 
     def captured(self, hooks: Iterable[str]) -> int:
-        """How many leading tokens have the rows of all `hooks`."""
+        """How many leading tokens have rows at all of `hooks`."""
         return min((self.rows[hook].length if hook in self.rows else 0 for hook in hooks), default=len(self.ids))
 
     def rows_of(self, hook: str) -> Rows:

@@ -1,4 +1,4 @@
-"""Which models a server offers: names and folders, resolved without torch and without the network."""
+"""The models that a server offers: names and folders, resolved without torch and without the network."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class ModelSpec:
     """One model that clients can choose.
 
     Attributes:
-        id: how clients name it; tells nothing of the file system.
+        id: its name for clients; reveals nothing of the file system.
         source: a local folder in Hugging Face layout, or a Hub name.
         revision: branch, tag or commit on the Hub; None for its default or a folder.
     """
@@ -57,10 +57,10 @@ def embedded_model() -> ModelSpec:
 
 
 def resolve_models(names: tuple[str, ...]) -> list[ModelSpec]:
-    """The models for the names of a command line; none given: the embedded model.
+    """The models for the names of a command line; the embedded model if there are none.
 
     Raises:
-        StartupError: a name looks like a folder and is none, or a folder holds no model.
+        StartupError: a name looks like a folder that does not exist, or a folder holds no model.
     """
     specs = [_resolve(name) for name in names] or [embedded_model()]
     seen: dict[str, ModelSpec] = {}
@@ -90,11 +90,11 @@ def _local(folder: Path) -> ModelSpec:
     try:
         config = orjson.loads((folder / "config.json").read_bytes())
     except FileNotFoundError:
-        raise StartupError(f"{str(folder)!r} is no model folder: it has no config.json.") from None
+        raise StartupError(f"{str(folder)!r} is not a model folder: it has no config.json.") from None
     except ValueError:
-        raise StartupError(f"{str(folder)!r} is no model folder: its config.json is not JSON.") from None
+        raise StartupError(f"{str(folder)!r} is not a model folder: its config.json is not JSON.") from None
     if not isinstance(config, dict):
-        raise StartupError(f"{str(folder)!r} is no model folder: its config.json holds no object.")
+        raise StartupError(f"{str(folder)!r} is not a model folder: its config.json is not a JSON object.")
     if not any(folder.glob("*.safetensors")):
         raise StartupError(
             f"{str(folder)!r} holds no *.safetensors weights (other formats can run code and are not read)."
@@ -106,23 +106,23 @@ def _local(folder: Path) -> ModelSpec:
 
 
 def _check_index(folder: Path) -> None:
-    """Weights in several files: the list of them must not lead anywhere else."""
+    """Checks that an index of weights in several files names files of this folder only."""
     index = folder / "model.safetensors.index.json"
     if not index.exists():
         return
     try:
         files = set(orjson.loads(index.read_bytes())["weight_map"].values())
     except (ValueError, LookupError, TypeError, AttributeError):
-        raise StartupError(f"{str(index)!r} is no index of weights.") from None
+        raise StartupError(f"{str(index)!r} is not an index of weights.") from None
     for name in files:
         if not isinstance(name, str) or not name.endswith(".safetensors") or not (folder / name).is_file():
-            raise StartupError(f"{str(index)!r} names {name!r}, which is no *.safetensors file of this folder.")
+            raise StartupError(f"{str(index)!r} names {name!r}, which is not a *.safetensors file of this folder.")
         if Path(name).name != name:
-            raise StartupError(f"{str(index)!r} names {name!r}, which lies outside of its folder.")
+            raise StartupError(f"{str(index)!r} names {name!r}, which is outside of its folder.")
 
 
 def cached_models() -> list[str]:
-    """Names of the models in the local Hugging Face cache that could be served, without loading any."""
+    """Names of the models in the local Hugging Face cache that may be servable; loads none."""
     from huggingface_hub import CacheNotFound, scan_cache_dir
 
     try:

@@ -1,4 +1,4 @@
-"""What is asked of an engine and what it answers: plain data that crosses a process border.
+"""What an engine is asked and what it answers: plain data that is sent between processes.
 
 A *unit* is one component of one hook point, `("blocks.3.mlp.hook_post", 42)`; a neuron is the commonest kind.
 Times are seconds of `time.monotonic`, which all processes of a machine share.
@@ -19,7 +19,7 @@ IntArray = np.ndarray[Any, np.dtype[np.int64]]
 FloatMatrix = np.ndarray[Any, np.dtype[np.float32]]
 
 Key = tuple[str, str]
-"""Whose computed state: a session and the name of its document."""
+"""A document: the session, and the document's name in it."""
 Unit = tuple[str, int]
 """A hook point and an index into its last axis."""
 
@@ -36,20 +36,20 @@ def hook_layer(hook: str) -> int:
     """The layer of a hook point of a block.
 
     Raises:
-        ValueError: the hook point belongs to no block.
+        ValueError: the hook point does not belong to a block.
     """
     match = _HOOK.fullmatch(hook)
     if match is None:
-        raise ValueError(f"{hook!r} is no hook point of a block")
+        raise ValueError(f"{hook!r} is not a hook point of a block")
     return int(match[1])
 
 
-# ------------------------------------------------------------------------------------ asked
+# ------------------------------------------------------------------------------------ commands
 
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """Values of `units` are wanted from token `start` of a context on."""
+    """The values of `units` from token `start` of a context on are wanted."""
 
     start: int
     units: tuple[Unit, ...]
@@ -57,7 +57,7 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class ContextTarget:
-    """One context of a document: all its token ids, BOS included, and which values of it are wanted."""
+    """One context of a document: all its token ids, BOS included, and which of its values are wanted."""
 
     ids: IntArray  # [tokens]
     needs: tuple[Need, ...]
@@ -65,19 +65,19 @@ class ContextTarget:
 
 @dataclass(frozen=True, slots=True)
 class Evaluate:
-    """Bring a document's contexts up to date; replaces whatever was asked for the same key before."""
+    """Brings a document's contexts up to date; replaces an earlier evaluation of the same key."""
 
     key: Key
     serial: int
     contexts: tuple[ContextTarget, ...]
     submitted: float
     alone: bool = False
-    """Whether its passes are to be for no other document: it is suspected of being what a worker died of."""
+    """Whether its passes must not include other documents: it may be what killed a worker."""
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """Find the `k` highest neurons of `layers` at the last of `ids`, in context number `context` of a document."""
+    """Finds the `k` highest neurons of `layers` at the last of `ids`, in context number `context` of a document."""
 
     key: Key
     ticket: int
@@ -90,7 +90,7 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class ContextPair:
-    """A context, what it was before, and which of its tokens stood there too."""
+    """A context now and as it was, and which tokens correspond."""
 
     context: int
     """Its number in the document."""
@@ -102,8 +102,8 @@ class ContextPair:
 
 @dataclass(frozen=True, slots=True)
 class Compare:
-    """Find the `k` neurons of `layers` whose value at one of the compared tokens differs most from what it was; as a
-    share of the neuron's statistical maximum where `by_ratio` is set. Comes after the key's evaluation."""
+    """Finds the `k` neurons of `layers` whose value at one of the compared tokens differs most from what it was; with
+    `by_ratio`, as a share of the neuron's statistical maximum. Comes after the key's evaluation."""
 
     key: Key
     ticket: int
@@ -115,7 +115,7 @@ class Compare:
 
 @dataclass(frozen=True, slots=True)
 class Withdraw:
-    """The answer to a probe or a comparison is not wanted any more."""
+    """Drops a probe or a comparison, whose answer is no longer wanted."""
 
     key: Key
     ticket: int
@@ -123,14 +123,14 @@ class Withdraw:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Rest with a key's evaluation until the next one; what is computed stays."""
+    """Suspends a key's evaluation until the next one; what is computed stays."""
 
     key: Key
 
 
 @dataclass(frozen=True, slots=True)
 class Forget:
-    """Drop what was computed for a key."""
+    """Drops what was computed for a key, and its questions."""
 
     key: Key
 
@@ -140,7 +140,7 @@ Command = Evaluate | Probe | Compare | Withdraw | Hold | Forget
 
 @dataclass(frozen=True, slots=True)
 class Ping:
-    """Asks a worker for a sign of life, which it gives between two steps."""
+    """Asks a worker for a sign of life, a `Pong` between two steps."""
 
     key: Key = ("", "")
 
@@ -158,7 +158,7 @@ class SetBudget:
 
 ToWorker = Command | Ping | SetBudget
 
-# ------------------------------------------------------------------------------------ answered
+# ------------------------------------------------------------------------------------ results
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +175,7 @@ class Values:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """Everything that evaluation `serial` asked for has been answered; the sums cover all merged evaluations."""
+    """All values of evaluation `serial` have been sent; the sums cover the evaluations that it replaced, too."""
 
     key: Key
     serial: int
@@ -223,7 +223,7 @@ class Compared:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The work for a key broke; `serial` or `ticket` says which. The key's state is intact or dropped."""
+    """An evaluation (`serial`) or a question (`ticket`) failed. The key's computed state is intact or dropped."""
 
     key: Key
     message: str
@@ -245,7 +245,7 @@ class PassReport:
 
 @dataclass(frozen=True, slots=True)
 class AtWork:
-    """A forward pass for these documents begins; they are the suspects if nothing is heard any more."""
+    """A forward pass for these documents begins. If the worker dies in it, one of them may be the cause."""
 
     keys: tuple[Key, ...]
 
@@ -257,14 +257,14 @@ class Pong:
 
 @dataclass(frozen=True, slots=True)
 class StepReport:
-    """What one step of an engine gave."""
+    """The results of one step of an engine."""
 
     results: tuple[Result, ...]
     forward_pass: PassReport | None
     cache_bytes: int
 
 
-# ------------------------------------------------------------------------------------ told while loading
+# ------------------------------------------------------------------------------------ loading
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,7 +299,7 @@ class LoadedModel:
 
 @dataclass(frozen=True, slots=True)
 class LoadFailed:
-    """Why a model cannot be had: a sentence for clients, and for the operator what the libraries said of it."""
+    """Why a model cannot be loaded: a sentence for clients, and for the operator what the libraries report."""
 
     message: str
     detail: str = ""

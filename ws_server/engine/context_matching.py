@@ -10,17 +10,17 @@ from .commands import IntArray
 
 
 def common_prefix(old: IntArray, new: IntArray) -> int:
-    """How many leading ids two contexts share: in a causal model, the tokens whose values still hold."""
+    """How many leading ids two contexts share. In a causal model, the values of these tokens are the same."""
     limit = min(len(old), len(new))
     differs = old[:limit] != new[:limit]
     return int(np.argmax(differs)) if differs.any() else limit
 
 
 def pair_contexts(old: Sequence[IntArray], new: Sequence[IntArray]) -> list[int | None]:
-    """For each new context the index of the old one to start from, or None.
+    """For each new context the index of the old one whose computed state it takes over, or None.
 
-    Equal contexts are paired from both ends, as an edit leaves those before and after it alone; what lies between
-    is paired in order.
+    Equal contexts are paired from both ends, as an edit does not change those before and after it; the ones between
+    are paired in order.
     """
     limit = min(len(old), len(new))
     head = 0

@@ -1,8 +1,8 @@
 """The engine of one model: takes commands, computes in small steps, gives results.
 
-`submit` takes a command, `step` does one pass and returns what can be told after it. Between two steps newer
-commands may come in: the newest evaluation of a document replaces the older one, and what is computed for their
-common prefix is kept. Not thread-safe, and nothing in it waits.
+`submit` takes a command; `step` does one pass and returns the results that are ready. Between two steps newer commands
+may arrive: the newest evaluation of a document replaces the older one, and what is computed for their common prefix is
+kept. Not thread-safe, and nothing in it waits.
 """
 
 from __future__ import annotations
@@ -52,12 +52,12 @@ _log = logging.getLogger(__name__)
 MOST_VALUES = 65_536
 """Values of one message: less than a megabyte as JSON, which is what some websocket libraries accept at most."""
 _MOST_MESSAGES = 4
-"""Messages about one document that one step tells; the others get their turn before the rest."""
+"""Messages about one document that one step returns; other documents get their turn before the rest."""
 
 
 @dataclass(slots=True)
 class _Context:
-    """One context of a document: what is wanted of it, and what is computed."""
+    """One context of a document: the values that are wanted, and what is computed."""
 
     target: ContextTarget
     cache: ContextCache
@@ -71,11 +71,12 @@ class _Context:
         return frozenset(hook for need in self.needs for hook, _ in need.units)
 
     @property
-    def lacks_passes(self) -> bool:
+    def needs_pass(self) -> bool:
         return bool(self.needs) and self.cache.captured(self.hooks()) < len(self.target.ids)
 
     def take(self, most: int) -> list[tuple[int, tuple[Unit, ...], FloatMatrix]]:
-        """Takes what is computed out of `needs`, in not much more than `most` pieces: start, units, values."""
+        """Removes from `needs` what is computed and returns it, in little more than `most` pieces: start, units, values
+        [units, tokens]."""
         self.cache.align(self.target.ids)
         taken: list[tuple[int, tuple[Unit, ...], FloatMatrix]] = []
         left: list[Need] = []
@@ -96,7 +97,7 @@ class _Context:
 
 @dataclass(slots=True, eq=False)
 class _Comparison:
-    """A comparison under way: what is found of the first `done` of its pairs."""
+    """A comparison in progress: what was found in the first `done` of its pairs."""
 
     wanted: Compare
     changes: Changes
@@ -105,7 +106,7 @@ class _Comparison:
 
 @dataclass(slots=True, eq=False)
 class _Document:
-    """A document's contexts, and the account of its evaluation."""
+    """A document's contexts, its open questions, and the figures of its evaluation."""
 
     contexts: list[_Context] = field(default_factory=list)
     probes: deque[Probe] = field(default_factory=deque)
@@ -122,20 +123,20 @@ class _Document:
     forward_seconds: float = 0.0
     last_used: float = 0.0
     begun: bool = False
-    """Whether passes have been made towards what it waits for."""
+    """Whether passes have been made for what it waits for."""
     nbytes: int = 0
     spare: ContextCache | None = None
-    """For probes of texts that are no longer those of the contexts."""
+    """For probes of a text that is no longer that of its context."""
     former: ContextCache | None = None
-    """What the last comparison was with; the next one is likely to be with the same."""
+    """What the last comparison compared with; the next one is likely to compare with the same."""
 
     @property
     def idle(self) -> bool:
-        """Whether there is nothing to do for it; comparisons come after its evaluation."""
+        """Whether there is nothing to do for it. Comparisons come after its evaluation."""
         return not self.probes and (not self.comparisons if self.finished else self.held)
 
     def withdraw(self, ticket: int) -> None:
-        """Nobody waits for this answer any more."""
+        """Drops a question; nobody waits for its answer any more."""
         self.probes = deque(probe for probe in self.probes if probe.ticket != ticket)
         self.comparisons = deque(one for one in self.comparisons if one.wanted.ticket != ticket)
 
@@ -145,7 +146,7 @@ class _Document:
 
     @property
     def urgency(self) -> tuple[bool, float]:
-        """What is new goes before the rest of what is long; else who was served longest ago."""
+        """Sort key: new work first, then the rest of long evaluations; among equals, the least recently served."""
         return self.chunks > 0, self.last_used
 
 
@@ -175,7 +176,7 @@ class Engine:
         self._share = FairShare()
         self._last_pass: PassReport | None = None
         self._short = False
-        """Whether the budget does not hold what the evaluations under way need."""
+        """Whether the budget is too small for all evaluations in progress."""
 
     @property
     def idle(self) -> bool:
@@ -187,7 +188,7 @@ class Engine:
         return sum(document.nbytes for document in self._documents.values())
 
     def set_budget(self, cache_bytes: int) -> None:
-        """Changes the budget; what is too much is dropped at once, for other models may wait for the memory."""
+        """Changes the budget. What exceeds it is dropped at once, as other models may wait for the memory."""
         self._cache_bytes = cache_bytes
         before = self.nbytes
         self._keep_within_budget([])
@@ -195,17 +196,16 @@ class Engine:
             empty_device_cache()
 
     def submit(self, command: Command) -> None:
-        """Takes note of a command; computes nothing."""
+        """Accepts a command; computes nothing."""
         if isinstance(command, Forget):
             self._documents.pop(command.key, None)
             return
         if isinstance(command, Hold | Withdraw):
-            if (known := self._documents.get(command.key)) is None:
-                return
-            if isinstance(command, Hold):
-                known.held = True
-            else:
-                known.withdraw(command.ticket)
+            held = self._documents.get(command.key)
+            if held is not None and isinstance(command, Hold):
+                held.held = True
+            elif held is not None and isinstance(command, Withdraw):
+                held.withdraw(command.ticket)
             return
         document = self._documents.setdefault(command.key, _Document())
         if isinstance(command, Probe):
@@ -232,29 +232,29 @@ class Engine:
         document.chunks = 0
 
     def step(self) -> list[Result]:
-        """Does one thing for the session whose turn it is: tells something that is computed already, or does a forward
-        pass and tells what it made known. Others come along with a pass where there is room."""
+        """Does one thing for the session whose turn it is: returns values that are computed already, or does a forward
+        pass and returns its values. A pass with room to spare takes other documents along."""
         waiting = {key: document for key, document in self._documents.items() if not document.idle}
         if not waiting:
             return []
-        first = self._whose_turn(waiting)
+        first = self._next_document(waiting)
         if waiting[first].probes:
             return self._probe(first, waiting[first])
         if waiting[first].finished:
             return self._compare(first, waiting[first])
         begun = time.monotonic()
-        if results := self._tell(first, waiting[first]):
+        if results := self._ready_results(first, waiting[first]):
             waiting[first].last_used = begun
             self._share.charge(first[0], time.monotonic() - begun)
             return results
         if self._short or waiting[first].alone:
             return self._evaluate([first])
-        others = (key for key, document in waiting.items() if key != first and _may_come_along(document))
+        others = (key for key, document in waiting.items() if key != first and _can_join(document))
         return self._evaluate([first, *others])
 
-    def _whose_turn(self, waiting: Mapping[Key, _Document]) -> Key:
+    def _next_document(self, waiting: Mapping[Key, _Document]) -> Key:
         if self._short:
-            # There is no memory for several at once: the one that was served last is brought to its end.
+            # Memory is short: finish the most recently served document first.
             last = max(waiting, key=lambda key: waiting[key].last_used)
             if waiting[last].begun:
                 return last
@@ -263,7 +263,7 @@ class Engine:
         return min((key for key in waiting if key[0] == session), key=lambda key: waiting[key].urgency)
 
     def reported_step(self) -> StepReport:
-        """`step`, with what an operator wants to know of it."""
+        """`step`, with figures for the operator's metrics."""
         self._last_pass = None
         results = self.step()
         return StepReport(tuple(results), self._last_pass, self.nbytes)
@@ -271,7 +271,7 @@ class Engine:
     # -------------------------------------------------------------------------------- evaluation
 
     def _evaluate(self, keys: Iterable[Key]) -> list[Result]:
-        """One pass for the first of `keys`, which lacks one, and for as many of the others as fit into it."""
+        """One pass for the first of `keys`, which needs one, and for as many of the others as fit into it."""
         begun = time.monotonic()
         work: list[tuple[Key, Piece]] = []
         room = 0
@@ -315,16 +315,16 @@ class Engine:
             self._documents[key].chunks += 1
             self._documents[key].begun = True
         self._keep_within_budget([key for key, _ in work])
-        return [result for key, _ in work for result in self._tell(key, self._documents[key])]
+        return [result for key, _ in work for result in self._ready_results(key, self._documents[key])]
 
     def _piece(self, document: _Document) -> Piece:
-        """The next piece of an evaluation: of the first context that lacks something, a chunk."""
-        context = next(context for context in document.contexts if context.lacks_passes)
+        """The next piece of an evaluation: a chunk of the first context that is not computed."""
+        context = next(context for context in document.contexts if context.needs_pass)
         count = len(context.target.ids)
         return self._runner.next_piece(context.cache, context.hooks(), count, chunk_size(document.chunks))
 
-    def _tell(self, key: Key, document: _Document) -> list[Result]:
-        """What is wanted of a document and is computed; with the last of it, that it is finished."""
+    def _ready_results(self, key: Key, document: _Document) -> list[Result]:
+        """The values of a document that are wanted and computed; after the last of them, `Finished`."""
         if document.finished:
             return []
         results: list[Result] = []
@@ -344,7 +344,7 @@ class Engine:
                 results.append(self._finish(key, document))
             return results
         empty_device_cache()
-        return [*results, *self._tell(key, document)]
+        return [*results, *self._ready_results(key, document)]
 
     def _finish(self, key: Key, document: _Document) -> Finished:
         document.finished, document.begun = True, False
@@ -369,7 +369,7 @@ class Engine:
             try:
                 cache = self._cache_of(probe.context, probe.ids, document)
                 count = len(probe.ids)
-                if self._capture(cache, count, probe.layers) and self._lacks(cache, count, probe.layers):
+                if self._capture(cache, count, probe.layers) and self._is_missing(cache, count, probe.layers):
                     return []
                 values = np.stack([cache.rows_of(neuron_hook(layer)).row(count - 1).numpy() for layer in probe.layers])
                 top = top_units(values, probe.layers, self._maxima, probe.k, probe.by_ratio)
@@ -384,7 +384,7 @@ class Engine:
 
     def _compare(self, key: Key, document: _Document) -> list[Result]:
         """One pass towards the answer of a comparison, or the answer. Nothing is kept of a text that an edit has
-        replaced: what is asked about is computed again, from the tokens on that the two have not in common."""
+        replaced: it is computed again, from the first token on at which the two texts differ."""
         comparison = document.comparisons[0]
         wanted = comparison.wanted
         with self._answering(key, document):
@@ -426,13 +426,13 @@ class Engine:
             document.last_used, document.begun = begun, not document.idle
             self._keep_within_budget([key])
 
-    def _lacks(self, cache: ContextCache, count: int, layers: Sequence[int]) -> bool:
+    def _is_missing(self, cache: ContextCache, count: int, layers: Sequence[int]) -> bool:
         """Whether neurons of `layers` are not captured at all of the first `count` tokens."""
         return cache.captured(map(neuron_hook, layers)) < count
 
     def _capture(self, cache: ContextCache, count: int, layers: Sequence[int]) -> bool:
-        """Does one pass towards capturing them, if they are not; whether it did."""
-        if not self._lacks(cache, count, layers):
+        """Does one pass towards capturing them, if they are not captured yet; returns whether it did."""
+        if not self._is_missing(cache, count, layers):
             return False
         begun = time.monotonic()
         hooks = frozenset(map(neuron_hook, layers))
@@ -441,8 +441,8 @@ class Engine:
         return True
 
     def _cache_of(self, context: int, ids: IntArray, document: _Document) -> ContextCache:
-        """A cache of tokens that are in question: that of their context, mostly. Where the text has moved on, one of
-        its own, so that neither takes back what was computed for the other."""
+        """A cache for the tokens that a question is about: usually that of their context. If the text has changed
+        since, a separate one, so that neither discards what was computed for the other."""
         if context < len(document.contexts):
             cache = document.contexts[context].cache
             if np.array_equal(cache.ids[: len(ids)], ids):
@@ -453,8 +453,8 @@ class Engine:
         return document.spare
 
     def _former(self, pair: ContextPair, now: ContextCache, layers: Sequence[int], document: _Document) -> ContextCache:
-        """A cache of a context as it was. While somebody types it is mostly the same text that the newest is compared
-        with, and computed already."""
+        """A cache of a context as it was. While somebody types, the newest text is usually compared with the same
+        former one, which is then computed already."""
         hooks = [neuron_hook(layer) for layer in layers]
         former, shared = document.former, common_prefix(now.ids, pair.old_ids)
         if former is None or min(former.captured(hooks), common_prefix(former.ids, pair.old_ids)) < shared:
@@ -466,7 +466,7 @@ class Engine:
     # -------------------------------------------------------------------------------- trouble
 
     def _give_up(self, key: Key, error: Exception) -> Failed:
-        """The document's next evaluation starts afresh; other documents are not touched."""
+        """Ends a document's evaluation; its next one starts from nothing. Other documents are not affected."""
         document = self._documents[key]
         document.finished = True
         document.contexts = []
@@ -475,14 +475,14 @@ class Engine:
         return Failed(key, _failure(error), serial=document.serial)
 
     def _drop_others(self, but: Key) -> bool:
-        """Drops what is computed for all other documents; whether there was anything."""
+        """Drops what is computed for all other documents; returns whether there was anything."""
         others = [document for key, document in self._documents.items() if key != but and document.nbytes]
         for document in others:
             self._drop(document)
         return bool(others)
 
     def _drop(self, document: _Document) -> None:
-        """What was computed for a document; it is computed again when it is needed."""
+        """Drops what was computed for a document. It is computed again when it is needed."""
         for context in document.contexts:
             context.cache = self._runner.new_cache()
             context.cache.align(context.target.ids)
@@ -501,7 +501,7 @@ class Engine:
                 document.former = None
         if excess <= 0:
             return
-        # Who is in the midst of an evaluation comes last: taking what it needs next would only make it compute again.
+        # Documents whose evaluation is in progress come last: they would only have to be computed again.
         others = (document for document in self._documents.values() if document not in worked_on)
         for document in sorted(others, key=lambda document: (not document.idle, document.last_used)):
             if excess <= 0:
@@ -511,9 +511,9 @@ class Engine:
             self._drop(document)
 
 
-def _may_come_along(document: _Document) -> bool:
+def _can_join(document: _Document) -> bool:
     resting = document.finished or document.held or document.alone
-    return not (resting or document.probes) and any(context.lacks_passes for context in document.contexts)
+    return not (resting or document.probes) and any(context.needs_pass for context in document.contexts)
 
 
 def _failure(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""Loads a model through TransformerLens and makes sure that it is one we can follow token by token."""
+"""Loads a model through TransformerLens and checks that its neurons can be shown token by token."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ..errors import ModelLoadFailed
 from .catalog import LoadOptions, ModelSpec
 from .commands import LoadedModel, neuron_hook
 from .device_memory import is_out_of_memory
-from .progress import download, telling_of_weights
+from .progress import download, reporting_weights
 from .refusals import Incomplete, NotSupported, Pickled, check_configuration, first_line, reason
 from .runner import Piece, Runner, Unsupported
 from .statistics import NeuronStatistics, weights_digest
@@ -33,11 +33,11 @@ _DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch
 
 
 class ModelLoadError(Exception):
-    """A model cannot be had.
+    """A model cannot be loaded.
 
     Args:
-        message: one sentence for whoever asked; it tells nothing of the machine.
-        detail: for the operator, what a library said.
+        message: one sentence for the client; it reveals nothing of the machine.
+        detail: for the operator, what a library reported.
     """
 
     def __init__(self, message: str, detail: str = "") -> None:
@@ -45,21 +45,21 @@ class ModelLoadError(Exception):
         self.detail = detail
 
 
-def load_model(spec: ModelSpec, options: LoadOptions, tell: Callable[[int, str], None]) -> tuple[Runner, LoadedModel]:
-    """Loads `spec`; `tell(percentage, message)` is called as it goes on.
+def load_model(spec: ModelSpec, options: LoadOptions, report: Callable[[int, str], None]) -> tuple[Runner, LoadedModel]:
+    """Loads `spec`; `report(percentage, message)` is called as it proceeds.
 
     Raises:
-        ModelLoadError: it cannot be had, or has no neurons that we could show.
+        ModelLoadError: it cannot be loaded, or has no neurons that could be shown.
     """
     logging.getLogger().setLevel(logging.ERROR)
     transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     device = _device(options.device)
-    stages = _Stages(tell)
+    stages = _Stages(report)
     if spec.folder is None and not constants.HF_HUB_OFFLINE:
         download(spec, stages.part(10, 60))
     stages.reach(40, f"Loading the weights of {spec.title}")
-    with telling_of_weights(stages.part(stages.reached, 80)):
+    with reporting_weights(stages.part(stages.reached, 80)):
         bridge, plain = _boot(spec, device, _DTYPES[options.dtype])
     stages.reach(80, "Checking the model's hook points")
     try:
@@ -97,18 +97,18 @@ def load_model(spec: ModelSpec, options: LoadOptions, tell: Callable[[int, str],
 
 
 class _Stages:
-    """Percentages of the whole; they never fall."""
+    """Percentages of the whole load; they never fall."""
 
-    def __init__(self, tell: Callable[[int, str], None]) -> None:
-        self._tell = tell
+    def __init__(self, report: Callable[[int, str], None]) -> None:
+        self._report = report
         self.reached = 0
 
     def reach(self, percentage: int, message: str) -> None:
         self.reached = max(self.reached, percentage)
-        self._tell(self.reached, message)
+        self._report(self.reached, message)
 
     def part(self, start: int, stop: int) -> Callable[[float, str], None]:
-        """Takes shares of the part between two percentages."""
+        """A callback that takes fractions of the part between two percentages."""
         return lambda share, message: self.reach(start + round((stop - start) * share), message)
 
 
@@ -125,7 +125,7 @@ def _check_numbers(spec: ModelSpec, runner: Runner, dtype: str) -> None:
                 if dtype == "float32"
                 else f"its weights are damaged, or too large for {dtype}"
             )
-            raise ModelLoadError(f"{spec.title} has no activation in layer {layer} that is a number: {hint}.")
+            raise ModelLoadError(f"{spec.title} has only NaN or infinite activations in layer {layer}: {hint}.")
 
 
 def _device(name: str) -> str:
@@ -140,7 +140,7 @@ def _device(name: str) -> str:
 
 
 def _revision(spec: ModelSpec) -> str | None:
-    """The commit that a model of the Hub was read from: the name of its folder in the local cache."""
+    """The commit of a model from the Hub: the name of its folder in the local cache."""
     if spec.folder is not None:
         return None
     config = try_to_load_from_cache(spec.source, "config.json", revision=spec.revision)
@@ -148,7 +148,7 @@ def _revision(spec: ModelSpec) -> str | None:
 
 
 class _Twinning:
-    """Stands in for the model class that the bridge loads with, and keeps a plain twin of what was loaded."""
+    """Takes the place of the model class with which the bridge loads, and keeps a plain twin of the loaded model."""
 
     def __init__(self) -> None:
         self.twin: PreTrainedModel | None = None
@@ -163,7 +163,8 @@ class _Twinning:
 
 
 def _check_complete(model: Any, missing: Iterable[str]) -> None:
-    """Transformers makes up what a file of weights lacks; only of the unembedding, which is not used, may it do so."""
+    """Transformers makes up tensors that are missing in the weights. That is accepted only for the unembedding, which
+    is not used."""
     head = model.get_output_embeddings()
     unused = set() if head is None else {id(parameter) for parameter in head.parameters()}
     needed = {name for name, parameter in model.named_parameters() if id(parameter) not in unused}
@@ -177,8 +178,8 @@ def _refuse_pickle(*arguments: object, **options: object) -> NoReturn:
 
 @contextmanager
 def _without_foreign_code() -> Iterator[None]:
-    """Nothing of a model's is unpickled, whatever its index of weights names; and no package is installed for it, as
-    TransformerLens would do for models that also see."""
+    """Inside this context, nothing that comes with a model is unpickled, whatever its index of weights names, and no
+    package is installed for it, as TransformerLens would do for models that also take images."""
     replaced: list[tuple[ModuleType, str, object]] = [
         (torch, "load", _refuse_pickle),
         (helpers, "_ensure_torchvision", lambda: False),
@@ -223,10 +224,10 @@ def _boot(spec: ModelSpec, device: str, dtype: torch.dtype) -> tuple[Any, PreTra
 
 
 def _bos(bridge: Any) -> int | None:
-    """The id that TransformerLens puts in front of a text by itself, if it does."""
+    """The id that TransformerLens prepends to a text by default, if it does."""
     bos = bridge.tokenizer.bos_token_id
     if bos is None or bos >= int(bridge.cfg.d_vocab):
-        return None  # TransformerLens gives every tokenizer one, known to the model or not
+        return None  # TransformerLens gives every tokenizer a BOS token, whether the model knows it or not
     ids = bridge.to_tokens("a", truncate=False)[0].tolist()
     bare = bridge.tokenizer("a", add_special_tokens=False)["input_ids"]
     return int(bos) if len(ids) > len(bare) and ids[0] == bos else None
@@ -235,7 +236,9 @@ def _bos(bridge: Any) -> int | None:
 def _tokenizer_json(bridge: Any, spec: ModelSpec) -> str:
     backend = getattr(bridge.tokenizer, "backend_tokenizer", None)
     if backend is None:
-        raise ModelLoadError(f"{spec.title} has no fast tokenizer, so its tokens cannot be placed in a text.")
+        raise ModelLoadError(
+            f"{spec.title} has no fast tokenizer, so the places of its tokens in a text are not known."
+        )
     tokenizer = orjson.loads(backend.to_str())
     vocabulary = int(bridge.cfg.d_vocab)
     added = {token["id"] for token in tokenizer["added_tokens"]}
@@ -260,5 +263,5 @@ def _statistics(spec: ModelSpec, runner: Runner, notes: list[str]) -> NeuronStat
             return None
         return statistics
     except ModelLoadFailed as error:
-        message = f"{spec.title} cannot be served: its neuron statistics are damaged or another model's."
+        message = f"{spec.title} cannot be served: its neuron statistics are damaged, or belong to another model."
         raise ModelLoadError(message, first_line(error)) from error

@@ -1,6 +1,6 @@
-"""Commands on their way from one thread to another; what a newer one makes pointless is dropped.
+"""A queue of commands between two threads; commands that a newer one makes pointless are dropped.
 
-However fast commands come and however slowly they are taken out, there is at most one evaluation of a document.
+However fast commands come in and however slowly they are taken out, it holds at most one evaluation of a document.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _Slot = tuple[type[ToWorker], Key, int]
 
 
 class Mailbox:
-    """A queue of commands in the order in which they have to be acted on."""
+    """A queue of commands in the order in which they take effect."""
 
     def __init__(self) -> None:
         self._commands: dict[_Slot, ToWorker] = {}
@@ -25,7 +25,7 @@ class Mailbox:
         return len(self._commands)
 
     def put(self, command: ToWorker) -> None:
-        """Adds a command in place of those that it makes pointless."""
+        """Adds a command and drops those that it makes pointless."""
         with self._news:
             if self._closed:
                 return
@@ -37,7 +37,7 @@ class Mailbox:
                     return
             elif isinstance(command, Evaluate):
                 former = self._commands.pop((Evaluate, key, 0), None)
-                if isinstance(former, Evaluate):  # who waits has waited since then
+                if isinstance(former, Evaluate):  # the client has waited since then
                     command = replace(command, submitted=former.submitted)
                 self._commands.pop((Hold, key, 0), None)
             elif isinstance(command, Forget):
@@ -47,7 +47,7 @@ class Mailbox:
             self._news.notify()
 
     def get(self, *, wait: bool = True) -> ToWorker | None:
-        """The oldest command; None where there is none, or once it is closed."""
+        """The oldest command; None if there is none, or if the mailbox is closed."""
         with self._news:
             if wait:
                 self._news.wait_for(lambda: self._commands or self._closed)
@@ -56,7 +56,7 @@ class Mailbox:
             return self._commands.pop(next(iter(self._commands)))
 
     def close(self) -> None:
-        """Nothing is put in or taken out any more."""
+        """Drops all commands; from now on `put` does nothing and `get` returns None."""
         with self._news:
             self._closed = True
             self._commands.clear()

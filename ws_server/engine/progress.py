@@ -1,7 +1,7 @@
-"""How far a model is on its way: bytes from the Hugging Face Hub, then tensors of its weights.
+"""Reports the progress of loading a model: bytes from the Hugging Face Hub, then tensors of its weights.
 
-Both libraries show bars in a terminal; here what they would show is told to whoever waits. Nothing depends on it: what
-goes wrong is left to the loading itself, which knows how to say it.
+Both libraries show progress bars in a terminal; here the figures go to a callback instead. Nothing depends on them, and
+errors are left to the loading itself, which reports them properly.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from transformers.utils.logging import set_tqdm_hook
 
 from .catalog import ModelSpec
 
-Tell = Callable[[float, str], None]
-"""Takes the share that is done, in [0, 1], and what is done."""
+Report = Callable[[float, str], None]
+"""Takes the fraction that is done, in [0, 1], and a description."""
 
 _FILES = [
     "config.json",
@@ -32,31 +32,31 @@ _FILES = [
     "merges.txt",
     "*.model",
 ]
-"""What Transformers reads of a model; a repository may hold the same weights in other formats as well."""
+"""The files that Transformers reads; a repository may hold the same weights in other formats, too."""
 
 _MEGABYTE = 1_000_000
 
 
-def download(spec: ModelSpec, tell: Tell) -> None:
-    """Brings a model of the Hub into the local cache, if it is not there already."""
+def download(spec: ModelSpec, report: Report) -> None:
+    """Downloads a model from the Hub into the local cache, if it is not there already."""
     if isinstance(try_to_load_from_cache(spec.source, "model.safetensors", revision=spec.revision), str):
         return
 
-    class Told(_Bar):
-        bytes = _Bytes(tell)
+    class Bar(_Bar):
+        bytes = _Bytes(report)
 
     with suppress(Exception):
-        snapshot_download(spec.source, revision=spec.revision, allow_patterns=_FILES, tqdm_class=Told)
+        snapshot_download(spec.source, revision=spec.revision, allow_patterns=_FILES, tqdm_class=Bar)
 
 
 @contextmanager
-def telling_of_weights(tell: Tell) -> Iterator[None]:
-    """While this lasts, `tell` hears how many tensors of the weights are loaded."""
+def reporting_weights(report: Report) -> Iterator[None]:
+    """Inside this context, calls `report` as the tensors of the weights are loaded."""
 
     def hook(factory: Callable[..., Any], arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
         if options.get("desc") != "Loading weights" or not arguments:
             return factory(*arguments, **options)
-        return _counted(arguments[0], tell)
+        return _counted(arguments[0], report)
 
     set_tqdm_hook(hook)
     try:
@@ -65,36 +65,36 @@ def telling_of_weights(tell: Tell) -> Iterator[None]:
         set_tqdm_hook(None)
 
 
-def _counted(items: Any, tell: Tell) -> Iterator[Any]:
+def _counted(items: Any, report: Report) -> Iterator[Any]:
     total = len(items)
-    told = 0.0
+    reported = 0.0
     for number, item in enumerate(items):
         yield item
         share = (number + 1) / total
-        if share >= told + 0.05 or share == 1:
-            told = share
-            tell(share, f"Loading the weights, {number + 1} of {total} tensors")
+        if share >= reported + 0.05 or share == 1:
+            reported = share
+            report(share, f"Loading the weights, {number + 1} of {total} tensors")
 
 
 class _Bytes:
-    """The bytes of one model's files together, which threads of their own bring."""
+    """Sums up the bytes of one model's files, which several threads download."""
 
-    def __init__(self, tell: Tell) -> None:
-        self._tell = tell
+    def __init__(self, report: Report) -> None:
+        self._report = report
         self._lock = threading.Lock()
-        self._told = -1
+        self._reported = -1
 
     def seen(self, done: float, total: float) -> None:
         with self._lock:
             megabytes = int(done / _MEGABYTE)
-            if total < _MEGABYTE or megabytes == self._told:  # the small files come first
+            if total < _MEGABYTE or megabytes == self._reported:  # the small files come first
                 return
-            self._told = megabytes
-            self._tell(min(1.0, done / total), f"Downloading, {megabytes} of {round(total / _MEGABYTE)} MB")
+            self._reported = megabytes
+            self._report(min(1.0, done / total), f"Downloading, {megabytes} of {round(total / _MEGABYTE)} MB")
 
 
 class _Bar:
-    """As much of a tqdm bar as the Hub's library uses. Bars that count bytes say so to `bytes`."""
+    """The part of tqdm's interface that the Hub's library uses. Bars that count bytes report to `bytes`."""
 
     bytes: _Bytes
     _class_lock = threading.RLock()

@@ -1,4 +1,4 @@
-"""Which neurons are highest, and which have changed most."""
+"""Finds the neurons with the highest values, and those that changed most."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def top_units(
             layers[row],
             int(column),
             float(values[row, column]),
-            None if ratios is None else _known(ratios[row, column]),
+            None if ratios is None else _or_none(ratios[row, column]),
         )
         for row, column in zip(rows, columns, strict=True)
     )
 
 
 class Changes:
-    """The largest change of each neuron of some layers, and where it was.
+    """The largest change of each neuron of some layers, and the token where it happened.
 
     Args:
         layers: the layers that are compared.
@@ -47,8 +47,8 @@ class Changes:
         self._tokens = np.zeros(shape, dtype=np.int64)
 
     def take(self, row: int, context: int, tokens: IntArray, before: torch.Tensor, after: torch.Tensor) -> None:
-        """Takes note of layer `layers[row]` at `tokens` of a context: values `before` and `after` [tokens, neurons].
-        Where a value is no finite number, in half precision for example, there is no change to speak of."""
+        """Adds layer `layers[row]` at `tokens` of a context: values `before` and `after` [tokens, neurons]. Where a
+        value is not finite, as can happen in half precision, the change counts as 0."""
         sizes = torch.nan_to_num(after - before, nan=0.0, posinf=0.0, neginf=0.0).abs_()
         largest, at = sizes.max(dim=0)  # [neurons] each
         larger = largest.cpu().numpy() > np.abs(self._after[row] - self._before[row])
@@ -58,7 +58,7 @@ class Changes:
         self._tokens[row, larger] = tokens[at.cpu().numpy()[larger]]
 
     def highest(self, maxima: FloatMatrix | None, k: int, by_ratio: bool) -> tuple[ChangedUnit, ...]:
-        """The `k` that have changed most, those that have not left out; `maxima` as of `top_units`."""
+        """The `k` neurons that changed most, without those that did not change; `maxima` as for `top_units`."""
         change = self._after - self._before
         ratios = None if maxima is None else _ratios(change, maxima[list(self._layers)])
         rows, columns = _highest(np.abs(change if not by_ratio or ratios is None else ratios), k)
@@ -70,7 +70,7 @@ class Changes:
                 int(self._tokens[row, column]),
                 float(self._before[row, column]),
                 float(self._after[row, column]),
-                None if ratios is None else _known(ratios[row, column]),
+                None if ratios is None else _or_none(ratios[row, column]),
             )
             for row, column in zip(rows, columns, strict=True)
             if change[row, column] != 0
@@ -78,7 +78,7 @@ class Changes:
 
 
 def _ratios(values: FloatMatrix, maxima: FloatMatrix) -> FloatMatrix:
-    """NaN where the maximum is not above 0."""
+    """Values as shares of the maxima; NaN where the maximum is not above 0."""
     return np.divide(values, maxima, out=np.full_like(values, np.nan), where=maxima > 0)
 
 
@@ -91,5 +91,5 @@ def _highest(values: FloatMatrix, k: int) -> tuple[IntArray, IntArray]:
     return rows, columns
 
 
-def _known(ratio: np.float32) -> float | None:
+def _or_none(ratio: np.float32) -> float | None:
     return None if np.isnan(ratio) else float(ratio)

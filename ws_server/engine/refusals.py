@@ -1,4 +1,4 @@
-"""Why a model cannot be loaded, in a clause that tells clients nothing of the machine.
+"""Why a model cannot be loaded, in a clause that reveals nothing of the machine to clients.
 
 What the libraries say of it may name files, or list the classes that they know; it is for the operator, and shortened.
 """
@@ -133,7 +133,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def first_line(error: BaseException) -> str:
-    """What the operator is told of an error. Some of the libraries' messages list all classes there are."""
+    """An error in a line for the operator. Some messages of the libraries list all classes that they know."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     text = lines[0] if lines else type(error).__name__
     return textwrap.shorten(text, _LONGEST_DETAIL, placeholder=" ...").rstrip(".")

@@ -1,8 +1,8 @@
 """Decides whose work comes next and how much of it one pass takes. Pure decisions: no torch, no clock.
 
-Each session owns an account of the seconds computed for it, and the one that has had least comes first. So a
-short edit goes before the rest of a long pass of somebody else, and nobody waits for ever. Who has been idle
-does not come back with a claim on the past: its account starts at that of the poorest who has work.
+The seconds computed for each session are counted, and the session with the fewest comes first. So a short edit goes
+before the rest of somebody else's long text, and nobody waits for ever. A session that was idle has no claim to the
+time that it did not use: it starts at the smallest count among the sessions that have work.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 FIRST_CHUNK = 32
-"""Tokens of the first pass after an edit: few, so that the values around the edit come at once."""
+"""Tokens of the first pass after an edit: few, so that the values near the edit come quickly."""
 LARGEST_CHUNK = 256
-"""Tokens of the largest pass: between passes newer edits and other sessions get their turn."""
+"""Tokens of the largest pass. Between passes, newer edits and other sessions get their turn."""
 
 MOST_TOGETHER = 16
-"""Documents of one pass, at most."""
+"""The most documents in one pass."""
 
 
 def chunk_size(chunks_done: int) -> int:
@@ -24,12 +24,12 @@ def chunk_size(chunks_done: int) -> int:
 
 
 def room_for_others(tokens: int) -> int:
-    """How many tokens of other documents may come along in a pass of `tokens`, without making it slow."""
+    """How many tokens of other documents may join a pass of `tokens` without slowing it down much."""
     return min(max(FIRST_CHUNK, tokens), LARGEST_CHUNK - tokens)
 
 
 class FairShare:
-    """Seconds of work done for each session that has work to do."""
+    """Counts the seconds of work done for each session that has work to do."""
 
     def __init__(self) -> None:
         self._spent: dict[str, float] = {}

@@ -1,4 +1,4 @@
-"""What a model's neurons do over a large text: the file beside the weights, its reader and its writer.
+"""Statistics of a model's neurons over a large text: reads and writes the file beside the weights.
 
 A model folder may hold `statistics.safetensors`. It is an ordinary safetensors file with float32 tensors
 
@@ -6,11 +6,12 @@ A model folder may hold `statistics.safetensors`. It is an ordinary safetensors 
     quantiles                       [layers, neurons, levels]
 
 and string metadata `format` ("neuroscope-statistics/1"), `levels` (JSON list of the quantile levels, rising), `tokens`
-(how many were counted), `weights` (SHA-256 of the weights' files, `weights_digest`) and `text` (what was read).
+(how many were counted), `weights` (SHA-256 of the weights' files, `weights_digest`) and `text` (what was read). With
+other weights the statistics are not used.
 The activations are those of `blocks.{layer}.mlp.hook_post`, BOS positions left out; `std` divides by the number of
 tokens, `density` is the fraction of activations above 0.
 
-Any model folder may have such a file. This module knows neither torch nor how the figures are found.
+Any model folder may have such a file. This module does not import torch, and does not compute the figures.
 """
 
 from __future__ import annotations
@@ -50,10 +51,10 @@ class NeuronStatistics:
     text: str
 
     def __post_init__(self) -> None:
-        """Checks what the figures must obey among themselves.
+        """Checks that the figures are consistent.
 
         Raises:
-            ValueError: they do not.
+            ValueError: they are not.
         """
         shape = self.max.shape
         if len(shape) != 2:
@@ -107,11 +108,11 @@ class NeuronStatistics:
 
     @classmethod
     def load(cls, folder: Path, shape: tuple[int, int] | None = None) -> NeuronStatistics | None:
-        """Reads the file of a model's folder; None where there is none.
+        """Reads the file in a model's folder; None if there is none.
 
         Args:
             folder: the model's folder.
-            shape: the model's (layers, neurons a layer), if the file is to be held against them.
+            shape: the model's (layers, neurons a layer), if the file is to be checked against them.
 
         Raises:
             ModelLoadFailed: the file is damaged, of another format, or of a model of another shape.
