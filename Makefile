@@ -1,6 +1,7 @@
 # make run         make a virtual environment, install the package (which builds the web client), start the server and
 #                  open a browser
 # make test        run all checks and all tests, after installing what they need, a real browser included
+# make test-vscode run the tests in a real Visual Studio Code, after installing one (600 MB)
 # make check       formatting, lint, types, generated files
 # make fuzz        random messages and conversations, FUZZ_EXAMPLES of each kind; SEED repeats a run
 # make soak        50 typists for a minute, some of them misbehaving: measure the cost, check that nothing is lost
@@ -21,7 +22,7 @@ PACKAGING := pyproject.toml hatch_build.py
 CLIENT := $(shell find web_client \( -name node_modules -o -name dist \) -prune -o -type f -print)
 
 .DELETE_ON_ERROR:
-.PHONY: run test test-client check check-server check-client fuzz soak audit bench-page wire clean
+.PHONY: run test test-vscode test-client check check-server check-client fuzz soak audit bench-page wire clean
 
 run: $(VENV)/installed
 	$(BIN)/neuroscope serve $(ARGS)
@@ -31,6 +32,11 @@ test: $(VENV)/installed-for-tests
 	$(MAKE) --jobs=2 check test-client
 	$(BIN)/python tests/browser/chromium.py
 	$(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile $(PYTEST_ARGS)
+
+test-vscode: $(VENV)/installed-for-tests
+	$(BIN)/python tests/browser/chromium.py
+	$(BIN)/python -m tests.vscode.code_server
+	$(BIN)/python -m pytest tests/vscode --vscode $(PYTEST_ARGS)
 
 test-client: $(VENV)/installed-for-tests
 	$(NPM) test
@@ -74,7 +80,7 @@ wire: $(VENV)/installed-for-tests
 	$(NPM) run generate
 
 clean:
-	rm -rf $(VENV) ws_server/static web_client/node_modules web_client/dist web_client/vscode/node_modules web_client/vscode/dist tests/browser/.chromium tests/browser/node_modules
+	rm -rf $(VENV) ws_server/static web_client/node_modules web_client/dist web_client/vscode/node_modules web_client/vscode/dist tests/browser/.chromium tests/browser/node_modules tests/vscode/.code-server
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and f"Python 3.10 or newer is needed; this is {sys.version}")'

@@ -30,6 +30,7 @@ settings.load_profile("any machine")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--hub", action="store_true", help="also run the tests that need the Hugging Face Hub")
+    parser.addoption("--vscode", action="store_true", help="also run the tests in a real Visual Studio Code")
     parser.addoption("--update-snapshots", action="store_true", help="accept the page as it looks now")
 
 
@@ -38,14 +39,20 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ["HF_HUB_OFFLINE"] = "1"  # read when its library is imported
 
 
+LEFT_OUT = {
+    "hub": "needs weights from the Hugging Face Hub; run it with: pytest --hub",
+    "vscode": "needs Visual Studio Code, 600 MB; run it with: make test-vscode",
+}
+"""Markers of tests that run only if asked for, by an option of the same name, and why."""
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Skip the tests marked `hub`, which need weights from the Hub, unless asked for."""
-    if config.getoption("--hub"):
-        return
-    skip = pytest.mark.skip(reason="needs weights from the Hugging Face Hub; run it with: pytest --hub")
-    for item in items:
-        if item.get_closest_marker("hub"):
-            item.add_marker(skip)
+    """Skip the tests with a marker of `LEFT_OUT`, unless asked for."""
+    for name, reason in LEFT_OUT.items():
+        if not config.getoption(f"--{name}"):
+            for item in items:
+                if item.get_closest_marker(name):
+                    item.add_marker(pytest.mark.skip(reason=reason))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

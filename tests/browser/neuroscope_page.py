@@ -1,4 +1,4 @@
-"""The page, driven by keyboard and mouse, and compared with the reference."""
+"""The page, driven by keyboard and mouse as a person does it, and held against the reference."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from playwright.sync_api import Locator, Page
 from tests.browser.reference import Reference
 
 TOLERANCE = 1e-4
-"""Largest absolute difference of an activation between a pass in pieces and one over the whole text."""
+"""Of an activation, absolute: what a pass in pieces may differ from a pass over the whole text."""
 
 STEPS = 16
 """Colours on each side of zero."""
@@ -62,9 +62,6 @@ LINES = """
 }
 """
 
-# Where each character begins that is seen as one.
-CHARACTERS = "((text) => [...new Intl.Segmenter().segment(text)].map(({ index }) => index))"
-
 # What the page knows and what the editor shows, read in one go after the frame in which it was drawn.
 READ = f"""
 async (content) => {{
@@ -76,7 +73,7 @@ async (content) => {{
     const byNeuron = (read) => Object.fromEntries(neurons.map((key) => [key, read(key)]));
     return {{
         settled, version, text, tokens, neurons, focus, lines: linesOf(content),
-        characters: {CHARACTERS}(text),
+        characters: [...new Intl.Segmenter().segment(text)].map(({{ index }}) => index),
         values: byNeuron(window.neuroscope.values), scales: byNeuron(window.neuroscope.scale),
     }};
 }}
@@ -85,7 +82,7 @@ async (content) => {{
 
 @dataclass(frozen=True)
 class Shown:
-    """What the page showed at one moment."""
+    """A moment of the page."""
 
     version: int
     text: str
@@ -105,7 +102,7 @@ class Shown:
 
 
 class NeuroscopePage:
-    """One page. It waits for conditions, never for a time."""
+    """One page. All waiting is for a condition."""
 
     def __init__(self, page: Page, reference: Reference) -> None:
         self.page = page
@@ -126,22 +123,22 @@ class NeuroscopePage:
         return self
 
     def write(self, text: str) -> None:
-        """Replaces the whole text."""
+        """Put `text` in the place of all there is."""
         self.editor.press("ControlOrMeta+a")
         self.page.keyboard.insert_text(text)
 
     def paste(self, text: str) -> None:
-        """Pastes a text from the clipboard."""
+        """Through the clipboard."""
         self.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
         self.page.evaluate("(text) => navigator.clipboard.writeText(text)", text)
         self.editor.press("ControlOrMeta+v")
 
     def wait(self, text: str | None = None, neurons: list[str] | None = None) -> None:
-        """Waits until every value has arrived, for this text and these rows if they are given."""
+        """Until every value has arrived, for this text and these rows where they are given."""
         self.page.evaluate(WAIT, [text, neurons])
 
     def shows(self, text: str, *, neurons: list[str] | None = None) -> Shown:
-        """Waits until the page has all values for this text (and these rows), and checks what it shows."""
+        """Wait until the page has settled on this text (and these rows); what it shows must then be right."""
         self.wait(text, neurons)
         shown = self.read()
         assert shown.settled
@@ -153,7 +150,7 @@ class NeuroscopePage:
         return Shown(**self.editor.evaluate(READ))
 
     def check(self, shown: Shown) -> None:
-        """Compares tokens, values and colours with the reference."""
+        """Tokens, values and colours against the reference."""
         check_spans(shown)
         ids = [token["id"] for token in shown.tokens]
         starts = [i for i, token in enumerate(shown.tokens) if token["segment"]]
@@ -180,7 +177,7 @@ def units(text: str) -> list[str]:
 
 
 def check_spans(shown: Shown) -> None:
-    """The spans are in order and cover the text; the text of a token of whole characters is that of its span."""
+    """The tokens' spans lie in order and cover the text; a token that is whole characters names them."""
     text = units(shown.text)
     covered = 0
     for token in shown.tokens:
@@ -197,7 +194,7 @@ def check_spans(shown: Shown) -> None:
 
 
 def check_colours(shown: Shown) -> None:
-    """Every character in the editor has the colour of its token's value, or of one of its tokens if it has several."""
+    """Every character in the editor has the colour of its token's value; of one of them where it has several."""
     drawn = shown.colours()
     assert [unit for unit, _, _ in drawn] == [unit for unit in units(shown.text) if unit != "\n"]
     allowed: list[set[str]] = [set() for _ in units(shown.text)]
@@ -215,7 +212,7 @@ def check_colours(shown: Shown) -> None:
 
 
 def colour_class(shown: Shown, token: int) -> str:
-    """The class of the colour of a token's value, on the scale of the focused neuron."""
+    """The class of the colour that a token's value asks for, on the scale of the neuron in focus."""
     if shown.focus is None:
         return "neuro-none"
     value = shown.values[shown.focus][token]

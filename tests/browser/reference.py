@@ -1,4 +1,4 @@
-"""What the page must show: a plain TransformerLens pass over the whole text."""
+"""What the page has to show: a plain TransformerLens pass over the whole text, one neuron after the other."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from transformer_lens.model_bridge import TransformerBridge
 
 
 class Reference:
-    """A model in a local folder, used as in a notebook."""
+    """A model in a local folder, used as anybody would use it in a notebook."""
 
     def __init__(self, folder: str) -> None:
         self.bridge = TransformerBridge.boot_transformers(folder, device="cpu", dtype=torch.float32)

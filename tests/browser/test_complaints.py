@@ -1,4 +1,4 @@
-"""The check for errors that all browser tests have notices them."""
+"""The guard of all browser tests notices what it is there to notice."""
 
 from __future__ import annotations
 

@@ -16,29 +16,14 @@ import pytest
 
 from tests.server.conftest import Fleet
 from tests.support.node import ROOT, WEB_CLIENT, run
+from tests.support.vsix import EXTENSION, package
 
-EXTENSION = WEB_CLIENT / "vscode"
 TEXT = "The wave came,\r\nand 42 more.\r\n"
 
 
 @pytest.fixture(scope="module")
 def vsix(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What `npm run package` makes, in a folder of its own."""
-    folder = tmp_path_factory.mktemp("vsix")
-    installed = EXTENSION / "node_modules" / ".package-lock.json"
-    lock = EXTENSION / "package-lock.json"
-    if not installed.is_file() or installed.stat().st_mtime < lock.stat().st_mtime:
-        run("npm", "ci", "--ignore-scripts", "--omit=optional", cwd=EXTENSION)
-    run("node", EXTENSION / "build.mjs", folder / "dist", cwd=EXTENSION)
-    manifest = json.loads((EXTENSION / "package.json").read_text("utf-8"))
-    # The same words, in a folder that no other run writes to.
-    build, package = manifest["scripts"]["package"].split(" && cd dist && ")
-    assert build == "node build.mjs"
-    vsce, *arguments = package.split()
-    assert vsce == "vsce"
-    run("node", EXTENSION / "node_modules" / "@vscode" / "vsce" / "vsce", *arguments, cwd=folder / "dist")
-    [made] = folder.glob("*.vsix")
-    return made
+    return package(tmp_path_factory.mktemp("vsix"))
 
 
 def test_what_is_in_it(vsix: Path) -> None:
@@ -46,7 +31,7 @@ def test_what_is_in_it(vsix: Path) -> None:
         sizes = {info.filename: info.file_size for info in archive.infolist()}
         manifest = json.loads(archive.read("extension/package.json"))
         contents = b"".join(archive.read(name) for name in sizes)
-    own = {"package.json", "readme.md", "LICENSE.txt", "licences.txt", "extension.js"}
+    own = {"package.json", "readme.md", "LICENSE.txt", "licences.txt", "extension.js", "icon.png", "icon.svg"}
     assert sizes.keys() == {"[Content_Types].xml", "extension.vsixmanifest", *(f"extension/{name}" for name in own)}
     assert sum(sizes.values()) < 300_000
     assert str(ROOT).encode() not in contents
@@ -79,7 +64,7 @@ def test_a_session_on_the_real_server(vsix: Path, fleet: Fleet, tmp_path: Path) 
         check_moment(moment, fleet)
     assert report["bare"] == 0
 
-    assert report["added"] == ["L0N1", "L1N2", "L2N3"]
+    assert report["added"] == ["L0N1", "oops", "L1N2", "L2N3"]
     last = report["seen"][-1]
     [pick] = report["picks"]
     ids = [token["id"] for token in last["tokens"]]
@@ -92,7 +77,18 @@ def test_a_session_on_the_real_server(vsix: Path, fleet: Fleet, tmp_path: Path) 
     assert report["after"]["neurons"] == [*report["added"], pick["items"][0]["label"]]
     token, *values = report["hover"]["lines"]
     assert re.fullmatch(r".+ {2}token \d+, id \d+", token)
-    assert [line.split()[0] for line in values] == report["after"]["neurons"]
+    watched = [name for name in report["after"]["neurons"] if name != "oops"]
+    assert [line.split()[0] for line in values] == [row["label"] for row in report["list"]] == watched
+    # Strong tokens are marked beside the text, and gone through; a line break has a sign.
+    assert report["strong"] in report["marks"]
+    ends = {match.start() for match in re.finditer(r"\r\n|\n", last["text"])}
+    assert set(report["lineBreaks"]) <= ends
+    assert report["lineBreaks"]
+    # A file that the settings exclude is not sent, though it is seen.
+    assert report["beside"] == ["file:///note.md"]
+    assert "neuroscope.exclude" in report["unsent"]["tooltip"]
+    assert report["contexts"] == {"neuroscope.connected": False, "neuroscope.hasNeurons": False}
+    assert not any(word in line for line in report["log"] for word in ("wave", "SECRET"))
     assert report["warnings"] == []
     assert report["after"]["decorated"] == report["left"] == 0
     assert report["after"]["status"]["command"] == "neuroscope.connect"
@@ -109,8 +105,8 @@ def check_moment(moment: dict[str, Any], fleet: Fleet, widest: float = 0) -> flo
     assert [token["id"] for token in tokens[1:]] == reference.ids(text)
     values = reference.activations([token["id"] for token in tokens])["blocks.0.mlp.hook_post"][:, 1]
     assert moment["values"] == pytest.approx(values.tolist(), abs=1e-4)
-    last = next(i for i, token in enumerate(tokens) if token["to"] == tokens[-1]["to"])  # the caret is at the end
-    assert moment["status"]["text"] == f"$(circle-filled) L0N1 {told(values[last])}"
+    last = len(tokens) - 1  # the caret is at the end
+    assert moment["status"]["text"] == f"$(warning) L0N1 {told(values[last])}"  # "oops" is no neuron
     widest = max(widest, float(np.abs(values[1:]).max()))
     allowed: list[set[int]] = [set() for _ in range(len(text.encode("utf-16-le")) // 2)]
     for token, value in zip(tokens[1:], values[1:], strict=True):

@@ -4,7 +4,7 @@ const Module = require("node:module");
 const { make } = require("../support/vscode.cjs");
 
 const [extension, url, text] = process.argv.slice(2);
-const settings = { "neuroscope.url": url, "neuroscope.neurons": ["L0N1", "L1N2"], "neuroscope.connectOnStartup": true };
+const settings = { "neuroscope.url": url, "neuroscope.neurons": ["L0N1", "oops", "L1N2"], "neuroscope.connectOnStartup": true, "neuroscope.exclude": ["**/.env"] };
 const { module: vscode, hand } = make(settings, { "Neuroscope: Add neuron": "2/3" });
 const load = Module._load;
 Module._load = (name, ...rest) => (name === "vscode" ? vscode : load(name, ...rest));
@@ -49,10 +49,21 @@ async function main() {
   await run("topNeurons");
   const { contents, range } = vscode.hover.provideHover(editor.document, editor.document.positionAt(4));
   const hover = { lines: contents.value.split("\n"), from: editor.document.offsetAt(range.start), to: editor.document.offsetAt(range.end) };
+  const list = vscode.tree.getChildren().map((row) => vscode.tree.getTreeItem(row)).map(({ label, description }) => ({ label, description }));
+  await look(editor); // coloured by the neuron that was added
+  await run("nextStrong");
+  const strong = editor.document.offsetAt(editor.selection.active);
+  const marks = [...editor.decorations].find(([{ options }]) => options.overviewRulerLane)?.[1].map(({ end }) => editor.document.offsetAt(end)) ?? [];
+  const lineBreaks = [...editor.decorations].filter(([{ options }]) => options.light.after).flatMap(([, ranges]) => ranges.map(({ start }) => editor.document.offsetAt(start)));
+  hand.activate(hand.open("file:///project/.env", "SECRET=1"), editor);
+  const beside = controller.client.documents.map(({ uri }) => uri);
+  const { status: unsent } = hand.shown;
+  hand.activate(editor);
   await run("disconnect");
   const report = {
     registered, ignored, seen, bare, added, picks: hand.shown.picks, hover, warnings: hand.shown.warnings,
-    after: { status: hand.shown.status, decorated: hand.decorated(editor).length, neurons: settings["neuroscope.neurons"] },
+    list, strong, marks, lineBreaks, beside, unsent, log: hand.shown.log, contexts: hand.shown.contexts,
+    after: { status: hand.shown.status, decorated: hand.worn(editor), neurons: settings["neuroscope.neurons"] },
   };
   for (const { dispose } of hand.context.subscriptions.map((one) => ({ dispose: () => one.dispose() }))) dispose();
   console.log(JSON.stringify({ ...report, left: hand.commands.size }));

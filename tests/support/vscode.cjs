@@ -14,11 +14,19 @@ class Event {
   fire(value) { for (const listener of [...this.#listeners]) listener(value); }
 }
 
+class EventEmitter extends Event {
+  event = this.on;
+  dispose() {}
+}
+
 class Position {
   constructor(line, character) { Object.assign(this, { line, character }); }
 }
 class Range {
   constructor(start, end) { Object.assign(this, { start, end }); }
+}
+class Selection extends Range {
+  constructor(anchor, active) { super(anchor, active); this.active = active; }
 }
 
 class TextDocument {
@@ -54,6 +62,7 @@ class TextEditor {
     this.selection = { active: new Position(0, 0) };
   }
   get visibleRanges() { return [new Range(new Position(0, 0), new Position(this.document.lineCount - 1, 0))]; }
+  revealRange() {}
   setDecorations(type, ranges) {
     if (type.disposed) throw new Error("this decoration was disposed of");
     if (ranges.length === 0) this.decorations.delete(type);
@@ -67,7 +76,7 @@ class TextEditor {
 function make(settings, answers) {
   const [changed, switched, appeared, selected, scrolled, configured, painted] = Array.from({ length: 7 }, () => new Event());
   const commands = new Map();
-  const shown = { status: null, warnings: [], picks: [], hovers: [] };
+  const shown = { status: null, warnings: [], picks: [], hovers: [], log: [], contexts: {} };
   const secrets = new Map();
   const window = {
     activeTextEditor: undefined,
@@ -76,6 +85,8 @@ function make(settings, answers) {
     onDidChangeActiveTextEditor: switched.on, onDidChangeTextEditorSelection: selected.on, onDidChangeTextEditorVisibleRanges: scrolled.on,
     createStatusBarItem: () => ({ show() { shown.status = { text: this.text, tooltip: this.tooltip, command: this.command }; painted.fire(); }, dispose() {} }),
     createTextEditorDecorationType: (options) => ({ options, disposed: false, dispose() { this.disposed = true; } }),
+    createOutputChannel: () => ({ info: (line) => { shown.log.push(line); }, show() {}, dispose() {} }),
+    createTreeView: (_, { treeDataProvider }) => { module.tree = treeDataProvider; return { dispose() {} }; },
     showWarningMessage: async (words) => { shown.warnings.push(words); },
     showInputBox: async ({ title, validateInput }) => {
       const answer = answers[title];
@@ -89,9 +100,9 @@ function make(settings, answers) {
     },
   };
   const module = {
-    window, Position, Range,
+    window, Position, Range, Selection, EventEmitter,
     workspace: {
-      onDidChangeTextDocument: changed.on, onDidChangeConfiguration: configured.on,
+      onDidChangeTextDocument: changed.on, onDidChangeConfiguration: configured.on, onDidOpenTextDocument: new Event().on,
       getConfiguration: (section) => ({
         get: (name, otherwise) => settings[`${section}.${name}`] ?? otherwise,
         inspect: () => ({}),
@@ -102,9 +113,19 @@ function make(settings, answers) {
         },
       }),
     },
-    commands: { registerCommand: (name, act) => { commands.set(name, act); return { dispose: () => commands.delete(name) }; } },
-    languages: { registerHoverProvider: (_, provider) => { module.hover = provider; return { dispose() {} }; } },
+    commands: {
+      registerCommand: (name, act) => { commands.set(name, act); return { dispose: () => commands.delete(name) }; },
+      executeCommand: async (name, ...rest) => { if (name === "setContext") shown.contexts[rest[0]] = rest[1]; },
+    },
+    languages: {
+      match: ({ pattern }, { uri }) => (uri.toString().endsWith(pattern.replace("**/", "/")) ? 10 : 0),
+      registerHoverProvider: (_, provider) => { module.hover = provider; return { dispose() {} }; },
+    },
     StatusBarAlignment: { Right: 2 }, ConfigurationTarget: { Global: 1, Workspace: 2 }, DecorationRangeBehavior: { ClosedClosed: 1 },
+    OverviewRulerLane: { Right: 4 }, TextEditorRevealType: { InCenterIfOutsideViewport: 2 },
+    Uri: { parse: (text) => ({ toString: () => text }) },
+    TreeItem: class { constructor(label) { this.label = label; } },
+    ThemeIcon: class { constructor(id) { this.id = id; } },
     ThemeColor: class { constructor(id) { this.id = id; } },
     MarkdownString: class { value = ""; appendCodeblock(code) { this.value += code; return this; } },
     Hover: class { constructor(contents, range) { Object.assign(this, { contents, range }); } },
@@ -140,7 +161,9 @@ function make(settings, answers) {
       const listening = painted.on(again);
       again();
     }),
-    decorated: ({ document, decorations }) => [...decorations].flatMap(([{ options }, ranges]) => ranges.map(({ start, end }) => ({
+    /** What colours lie under the text; signs of line breaks and marks beside the text not counted. */
+    worn: ({ decorations }) => decorations.size,
+    decorated: ({ document, decorations }) => [...decorations].filter(([{ options }]) => options.light.backgroundColor).flatMap(([{ options }, ranges]) => ranges.map(({ start, end }) => ({
       from: document.offsetAt(start), to: document.offsetAt(end), light: options.light.backgroundColor, dark: options.dark.backgroundColor,
     }))).sort((a, b) => a.from - b.from),
   };

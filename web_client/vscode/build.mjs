@@ -29,8 +29,10 @@ await build({
 const manifest = JSON.parse(readFileSync(join(here, "package.json"), "utf8"));
 for (const name of ["scripts", "devDependencies", "private"]) delete manifest[name]; // of the folder, not of what is published
 manifest.version = JSON.parse(readFileSync(join(here, "../package.json"), "utf8")).version;
-manifest.files = ["extension.js", "README.md", "LICENSE", "licences.txt"];
+manifest.files = ["extension.js", "README.md", "LICENSE", "licences.txt", "icon.png", "icon.svg"];
 writeFileSync(join(output, "package.json"), `${JSON.stringify(manifest, null, 2)}\n`);
 cpSync(join(here, "README.md"), join(output, "README.md"));
 cpSync(join(here, "../../LICENSE"), join(output, "LICENSE"));
 cpSync(join(here, "../node_modules/ws/LICENSE"), join(output, "licences.txt"));
+cpSync(join(here, "icon.png"), join(output, "icon.png"));
+cpSync(join(here, "icon.svg"), join(output, "icon.svg"));

@@ -6,7 +6,13 @@
  * Throws TypeError for an address that no server can have.
  */
 export function socketAddress(url: string | URL, token?: string): string {
-  const address = new URL(url);
+  const wrong = new TypeError(`${String(url)} is not the address of a Neuroscope server`);
+  let address: URL;
+  try {
+    address = new URL(url);
+  } catch {
+    throw wrong;
+  }
   if (address.protocol === "http:" || address.protocol === "https:") {
     address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
     if (address.pathname.endsWith("/")) address.pathname += "ws";

@@ -248,7 +248,7 @@ function addHidden({ state: { doc } }: EditorView, start: number, stop: number, 
 }
 
 /** Signs for what takes up no room, or nothing but room. Bidirectional controls are shown and have no effect. */
-class HiddenMarks implements PluginValue {
+export const hiddenMarks = ViewPlugin.fromClass(class {
   decorations: DecorationSet;
 
   constructor(view: EditorView) {
@@ -264,6 +264,4 @@ class HiddenMarks implements PluginValue {
     for (const { from, to } of view.visibleRanges) addHidden(view, from, to, ranges);
     return Decoration.set(ranges, true);
   }
-}
-
-export const hiddenMarks = ViewPlugin.fromClass(HiddenMarks, { decorations: (plugin) => plugin.decorations });
+}, { decorations: (plugin) => plugin.decorations });

@@ -23,7 +23,7 @@ function prepared(neurons: readonly string[] = ["L1N5", "L2N6"]) {
   const controller = new Controller(host, {
     clock,
     reach: (url, token) => {
-      if (url === "nonsense") throw new TypeError("nonsense is no address of a Neuroscope server");
+      if (url === "nonsense") throw new TypeError("nonsense is not the address of a Neuroscope server");
       reached.push([url, token]);
       return (signal) => connector(signal);
     },
@@ -113,12 +113,8 @@ describe("the active editor", () => {
     expect(editor.paints).toBe(paints + 1); // what comes together is painted together
   });
 
-  it("is another one: the first goes bare, and is closed; another view of the same text goes on", async () => {
-    const { host, editor, server, answered, painted } = await connected("One two.");
-    const beside = new PlainEditor(note, editor.text);
-    host.activate(beside);
-    await painted();
-    expect([editor.colours, beside.colours]).toEqual([[], expected("One two.", "L1N5")]);
+  it("is another one: the first goes bare, and is closed", async () => {
+    const { host, editor: beside, server, answered } = await connected("One two.");
     const other = new PlainEditor("untitled:one", "Other words");
     host.activate(other);
     expect(beside.colours).toEqual([]);
@@ -132,6 +128,74 @@ describe("the active editor", () => {
     host.activate(beside);
     await answered();
     expect(beside.colours).toEqual(expected("Two two.", "L1N5"));
+  });
+
+  it("is coloured in every view, and beside other texts, on one scale", async () => {
+    const { host, editor, server, answered, painted } = await connected("One two.");
+    const [again, other] = [new PlainEditor(note, editor.text), new PlainEditor("untitled:one", "Other words")];
+    host.activate(editor, again, other);
+    await answered(other.uri);
+    const both = `${editor.text} ${other.text}`;
+    const widest = Math.max(...[editor.text, other.text].flatMap((text) => activations("L1N5", tokenize(text)).slice(1).map(Math.abs)));
+    expect(widest).toBeGreaterThan(0);
+    for (const view of [editor, again, other]) {
+      const tokens = tokenize(view.text);
+      const values = activations("L1N5", tokens);
+      const buckets = tokens.flatMap(({ from, to }, i) => {
+        const bucket = bucketOf(values[i] as number, { min: -widest, max: widest });
+        return to > from && bucket !== 0 ? [{ from, to, bucket }] : [];
+      });
+      expect(view.colours, both).toEqual(buckets);
+    }
+    expect([...server().documents.keys()].sort()).toEqual([note, other.uri].sort());
+    host.edit(other, [{ from: 0, to: 5, insert: "More" }]); // in a view that is seen, not turned to
+    await answered(other.uri);
+    expect(server().document(other.uri).text).toBe("More words");
+    host.activate(other, again);
+    await painted();
+    expect([editor.colours.length, again.colours.length > 0, server().documents.size]).toEqual([0, true, 2]);
+  });
+
+  it("shows line breaks, which have no width, and marks its strongest tokens", async () => {
+    const { editor } = await connected("One\r\ntwo\n\nthree.");
+    const breaks = [...editor.painted.lineEnds].flatMap(([bucket, ends]) => ends.map((at) => ({ at, bucket }))).sort((a, b) => a.at - b.at);
+    const coloured = editor.colours.filter(({ from, to }) => /[\r\n]/.test(editor.text.slice(from, to)));
+    expect(breaks.length).toBeGreaterThan(0);
+    expect(breaks.map(({ at }) => at)).toEqual(
+      coloured.flatMap(({ from, to }) => [...editor.text.slice(from, to).matchAll(/\r\n|\r|\n/g)].map(({ index }) => from + index)),
+    );
+    const strong = expected(editor.text, "L1N5").filter(({ bucket }) => Math.abs(bucket) >= 8);
+    expect(strong.length).toBeGreaterThan(0);
+    expect(editor.painted.marks).toEqual(strong.map(({ from, to }) => ({ from, to })));
+  });
+
+  it("is gone through from one strong token to the next, round and round", async () => {
+    const { host, editor, run } = await connected("One two three four five six seven.");
+    const ends = expected(editor.text, "L1N5").filter(({ bucket }) => Math.abs(bucket) >= 8).map(({ to }) => to);
+    expect(ends.length).toBeGreaterThan(1);
+    host.moveTo(editor, 0);
+    const seen: number[] = [];
+    for (let i = 0; i < ends.length + 1; i++) {
+      await run.nextStrong();
+      seen.push(editor.cursor);
+    }
+    expect(seen).toEqual([...ends, ends[0]]);
+    await run.previousStrong();
+    expect(editor.cursor).toBe(ends.at(-1));
+    await run.disconnect();
+    await run.nextStrong();
+    expect([host.buttons, editor.cursor]).toEqual([["connect"], ends.at(-1)]);
+  });
+
+  it("is not sent where the settings exclude it", async () => {
+    const { host, run, server, painted } = prepared();
+    host.excluded = "The setting neuroscope.exclude keeps this file from being sent.";
+    await run.connect();
+    await painted();
+    expect(server().documents.size).toBe(0);
+    expect(host.status).toMatchObject({ icon: "problem", text: "Neuroscope: text not sent", detail: host.excluded });
+    await run.topNeurons();
+    expect(host.warnings).toEqual([host.excluded]);
   });
 
   it("is not sent while it is larger than the server takes", async () => {
@@ -154,6 +218,19 @@ describe("the active editor", () => {
     expect(controller.explain(note, 4)).toMatchObject({ from: 3, to: 7, lines: [`·two  token 2, id ${two?.id ?? ""}`, expect.stringMatching(/^L1N5 {2}/), expect.stringMatching(/^L2N6 {2}/)] });
     expect(controller.explain("file:///other", 4)).toBeNull();
     expect(controller.explain(note, 100)).toBeNull();
+  });
+
+  it("explains every token that has a part of a character", async () => {
+    const { controller, server, network, painted } = await connected("A 🙂.");
+    const list = server().document(note).sent;
+    const emoji = list.findIndex(({ from, to }) => from <= 2 && to > 2);
+    const { from, to } = list[emoji] as { from: number; to: number };
+    const parts = [100, 101, 102, 103].map((id) => ({ id, text: "\ufffd", from, to }));
+    network.peer.notify("document/tokens", { uri: note, version: server().document(note).version, start: emoji, deleteCount: 1, tokens: parts, shift: 0, tokenCount: list.length + 3 });
+    await painted();
+    const { lines = [] } = controller.explain(note, from) ?? {};
+    expect(lines.filter((line) => line.includes("token")).map((line) => line.split("id ")[1])).toEqual(["100", "101", "102", "103"]);
+    expect(lines.filter((line) => line.startsWith("L1N5"))).toHaveLength(4);
   });
 });
 
@@ -198,8 +275,35 @@ describe("the connection", () => {
     expect(network.peers.map(({ closed }) => closed?.code)).toEqual([1000, undefined]);
     host.set({ url: "nonsense" });
     await settle();
-    expect(host.warnings).toEqual(["nonsense is no address of a Neuroscope server. The setting neuroscope.url names the server."]);
-    expect(host.status.icon).toBe("off");
+    const words = "nonsense is not the address of a Neuroscope server. The setting neuroscope.url names the server.";
+    expect([host.warnings, host.buttons]).toEqual([[words], ["openSettings"]]);
+    expect(host.status).toMatchObject({ icon: "problem", detail: words, command: "openSettings" });
+    expect(host.connected).toBe(true);
+    host.set({ url: "http://three.example/" }); // put right: the wish to be connected is still there
+    await settle();
+    expect(reached.at(-1)).toEqual(["http://three.example/", undefined]);
+    expect(host.status.icon).not.toBe("problem");
+  });
+
+  it("is turned on and off by one command", async () => {
+    const { host, run, painted } = await connected("One two.");
+    await run.toggle();
+    expect([host.status.icon, host.connected]).toEqual(["off", false]);
+    await run.toggle();
+    await painted();
+    expect([host.status.icon, host.connected]).toEqual(["on", true]);
+  });
+
+  it("that cannot be made is told once, with what can be done", async () => {
+    const { host, connectBy, run, painted, clock } = prepared();
+    connectBy(() => Promise.reject(new Error("nobody is there")));
+    await run.connect();
+    await painted();
+    clock.advance(60_000);
+    await painted();
+    expect(host.warnings).toHaveLength(1);
+    expect(host.buttons).toEqual(["connect", "openSettings"]);
+    expect(host.logged.filter((line) => line.includes("No connection")).length).toBeGreaterThan(1);
   });
 
   it("asks for a token where one is needed", async () => {
@@ -232,7 +336,7 @@ describe("neurons", () => {
     await painted();
     expect(host.settings.neurons).toEqual(["L1N5", "L1N6", "L2N7"]);
     expect(server().subscribed.sort()).toEqual(["L1N5", "L1N6", "L2N7"]);
-    expect(host.warnings).toEqual(["L9N9: There is no neuron L9N9."]);
+    expect(host.warnings).toEqual(["There is no neuron L9N9."]);
     expect(host.status.text).toMatch(/^L1N6/);
     host.pick = (title, choices) => (title === "Remove a neuron" ? choices[0]?.label : "L2N7");
     await run.chooseNeuron();
@@ -249,7 +353,7 @@ describe("neurons", () => {
     await run.addNeuron();
     await run.nextNeuron();
     expect(host.settings.neurons).toEqual(["L1N5"]);
-    expect(host.warnings).toEqual(["There are no neurons yet: add one."]);
+    expect([host.warnings, host.buttons]).toEqual([["There are no neurons yet."], ["addNeuron"]]);
   });
 
   it("that are none, or none of the model, are told in the status", async () => {
@@ -262,6 +366,27 @@ describe("neurons", () => {
     await painted();
     expect(host.status).toMatchObject({ icon: "problem", detail: "The model has no L77N5." });
     expect(editor.painted.layers.size).toBe(0); // L1N5's values are on their way
+  });
+
+  it("that cannot be read stay in the settings, whatever is added or removed", async () => {
+    const { host, server, run, painted } = await connected("One two.", ["L2N6", "L3N40", "oops"]);
+    expect(server().subscribed.sort()).toEqual(["L2N6", "L3N40"]);
+    expect(host.status).toMatchObject({ icon: "problem", detail: expect.stringContaining("oops") as string });
+    host.answer = () => "L1N5";
+    await run.addNeuron();
+    expect(host.settings.neurons).toEqual(["L2N6", "L3N40", "oops", "L1N5"]);
+    await run.removeNeuron("L3N40");
+    expect(host.settings.neurons).toEqual(["L2N6", "oops", "L1N5"]);
+    await painted();
+    expect(host.neurons.map(({ key }) => key)).toEqual(["L2N6", "L1N5"]);
+    host.set({ neurons: "L2N6" });
+    await run.addNeuron();
+    expect(host.settings.neurons).toEqual(["L2N6", "L1N5"]);
+    const wrong = { L2N6: true };
+    host.set({ neurons: wrong });
+    await run.addNeuron();
+    expect(host.settings.neurons).toBe(wrong);
+    expect([host.warnings.at(-1), host.buttons]).toEqual([expect.stringContaining("is not a list"), ["openSettings"]]);
   });
 
   it("at the cursor are asked for, and the one that is chosen is added", async () => {
@@ -307,4 +432,6 @@ it("takes the model of the settings, and says when it cannot be had", async () =
   host.set({ model: model.id });
   await painted();
   expect(server().held).toEqual([]);
+  // What is right again is no problem any more.
+  expect(host.status).toMatchObject({ icon: "on", detail: expect.not.stringContaining("large") as string });
 });

@@ -1,5 +1,5 @@
 /** The extension's seam over plain texts: an editor without a screen, which edits and tells of it as VS Code does. */
-import type { Choice, Host, Paint, Question, Settings, Span, Status, Stop, TextChange, TextEditor } from "../../vscode/src/host";
+import type { Choice, Command, Host, NeuronRow, Paint, Question, Settings, Span, Status, Stop, TextChange, TextEditor } from "../../vscode/src/host";
 import type { ChangeSet } from "../../src/client";
 import { applyChanges } from "../../src/client";
 
@@ -7,7 +7,7 @@ export class PlainEditor implements TextEditor {
   text: string;
   cursor = 0;
   window: Span | null = null;
-  painted: Paint = { hue: 0, layers: new Map() };
+  painted: Paint = { hue: 0, layers: new Map(), lineEnds: new Map(), marks: [] };
   paints = 0;
 
   constructor(readonly uri: string, text: string) {
@@ -22,6 +22,10 @@ export class PlainEditor implements TextEditor {
     this.paints += 1;
   }
 
+  moveTo(offset: number): void {
+    this.cursor = offset;
+  }
+
   /** Each painted span with its bucket, in order. */
   get colours(): readonly (Span & { readonly bucket: number })[] {
     return [...this.painted.layers].flatMap(([bucket, spans]) => spans.map((span) => ({ ...span, bucket }))).sort((a, b) => a.from - b.from);
@@ -30,9 +34,18 @@ export class PlainEditor implements TextEditor {
 
 export class PlainHost implements Host {
   editor: PlainEditor | null = null;
+  /** Views that are seen beside `editor`. */
+  beside: readonly PlainEditor[] = [];
+  excluded: string | null = null;
   settings: Settings = { url: "http://one.example/", neurons: [], model: "" };
   readonly tokens = new Map<string, string>();
   readonly warnings: string[] = [];
+  /** The buttons of the last warning. */
+  buttons: readonly Command[] = [];
+  readonly opened: string[] = [];
+  readonly logged: string[] = [];
+  neurons: readonly NeuronRow[] = [];
+  connected = false;
   readonly statuses: Status[] = [];
   /** What a person will answer. */
   answer: (question: Question) => string | undefined = () => undefined;
@@ -56,8 +69,11 @@ export class PlainHost implements Host {
 
   get status(): Status { return this.statuses.at(-1) as Status; }
 
-  activate(editor: PlainEditor | null): void {
+  get editors(): readonly PlainEditor[] { return [...(this.editor === null ? [] : [this.editor]), ...this.beside]; }
+
+  activate(editor: PlainEditor | null, ...beside: readonly PlainEditor[]): void {
     this.editor = editor;
+    this.beside = beside;
     for (const listener of this.#editors) listener();
   }
 
@@ -86,7 +102,7 @@ export class PlainHost implements Host {
     for (const listener of this.#settings) listener();
   }
 
-  setNeurons(neurons: readonly string[]): Promise<void> {
+  setNeurons(neurons: readonly unknown[]): Promise<void> {
     this.set({ neurons });
     return Promise.resolve();
   }
@@ -100,7 +116,18 @@ export class PlainHost implements Host {
   }
 
   show(status: Status): void { this.statuses.push(status); }
-  warn(words: string): void { this.warnings.push(words); }
+  list(neurons: readonly NeuronRow[]): void { this.neurons = neurons; }
+  setConnected(connected: boolean): void { this.connected = connected; }
+  log(words: string): void { this.logged.push(words); }
+  openLog(): void { this.opened.push("log"); }
+  warn(words: string, ...buttons: Command[]): void {
+    this.warnings.push(words);
+    this.buttons = buttons;
+  }
+  openSettings(name: string): Promise<void> {
+    this.opened.push(name);
+    return Promise.resolve();
+  }
   ask(question: Question): Promise<string | undefined> { return Promise.resolve(this.answer(question)); }
   choose(title: string, choices: readonly Choice[]): Promise<string | undefined> { return Promise.resolve(this.pick(title, choices)); }
 }

@@ -1,27 +1,27 @@
 /**
- * The extension's logic: one session with a server, the text of the active editor in it, its colours, the status bar.
+ * The extension's logic: one session with a server, the texts that are seen in it, their colours, the status, the list.
  *
  * Knows Visual Studio Code only by the seam of `host.ts`.
  */
 import {
-  type Clock, connectionHelp, connectionText, type Connector, DisconnectedError, NeuroscopeClient, type NeuroscopeDocument, parseNeurons,
-  RefusedError, systemClock, type Timer, wellFormed,
+  type Clock, type Connector, DisconnectedError, NeuroscopeClient, type NeuroscopeDocument, parseNeurons, systemClock, type Timer,
 } from "../../src/client";
 import { HUES } from "../../src/colour/palette";
-import { automatic } from "../../src/colour/scale";
+import { automatic, type Scale } from "../../src/colour/scale";
 import { formatValue, visibleText } from "../../src/editor/format";
 import { scaleIn } from "../../src/workbench/scales";
-import type { Command, Host, Span, Status, TextChange, TextEditor } from "./host";
-import { follow } from "./mirror";
-import { bare, paintOf } from "./picture";
+import type { Command, Host, NeuronRow, Span, Status } from "./host";
+import { readNeurons, withNeurons, withoutNeuron } from "./neurons-setting";
+import { bare, paintOf, strongSpans } from "./picture";
+import { statusOf } from "./status";
+import { Texts } from "./texts";
 
 /** Messages of one answer come in a row: they are painted together. */
 const PAINT_MS = 15;
 const TOP = 20;
-const UNAUTHORIZED = 401;
 
 export interface Explanation extends Span {
-  /** The token, and each neuron's value at it. No markup. */
+  /** The tokens, and each neuron's value at each of them. No markup. */
   readonly lines: readonly string[];
 }
 
@@ -31,21 +31,18 @@ export interface ControllerOptions {
   readonly clock?: Clock;
 }
 
-/** A connection that a person wanted. */
+/** A session that was begun with one server, connected or not. */
 interface Session {
   readonly server: string;
   readonly client: NeuroscopeClient;
+  readonly texts: Texts;
   readonly abort: AbortController;
-  /** What the settings name that is no neuron, in words. */
-  misread: string | null;
+  /** Whether a person has learnt of a connection that cannot be made. */
+  warned: boolean;
+  /** The model that is being loaded. */
+  loading: { readonly id: string } | null;
+  /** Why the model of the settings is not there, as a sentence. */
   unloadable: string | null;
-  loading: string | null;
-}
-
-/** The text of the active editor. */
-interface Followed {
-  readonly editor: TextEditor;
-  readonly document: NeuroscopeDocument;
 }
 
 export class Controller {
@@ -53,12 +50,17 @@ export class Controller {
   readonly #reach: ControllerOptions["reach"];
   readonly #clock: Clock;
   readonly #stops: (() => void)[];
+  /** Whether a person wants to be connected; what stands in the way can go away. */
+  #wanted = false;
+  /** Why there is no session although one is wanted, as a sentence. */
+  #obstacle: string | null = null;
   #session: Session | null = null;
-  #followed: Followed | null = null;
   #focus: string | null = null;
   #planned: Timer | null = null;
   #asking: AbortController | null = null;
-  #connecting = 0;
+  /** The text that the question under way is about. */
+  #asked: NeuroscopeDocument | null = null;
+  #beginning = 0;
 
   constructor(host: Host, { reach, clock = systemClock }: ControllerOptions) {
     this.#host = host;
@@ -66,25 +68,31 @@ export class Controller {
     this.#clock = clock;
     this.#stops = [
       host.onEditor(() => { this.#follow(); }),
-      host.onChange((uri, changes) => { this.#edited(uri, changes); }),
+      host.onChange((uri, changes) => { this.#session?.texts.edited(uri, changes); }),
       host.onCursor(() => { this.#tell(); }),
       host.onScroll(() => { this.#later(); }),
-      host.onSettings(() => { this.#wish(); }),
+      host.onSettings(() => { this.#settingsChanged(); }),
     ];
+    host.setConnected(false);
     this.#tell();
   }
 
-  /** What each command of the manifest does. */
-  readonly commands: Readonly<Record<Command, () => Promise<void>>> = {
+  /** What each command of the manifest does. Some take the key of a neuron from the list. */
+  readonly commands: Readonly<Record<Command, (key?: string) => Promise<void>>> = {
     connect: () => this.#connect(),
     disconnect: () => { this.#disconnect(); return Promise.resolve(); },
+    toggle: () => (this.#wanted ? this.commands.disconnect() : this.commands.connect()),
     addNeuron: () => this.#addNeuron(),
-    removeNeuron: () => this.#removeNeuron(),
-    chooseNeuron: () => this.#chooseNeuron(),
+    removeNeuron: (key) => this.#removeNeuron(key),
+    chooseNeuron: (key) => this.#chooseNeuron(key),
     nextNeuron: () => { this.#step(1); return Promise.resolve(); },
     previousNeuron: () => { this.#step(-1); return Promise.resolve(); },
     topNeurons: () => this.#topNeurons(),
+    nextStrong: () => { this.#toStrong(1); return Promise.resolve(); },
+    previousStrong: () => { this.#toStrong(-1); return Promise.resolve(); },
     setToken: () => this.#setToken(),
+    openSettings: () => this.#host.openSettings("neuroscope"),
+    openLog: () => { this.#host.openLog(); return Promise.resolve(); },
   };
 
   dispose(): void {
@@ -92,15 +100,19 @@ export class Controller {
     this.#disconnect();
   }
 
-  /** What there is to tell of the token at an offset; null where there is none. */
+  /** What there is to say of the character at an offset: each token that has a part of it; null where none has. */
   explain(uri: string, offset: number): Explanation | null {
-    if (this.#session === null || this.#followed === null || this.#followed.editor.uri !== uri) return null;
-    const { document } = this.#followed;
-    const index = document.tokens.covering(offset);
-    if (index < 0) return null;
-    const { from, to, text, id } = document.tokens.at(index);
-    const values = this.#keys.map((key) => `${key}  ${formatValue(document.activations.values(key)[index] ?? NaN)}`);
-    return { from, to, lines: [`${visibleText(text)}  token ${index}, id ${id}`, ...values] };
+    const document = this.#session?.texts.of(uri) ?? null;
+    const tokens = document?.tokens.overlapping(offset, offset + 1) ?? null;
+    if (document === null || tokens === null) return null;
+    const indices = Array.from({ length: tokens.to - tokens.from }, (_, i) => tokens.from + i).filter((i) => (document.tokens.to[i] as number) > offset);
+    const infos = indices.map((index) => ({ index, ...document.tokens.at(index) }));
+    const lines = infos.flatMap(({ index, text, id }) => [
+      `${visibleText(text)}  token ${index}, id ${id}`,
+      ...this.#keys.map((key) => `${key}  ${formatValue(document.activations.values(key)[index] ?? NaN)}`),
+    ]);
+    if (lines.length === 0) return null;
+    return { from: Math.min(...infos.map(({ from }) => from)), to: Math.max(...infos.map(({ to }) => to)), lines };
   }
 
   /** The session's client, for whoever needs more; null while there is none. */
@@ -115,42 +127,78 @@ export class Controller {
       this.#session.client.retryNow();
       return;
     }
+    this.#wanted = true;
+    this.#host.setConnected(true);
+    await this.#begin();
+  }
+
+  #disconnect(): void {
+    this.#wanted = false;
+    this.#obstacle = null;
+    this.#end();
+    this.#host.setConnected(false);
+    this.#tell();
+  }
+
+  /** Begin a session with the server of the settings, if it can be one. */
+  async #begin(): Promise<void> {
     const { url } = this.#host.settings;
-    const attempt = ++this.#connecting;
+    const attempt = ++this.#beginning;
     const token = await this.#host.token(url);
-    if (attempt !== this.#connecting) return; // connected, or given up, while the secret was fetched
+    if (attempt !== this.#beginning || !this.#wanted) return; // begun, or given up, while the secret was fetched
     let connect: Connector;
     try {
       connect = this.#reach(url, token);
     } catch (error) {
-      this.#host.warn(`${(error as Error).message}. The setting neuroscope.url names the server.`);
+      this.#obstacle = `${(error as Error).message}. The setting neuroscope.url names the server.`;
+      this.#host.warn(this.#obstacle, "openSettings");
+      this.#tell();
       return;
     }
+    this.#obstacle = null;
+    this.#host.log(`Connecting to ${url}`);
     const client = new NeuroscopeClient({ connect, name: "vscode", clock: this.#clock });
-    const session: Session = { server: url, client, abort: new AbortController(), misread: null, unloadable: null, loading: null };
+    const texts = new Texts(client, () => { this.#later(); });
+    const session: Session = { server: url, client, texts, abort: new AbortController(), warned: false, loading: null, unloadable: null };
     this.#session = session;
     const { signal } = session.abort;
-    client.on("state", () => { this.#later(); this.#tell(); }, { signal });
-    client.on("model", () => { this.#wishModel(session); }, { signal });
+    client.on("state", () => { this.#stateChanged(session); }, { signal });
+    client.on("model", () => { this.#wantModel(session); }, { signal });
+    client.on("fault", (error) => { this.#host.log(error.message); }, { signal });
     client.subscriptions.on("change", () => { this.#later(); }, { signal });
-    client.subscriptions.on("refused", ({ key, error }) => { this.#host.warn(`${key}: ${error.message}`); }, { signal });
-    this.#wish();
+    client.subscriptions.on("refused", ({ key, error: { message } }) => { this.#warn(message.includes(key) ? message : `${key}: ${message}`); }, { signal });
+    this.#wantNeurons(session);
     this.#follow();
     client.start();
   }
 
-  #disconnect(): void {
-    this.#connecting += 1;
+  #end(): void {
+    this.#beginning += 1;
     const session = this.#session;
     if (session === null) return;
     this.#session = null;
     this.#asking?.abort();
-    this.#followed?.editor.paint(bare);
-    this.#followed = null;
+    for (const view of session.texts.views) view.paint(bare);
     this.#planned?.cancel();
     this.#planned = null;
     session.abort.abort();
     session.client.close();
+    this.#host.log(`Left ${session.server}`);
+  }
+
+  #stateChanged(session: Session): void {
+    const { state } = session.client;
+    if (state.kind === "ready") {
+      session.warned = true; // from here on the status bar says enough
+      this.#host.log(`Connected to ${session.server}`);
+    }
+    if (state.kind === "waiting") {
+      this.#host.log(`No connection to ${session.server}: ${state.cause.message}`);
+      const { detail, command } = this.#status();
+      if (!session.warned) this.#host.warn(detail, command, "openSettings");
+      session.warned = true;
+    }
+    this.#later();
     this.#tell();
   }
 
@@ -165,40 +213,53 @@ export class Controller {
     await this.#connect();
   }
 
-  // ------------------------------------------------------------------ wishes
+  // ------------------------------------------------------------------ settings
 
   /** Have what the settings name. */
-  #wish(): void {
+  #settingsChanged(): void {
+    if (this.#wanted && this.#session?.server !== this.#host.settings.url) {
+      this.#end();
+      void this.#begin();
+    }
     const session = this.#session;
     if (session === null) return;
-    const { url, neurons } = this.#host.settings;
-    if (url !== session.server) {
-      this.#disconnect();
-      void this.#connect();
-      return;
-    }
-    const { keys, problem } = parseNeurons(neurons.join(", "));
-    session.misread = problem;
-    const { subscriptions, model } = session.client;
-    if (keys.join() !== subscriptions.wanted.join()) subscriptions.reset(keys, model);
-    this.#wishModel(session);
+    this.#wantNeurons(session);
+    this.#wantModel(session);
+    this.#follow();
     this.#later();
     this.#tell();
   }
 
-  #wishModel(session: Session): void {
+  #wantNeurons({ client: { subscriptions, model } }: Session): void {
+    const { keys } = readNeurons(this.#host.settings.neurons);
+    if (keys.join() !== subscriptions.wanted.join()) subscriptions.reset(keys, model);
+  }
+
+  #wantModel(session: Session): void {
     const { client } = session;
     const wanted = this.#host.settings.model || client.models.find((summary) => summary.default)?.id;
-    if (client.model === null || wanted === undefined || wanted === (session.loading ?? client.model.id)) return;
-    session.loading = wanted;
+    if (client.model === null || wanted === undefined) return;
+    if (wanted === (session.loading?.id ?? client.model.id)) {
+      if (session.loading === null) session.unloadable = null;
+      return;
+    }
+    const loading = { id: wanted };
+    session.loading = loading;
     session.unloadable = null;
+    this.#host.log(`Loading the model ${wanted}`);
     client.loadModel(wanted, { signal: session.abort.signal }).catch((error: unknown) => {
-      if (!(error instanceof DisconnectedError)) session.unloadable = `${wanted} could not be loaded: ${(error as Error).message}`;
+      // Another one may be wanted by now.
+      if (session.loading !== loading || error instanceof DisconnectedError || session.abort.signal.aborted) return;
+      session.unloadable = `${wanted} could not be loaded: ${(error as Error).message}`;
+      this.#host.log(session.unloadable);
     }).finally(() => {
+      if (session.loading !== loading) return;
       session.loading = null;
       this.#tell();
     });
   }
+
+  // ------------------------------------------------------------------ neurons
 
   /** Neurons that the model has, in order. */
   get #keys(): string[] {
@@ -220,7 +281,7 @@ export class Controller {
   #step(by: number): void {
     const keys = this.#keys;
     const next = keys[(keys.indexOf(this.#focused ?? "") + by + keys.length) % keys.length];
-    if (next === undefined) this.#host.warn("There are no neurons yet: add one.");
+    if (next === undefined) this.#warn("There are no neurons yet.", "addNeuron");
     else this.#setFocus(next);
   }
 
@@ -234,8 +295,6 @@ export class Controller {
 
   /** Add neurons to the settings: those that the server takes, where there is one. */
   async #add(keys: readonly string[]): Promise<void> {
-    const [first] = keys;
-    if (first === undefined) return;
     const { client } = this.#session ?? {};
     let taken = keys;
     if (client?.model) {
@@ -243,44 +302,49 @@ export class Controller {
       const outcomes = await Promise.allSettled(keys.map((key) => client.subscriptions.add([key])));
       taken = keys.filter((key, i) => outcomes[i]?.status === "fulfilled" && !client.subscriptions.absent.includes(key));
     }
-    const before = parseNeurons(this.#host.settings.neurons.join(", ")).keys;
-    const added = taken.filter((key) => !before.includes(key));
-    if (added.length > 0) await this.#host.setNeurons([...before, ...added]);
-    if (taken[0] !== undefined) this.#setFocus(taken[0]);
+    if (taken[0] === undefined) return;
+    await this.#setNeurons(withNeurons(this.#host.settings.neurons, taken));
+    this.#setFocus(taken[0]);
   }
 
-  async #removeNeuron(): Promise<void> {
-    const before = parseNeurons(this.#host.settings.neurons.join(", ")).keys;
-    const gone = await this.#choose("Remove a neuron", before);
-    if (gone !== undefined) await this.#host.setNeurons(before.filter((key) => key !== gone));
+  async #removeNeuron(key?: string): Promise<void> {
+    const gone = key ?? await this.#choose("Remove a neuron", readNeurons(this.#host.settings.neurons).keys);
+    if (gone !== undefined) await this.#setNeurons(withoutNeuron(this.#host.settings.neurons, gone));
   }
 
-  async #chooseNeuron(): Promise<void> {
-    const key = await this.#choose("Colour the text by", this.#keys);
-    if (key !== undefined) this.#setFocus(key);
+  /** Write the setting; null is what could not be made from it. */
+  async #setNeurons(neurons: readonly unknown[] | null): Promise<void> {
+    if (neurons === null) this.#warn(readNeurons(this.#host.settings.neurons).problem ?? "", "openSettings");
+    else await this.#host.setNeurons(neurons);
+  }
+
+  async #chooseNeuron(key?: string): Promise<void> {
+    const chosen = key ?? await this.#choose("Colour the text by", this.#keys);
+    if (chosen !== undefined) this.#setFocus(chosen);
   }
 
   async #choose(title: string, keys: readonly string[]): Promise<string | undefined> {
     if (keys.length > 0) return this.#host.choose(title, keys.map((label) => ({ label, description: label === this.#focused ? "colours the text" : "" })));
-    this.#host.warn("There are no neurons yet: add one.");
+    this.#warn("There are no neurons yet.", "addNeuron");
     return undefined;
   }
 
   async #topNeurons(): Promise<void> {
     const { client } = this.#session ?? {};
     if (client?.ready !== true) {
-      this.#host.warn("There is no connection to a server.");
+      this.#warn("There is no connection to a server.", "connect");
       return;
     }
-    const document = this.#followed?.document ?? null;
+    const document = this.#document;
     const token = this.#cursorToken;
     if (document === null || token === null) {
-      this.#host.warn("There is no token at the cursor.");
+      this.#warn(this.#host.excluded ?? "There is no token at the cursor.");
       return;
     }
     this.#asking?.abort();
     const asking = new AbortController();
     this.#asking = asking;
+    this.#asked = document;
     try {
       const { neurons } = await client.top({ uri: document.uri, token, k: TOP }, { signal: asking.signal });
       if (asking.signal.aborted) return;
@@ -289,43 +353,50 @@ export class Controller {
       const key = await this.#host.choose(title, choices);
       if (key !== undefined) await this.#add([key]);
     } catch (error) {
-      if (!asking.signal.aborted) this.#host.warn((error as Error).message);
+      if (!asking.signal.aborted) this.#warn((error as Error).message);
     }
   }
 
-  // ------------------------------------------------------------------ text
-
-  /** Have the active editor's text on the server, and no other. */
-  #follow(): void {
-    const session = this.#session;
-    if (session === null) return;
+  /** Move the cursor behind the next strong token, or the one before; from the last on to the first. */
+  #toStrong(by: 1 | -1): void {
     const { editor } = this.#host;
-    const before = this.#followed;
-    if (before?.editor === editor) return;
-    this.#asking?.abort();
-    before?.editor.paint(bare);
-    if (before !== null && editor?.uri === before.editor.uri) {
-      this.#followed = { editor, document: before.document }; // another view of the same text
-    } else {
-      this.#followed = null;
-      if (before !== null) session.client.closeDocument(before.document).catch(() => undefined); // gone with the connection
-      if (editor !== null) this.#followed = { editor, document: this.#open(session, editor) };
+    const document = this.#document;
+    const key = this.#focused;
+    if (editor === null || document === null || key === null) {
+      this.#warn("There is no neuron whose strong tokens could be looked for.", this.#wanted ? "addNeuron" : "connect");
+      return;
     }
+    const ends = strongSpans(document, key, this.#scale(key)).map(({ to }) => to);
+    const next = by > 0 ? ends.find((end) => end > editor.cursor) ?? ends[0] : ends.findLast((end) => end < editor.cursor) ?? ends.at(-1);
+    if (next === undefined) this.#warn(`No token of this text is strong in ${key}.`);
+    else editor.moveTo(next);
+  }
+
+  // ------------------------------------------------------------------ texts
+
+  /** Have the texts that are seen on the server, and no others. */
+  #follow(): void {
+    const { texts } = this.#session ?? {};
+    if (texts === undefined) return;
+    for (const view of texts.show(this.#host.editors)) view.paint(bare);
+    if (this.#document !== this.#asked) this.#asking?.abort();
     this.#later();
     this.#tell();
   }
 
-  #open({ client }: Session, editor: TextEditor): NeuroscopeDocument {
-    const document = client.open(editor.uri, wellFormed(editor.text));
-    const told = (): void => {
-      if (this.#followed?.document === document) this.#later();
-    };
-    for (const event of ["change", "tokens", "values", "done", "problem"] as const) document.on(event, told);
-    return document;
+  /** The text that a person works in; null where there is none, or it is not on the server. */
+  get #document(): NeuroscopeDocument | null {
+    return this.#session?.texts.of(this.#host.editor?.uri) ?? null;
   }
 
-  #edited(uri: string, changes: readonly TextChange[]): void {
-    if (this.#followed?.editor.uri === uri) follow(this.#followed.document, this.#followed.editor, changes);
+  /** The last token before the cursor; null where there is none. */
+  get #cursorToken(): number | null {
+    const document = this.#document;
+    const { editor } = this.#host;
+    if (document === null || editor === null) return null;
+    const at = Math.max(0, editor.cursor - 1);
+    const found = document.tokens.overlapping(at, at + 1);
+    return found === null ? null : found.to - 1;
   }
 
   // ------------------------------------------------------------------ what is shown
@@ -340,57 +411,56 @@ export class Controller {
   }
 
   #paint(): void {
-    if (this.#session === null || this.#followed === null) return;
-    const { editor, document } = this.#followed;
-    const { subscriptions } = this.#session.client;
+    if (this.#session === null) return;
+    const { texts } = this.#session;
     const key = this.#focused;
-    if (key === null || document.problem !== null) {
-      editor.paint(bare);
-      return;
+    const hue = this.#keys.indexOf(key ?? "") % HUES;
+    for (const view of texts.views) {
+      const document = texts.of(view.uri);
+      view.paint(key === null || document?.problem !== null ? bare : paintOf(document, key, this.#scale(key), hue, view.visible));
     }
-    const hue = this.#keys.indexOf(key) % HUES;
-    editor.paint(paintOf(document, key, scaleIn(subscriptions, [document], key, automatic), hue, editor.visible));
   }
 
-  /** The token before the cursor, as it was typed last; null where there is none. */
-  get #cursorToken(): number | null {
-    if (this.#followed === null) return null;
-    const { editor, document } = this.#followed;
-    const index = document.tokens.covering(Math.max(0, editor.cursor - 1));
-    return index < 0 ? null : index;
+  /** One scale for all texts that are seen, so that they can be compared. */
+  #scale(key: string): Scale {
+    const { client, texts } = this.#session as Session;
+    return scaleIn(client.subscriptions, texts.documents, key, automatic);
   }
 
   #tell(): void {
     this.#host.show(this.#status());
+    this.#host.list(this.#rows);
+  }
+
+  get #rows(): NeuronRow[] {
+    const document = this.#document;
+    const token = this.#cursorToken;
+    const focused = this.#focused;
+    return this.#keys.map((key) => {
+      const value = document === null || token === null ? NaN : document.activations.values(key)[token] ?? NaN;
+      const extent = document?.activations.extent(key) ?? null;
+      return { key, focused: key === focused, description: `${formatValue(value)}${extent === null ? "" : `  max ${formatValue(extent.max)}`}` };
+    });
   }
 
   #status(): Status {
-    if (this.#session === null) return { icon: "off", text: "Neuroscope", detail: "Not connected.", command: "connect" };
-    const { client, misread, unloadable, loading } = this.#session;
-    const { state, subscriptions: { absent } } = client;
-    if (state.kind === "waiting") {
-      const locked = state.cause instanceof RefusedError && state.cause.status === UNAUTHORIZED;
-      return {
-        icon: "problem", text: locked ? "Neuroscope: token needed" : "Neuroscope: no connection",
-        detail: `${this.#session.server}: ${connectionHelp(state) ?? connectionText(state)}`, command: locked ? "setToken" : "connect",
-      };
-    }
-    if (state.kind !== "ready" || loading !== null) {
-      const { title, percentage } = (state.kind === "initializing" ? state.progress : null) ?? {};
-      const words = loading === null ? title ?? connectionText(state) : `Loading ${loading}`;
-      return { icon: "busy", text: "Neuroscope", detail: percentage === undefined ? words : `${words} (${Math.round(percentage)} %)`, command: "disconnect" };
-    }
-    const document = this.#followed?.document ?? null;
-    if (document?.problem != null) {
-      return { icon: "problem", text: "Neuroscope: text not sent", detail: document.problem.message, command: "chooseNeuron" };
-    }
-    const problem = misread ?? unloadable ?? (absent.length === 0 ? null : `The model has no ${absent.join(", ")}.`);
-    const detail = problem ?? `${client.model?.id ?? ""} on ${this.#session.server}`;
-    const icon = problem === null ? "on" : "problem";
-    const key = this.#focused;
-    if (key === null) return { icon, text: "Neuroscope: no neuron", detail, command: "addNeuron" };
+    const document = this.#document;
     const token = this.#cursorToken;
-    const value = document === null || token === null ? NaN : document.activations.values(key)[token] ?? NaN;
-    return { icon, text: Number.isNaN(value) ? key : `${key} ${formatValue(value)}`, detail, command: "chooseNeuron" };
+    const key = this.#focused;
+    return statusOf({
+      obstacle: this.#obstacle,
+      server: this.#session?.server ?? "",
+      client: this.#session?.client ?? null,
+      loading: this.#session?.loading?.id ?? null,
+      problem: readNeurons(this.#host.settings.neurons).problem ?? this.#session?.unloadable ?? null,
+      text: document?.problem?.message ?? this.#host.excluded,
+      neuron: key,
+      value: document === null || token === null || key === null ? NaN : document.activations.values(key)[token] ?? NaN,
+    });
+  }
+
+  #warn(words: string, ...buttons: Command[]): void {
+    this.#host.log(words);
+    this.#host.warn(words, ...buttons);
   }
 }

@@ -13,7 +13,7 @@ export function activate(context: vscode.ExtensionContext): Controller {
   context.subscriptions.push(
     controller,
     host,
-    ...COMMANDS.map((name) => vscode.commands.registerCommand(`neuroscope.${name}`, controller.commands[name])),
+    ...COMMANDS.map((name) => vscode.commands.registerCommand(`neuroscope.${name}`, (from: unknown) => controller.commands[name](keyOf(from)))),
     vscode.languages.registerHoverProvider("*", {
       provideHover(document, position) {
         const found = controller.explain(document.uri.toString(), document.offsetAt(position));
@@ -26,4 +26,9 @@ export function activate(context: vscode.ExtensionContext): Controller {
   );
   if (vscode.workspace.getConfiguration("neuroscope").get("connectOnStartup") === true) void controller.commands.connect();
   return controller;
+}
+
+/** The neuron of the list that a command was called from; menus elsewhere call with other things, such as a file. */
+function keyOf(from: unknown): string | undefined {
+  return typeof from === "object" && from !== null && "key" in from && typeof from.key === "string" ? from.key : undefined;
 }
