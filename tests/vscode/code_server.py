@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
@@ -135,7 +136,7 @@ class CodeServer:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         assert self._process.stdout is not None
-        self._process.terminate()  # its own processes go with it
+        os.killpg(self._process.pid, signal.SIGKILL)  # its processes, too, which outlive it otherwise
         self._process.stdout.close()
         self._process.wait(30)
 

@@ -35,7 +35,7 @@ export function statusOf({ obstacle, server, client, loading, problem, text, neu
   }
   if (state.kind !== "ready" || loading !== null) {
     const { title, percentage } = (state.kind === "initializing" ? state.progress : null) ?? {};
-    const words = loading === null ? title ?? connectionText(state) : `Loading ${loading}`;
+    const words = loading === null ? title ?? connectionHelp(state) ?? connectionText(state) : `Loading ${loading}`;
     return { icon: "busy", text: "Neuroscope", detail: percentage === undefined ? words : `${words} (${Math.round(percentage)} %)`, command: "disconnect" };
   }
   if (text !== null) return { icon: "problem", text: "Neuroscope: text not sent", detail: text, command: "chooseNeuron" };
