@@ -9,6 +9,7 @@ import re
 import socket
 import struct
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -154,8 +155,24 @@ async def test_who_reads_slowly_is_served(narrow: Fleet) -> None:
 # ------------------------------------------------------------------------------------ who writes too much
 
 
-def raw_websocket(port: int) -> socket.socket:
-    connection = socket.create_connection(("127.0.0.1", port), timeout=TIME_LIMIT)
+def masked(head: int, payload: bytes) -> bytes:
+    """A frame as a client sends it; its mask is zero."""
+    size = len(payload)
+    if size < 126:
+        header = struct.pack("!BB", head, 0x80 | size)
+    elif size < 2**16:
+        header = struct.pack("!BBH", head, 0x80 | 126, size)
+    else:
+        header = struct.pack("!BBQ", head, 0x80 | 127, size)
+    return header + bytes(4) + payload
+
+
+def raw_websocket(port: int, window: int | None = None) -> socket.socket:
+    connection = socket.socket()
+    if window is not None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
+    connection.settimeout(TIME_LIMIT)
+    connection.connect(("127.0.0.1", port))
     connection.sendall(
         f"GET /ws HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
@@ -185,6 +202,110 @@ async def test_who_pings_without_reading_is_cut_off(narrow: Fleet) -> None:
         while not flooding.done():
             await works(narrow, other)
         assert await flooding < 256 * 1024**2, "it was not cut off"
+
+
+async def test_who_reads_a_trickle_is_sent_away(narrow: Fleet) -> None:
+    """Neither a byte now and then nor a ping is enough where a whole list of tokens waits."""
+    before = given_up(narrow, "slow")
+    hello = {"protocolVersion": 1, "client": {"name": "trickle"}}
+    frames = [
+        {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello},
+        *[{"jsonrpc": "2.0", "id": number, "method": "rpc.discover"} for number in range(100)],
+    ]
+
+    over = threading.Event()
+
+    def trickle() -> None:
+        with raw_websocket(narrow.server.port, window=4096) as connection:
+            for frame in frames:
+                connection.sendall(masked(0x81, json.dumps(frame).encode()))
+            try:
+                while not over.wait(0.05):  # the trickle itself
+                    connection.sendall(masked(0x89, b"still here"))
+                    connection.recv(2)
+            except ConnectionError:
+                pass
+
+    begun = time.monotonic()
+    async with await neighbour(narrow) as other:
+        reading = asyncio.ensure_future(asyncio.to_thread(trickle))
+        try:
+            while given_up(narrow, "slow") == before:
+                assert time.monotonic() < begun + TIME_LIMIT, "it was not sent away"
+                await works(narrow, other)
+        finally:
+            over.set()
+            await reading
+    assert time.monotonic() - begun > NARROW_SETTINGS["slow_client_seconds"] / 2
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc, which only Linux has")
+@pytest.mark.parametrize("kind", ["batches", "faulty notifications", "changes of unknown documents"])
+async def test_what_is_not_read_is_not_asked_for(fleet: Fleet, kind: str) -> None:
+    """Whatever is answered by much, the server reads no more of it than its client reads of the answers."""
+    if kind == "batches":
+        frame = json.dumps([{"jsonrpc": "2.0", "id": number, "method": "rpc.discover"} for number in range(100)])
+        frames = [frame] * 100
+    elif kind == "faulty notifications":
+        call = {"jsonrpc": "2.0", "method": "m" * 1000, "params": {}}
+        frames = [json.dumps(call)] * 20_000
+    else:
+        change = {"jsonrpc": "2.0", "method": "document/change", "params": {"version": 1, "changes": []}}
+        frames = [
+            json.dumps({**change, "params": {**change["params"], "uri": f"{number:04}" * 1000}})
+            for number in range(4000)
+        ]
+
+    def ask() -> None:
+        with raw_websocket(fleet.server.port, window=4096) as connection:
+            hello = {"protocolVersion": 1, "client": {"name": "greedy"}}
+            hello_frame = {"jsonrpc": "2.0", "id": "hello", "method": "initialize", "params": hello}
+            connection.sendall(masked(0x81, json.dumps(hello_frame).encode()))
+            connection.settimeout(2)
+            try:
+                for frame in frames:
+                    connection.sendall(masked(0x81, frame.encode()))
+            except TimeoutError:
+                pass  # it is not read any more
+            grown.append(resident(fleet.server.pid) - memory)
+
+    grown: list[int] = []
+    async with await neighbour(fleet) as other:
+        memory = resident(fleet.server.pid)
+        asking = asyncio.ensure_future(asyncio.to_thread(ask))
+        while not asking.done():
+            await works(fleet, other)
+        await asking
+        await works(fleet, other)
+    assert grown[0] < 24 * 1024**2, f"{grown[0] // 1024**2} MiB more"
+
+
+async def test_answers_of_a_batch_fit_into_a_frame(fleet: Fleet) -> None:
+    """What is beyond is refused in its place, without being acted on where that can be known."""
+    async with await Client.open(fleet.url) as client:
+        asked = [client.call("rpc.discover") for _ in range(99)]
+        await client.send([*asked, client.call("neurons/subscribe", {"neurons": ["L0N0"]})])
+        answered, refused = 0, []
+        for message in asked:
+            try:
+                answered += bool(await client.answer(message))
+            except RequestFailed as failure:
+                refused.append((failure.code, failure.data["maximum"]))
+        assert answered > 5
+        assert len(refused) > 50
+        assert set(refused) == {(-32013, 1024 * 1024)}
+        assert (await client.request("neurons/subscribe", {"neurons": ["L0N1"]}))["neurons"][0]["key"] == "L0N1"
+        # The same of answers that come later.
+        await client.open_document("one", PROSE * 3)
+        asked = [client.call("neurons/top", {"uri": "one", "token": n % 40, "k": 500}) for n in range(60)]
+        await client.send(asked)
+        codes = set()
+        for message in asked:
+            try:
+                await client.answer(message)
+            except RequestFailed as failure:
+                codes.add(failure.code)
+        assert codes == {-32013}
 
 
 async def test_questions_have_a_bound(fleet: Fleet) -> None:

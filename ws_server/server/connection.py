@@ -1,8 +1,7 @@
 """One websocket: frames in, messages to its session, frames out.
 
-The conversation proper begins with `initialize`, which finds or makes the session; everything else is the
-session's business. Whatever else goes wrong in here meets one boundary: it is logged, and the connection
-closed with 1011.
+`initialize` finds or makes the session, and all other messages go to it. Only `ping` is answered here. Any unexpected
+exception is caught in one place: it is logged, and the connection is closed with 1011.
 """
 
 from __future__ import annotations
@@ -42,22 +41,22 @@ _log = logging.getLogger(__name__)
 _numbers = itertools.count(1)
 
 _PAUSE = 0.001
-"""Seconds; a message that comes sooner than this after it was asked for was there already."""
+"""Seconds; a message that arrives sooner than this after `recv` was called had been waiting."""
 
 
-_LAST_WORDS = {
+_CLOSE_CODES = {
     Verdict.SLOW: (CloseCode.POLICY_VIOLATION, "what was sent is not read"),
     Verdict.IDLE: (CloseCode.NORMAL_CLOSURE, "nothing was said for long"),
 }
-"""How a connection is closed whose peer may still be there."""
+"""How a connection is closed whose peer may still be there; any other is aborted."""
 
 
 class Connection:
     """A client's connection from its first frame to its last.
 
     Args:
-        peer: who has connected.
-        draining: whether the server takes on nothing new.
+        peer: the client's address, and how it connected.
+        draining: whether the server is shutting down and accepts no new work.
     """
 
     def __init__(
@@ -124,7 +123,7 @@ class Connection:
         await self._socket.close(code, reason)
 
     async def _read(self) -> None:
-        """Reads frames, a little ahead of what is done about them, so that a `ping` is always answered at once."""
+        """Reads frames ahead of `_act`, so that a `ping` is answered even while earlier messages wait."""
         while True:
             asked = time.monotonic()
             text = await self._socket.recv()
@@ -159,26 +158,26 @@ class Connection:
     async def _watch(self) -> None:
         verdict = await Timeouts.of(self._settings).runs_out(self._socket, self._last_spoke)
         self._metrics.gave_up(verdict.value)
-        if verdict in _LAST_WORDS:
-            await self._socket.close(*_LAST_WORDS[verdict])
+        if verdict in _CLOSE_CODES:
+            await self._socket.close(*_CLOSE_CODES[verdict])
         else:
             self._socket.transport.abort()
 
     def _last_spoke(self) -> float:
-        """When the client last had something to say, or was still to be answered."""
+        """When the client last sent a message other than `ping`, or was waiting for an answer."""
         if not self._inbox.empty or (self.runner is not None and self.runner.busy):
             self._spoke = asyncio.get_running_loop().time()
         return self._spoke
 
     async def _within_rate(self, messages: int) -> bool:
-        """Waits, without reading, until the client is within its rate; False if it never is."""
+        """Waits, without reading, until the client is within its rate; False if it has exceeded it for too long."""
         delay = self._rate_limiter.take(time.monotonic(), messages)
         if delay:
             await asyncio.sleep(delay)
         return self._rate_limiter.exceeded_for < self._settings.flood_seconds
 
     async def _take(self, frame: Frame) -> None:
-        """Acts on the messages of a frame, each when there is room for what it asks for."""
+        """Acts on the messages of a frame, each when there is room for its answer."""
         batch = None
         if frame.batch:
             await self.outbox.room()
@@ -187,7 +186,7 @@ class Connection:
                 [m.id for m in frame.messages if isinstance(m, Request) or (isinstance(m, Fault) and not m.method)]
             )
         for message in frame.messages:
-            # The answers of a batch are sent together at its end: requests in it cannot wait for their room.
+            # The answers of a batch are sent together at its end, so a request in it cannot wait for room.
             if batch is None or isinstance(message, Notification):
                 await self.outbox.room(for_edits=isinstance(message, Notification))
             elif batch.full and isinstance(message, Request):
@@ -211,7 +210,8 @@ class Connection:
             self._refuse(message)
 
     def _refuse(self, message: Message) -> None:
-        """Nothing comes before `initialize`; only what is no JSON-RPC, or a wrong `initialize`, is told as that."""
+        """Refuses a message that comes before `initialize`. What is not JSON-RPC, or a wrong `initialize`, gets its own
+        error."""
         if isinstance(message, Fault) and message.called in (None, "initialize"):
             error = message.error
         else:

@@ -1,4 +1,4 @@
-"""One session at home: carries out its effects, and outlives its connections for a while."""
+"""Carries out what a session wants done, and reports back. Lives as long as the session, across connections."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ from .tokenizing import Tokenizing
 _log = logging.getLogger(__name__)
 
 _MOST_WAITING = 8
-"""Texts of one session that wait to be tokenized; with more its connection is not read."""
+"""Texts of one session that may wait to be tokenized; beyond that its messages have to wait."""
 
 
 class EffectRunner:
-    """Carries out what a session wants done. All methods run on the event loop."""
+    """Carries out the effects of one session. All methods run on the event loop."""
 
     def __init__(self, session: Session, models: Models, tokenizing: Tokenizing, metrics: Metrics) -> None:
         self.session = session
@@ -56,11 +56,11 @@ class EffectRunner:
 
     @property
     def busy(self) -> bool:
-        """Whether its client waits for something that is on its way."""
+        """Whether its client waits for anything: a result, or a frame that is still to be sent."""
         return bool(self._tasks) or self.session.has_pending_work or (self.outbox is not None and not self.outbox.empty)
 
     async def room(self) -> None:
-        """Waits until little enough is left to tokenize that more may be asked for."""
+        """Waits until few enough texts wait to be tokenized."""
         while self._tokenizing >= _MOST_WAITING:
             self._tokenized.clear()
             await self._tokenized.wait()
@@ -132,7 +132,7 @@ class EffectRunner:
 
     async def _tokenize(self, work: Tokenize) -> None:
         try:
-            async with self._turn:  # one session takes one thread at a time, however many documents it opens
+            async with self._turn:  # a session uses one thread at a time, however many documents it opens
                 if not self.session.waits_for(work.uri, work.ticket):
                     return
                 begun = time.perf_counter()
@@ -174,7 +174,7 @@ class EffectRunner:
 
 
 class ProgressReporter:
-    """Tells a client how far a load has come, as LSP does; silent without a token."""
+    """Sends `$/progress` while a model loads, as LSP does; nothing without a token."""
 
     def __init__(self, outbox: Outbox | None, token: str | int | None, title: str) -> None:
         self._outbox = outbox if token is not None else None

@@ -1,7 +1,7 @@
-"""The websocket itself: bounded in both directions, and knowing when its peer last gave a sign of life.
+"""The websocket: bounded in both directions, with a record of when its peer last gave a sign of life.
 
-What `websockets` leaves open is closed here: answers to pings do not wait for a peer to read them, and its own timeout
-counts a slow network as a dead peer, because a ping waits behind the megabytes that were sent before it.
+This adds two things that `websockets` lacks. It bounds the answers to pings, which pile up if the peer does not read.
+And it does not take a slow network for a dead peer: the library's own ping waits behind the megabytes sent before it.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from websockets.asyncio.server import ServerConnection
 from websockets.protocol import State
 
 _MOST_UNSENT = 128 * 1024
-"""Bytes that the kernel takes ahead of what it has sent: nothing newer can replace what lies there."""
+"""Bytes that the kernel buffers beyond what it has sent; nothing newer can overtake them."""
 _MOST_UNASKED = 256 * 1024
 """Bytes that may wait in the transport besides the frame that is being sent: answers to pings."""
 
 MOST_READ_AHEAD = (1, 0)
-"""Frames that are read before they are asked for (high and low water mark); each may be as large as a frame may be."""
+"""Frames that are read before `recv` is called (high and low water mark); each may have the full size."""
 
 
 class Socket(ServerConnection):
-    """One connection of a client, or what may become one."""
+    """One connection, from before its handshake."""
 
     most_open: int
     """Connections at once, handshakes and page requests among them; set by `limited_to`."""
@@ -35,14 +35,17 @@ class Socket(ServerConnection):
         """When something came from the peer, or could not have been noticed."""
         self.moved = self.heard
         """When the peer was last seen to take something of what waits for it, or nothing waited."""
+        self.kept_up = self.heard
+        """When it had last taken as much as is expected of it at least, or nothing waited."""
         self._allowed = _MOST_UNASKED
-        self._sent = 0
-        self._left = (0, 0)
+        self._written = 0  # bytes of all frames
+        self._waiting = 0  # bytes of them, and of answers to pings, that the network has not taken
+        self._taken = self._taken_by_then = 0  # bytes that it has taken, now and at `kept_up`
 
     @property
     def alive(self) -> float:
         """When the peer last gave any sign of life; `look` keeps it up to date."""
-        return max(self.heard, self.moved) if self._left[0] else self.heard
+        return max(self.heard, self.moved) if self._waiting else self.heard
 
     async def send_frame(self, frame: bytes) -> None:
         """Sends a text frame; returns when there is room for the next.
@@ -51,20 +54,28 @@ class Socket(ServerConnection):
             ConnectionClosed: the connection is closed.
         """
         self._allowed = _MOST_UNASKED + len(frame)
+        self._written += len(frame)
         await self.send(frame, text=True)
-        self._sent += 1
 
-    def look(self, now: float) -> None:
-        """Brings `moved` up to date. To be called now and then."""
-        left = (self.transport.get_write_buffer_size(), self._sent)
-        if left != self._left or not left[0]:
-            self._left, self.moved = left, now
+    def look(self, now: float, least: float) -> None:
+        """Brings `moved` and `kept_up` up to date; to be called now and then.
+
+        Args:
+            least: bytes that the peer has to take before it has kept up again.
+        """
+        self._waiting = self.transport.get_write_buffer_size()
+        taken = self._written - self._waiting  # answers to pings that wait make it less, never more
+        if taken > self._taken or not self._waiting:
+            self.moved = now
+        self._taken = taken
+        if taken >= self._taken_by_then + least or not self._waiting:
+            self._taken_by_then, self.kept_up = taken, now
         if self.recv_messages.paused:  # we do not listen
             self.heard = now
 
     def excuse(self, now: float) -> None:
-        """We were away ourselves: the peer's silence meanwhile does not count."""
-        self.heard = self.moved = now
+        """This process did not run for a while: the peer's silence in that time does not count."""
+        self.heard = self.moved = self.kept_up = now
 
     # -------------------------------------------------------------------------------- asyncio's calls
 
@@ -85,5 +96,5 @@ class Socket(ServerConnection):
 
 
 def limited_to(most_open: int) -> type[Socket]:
-    """Sockets of a server that has at most so many open."""
+    """The class of sockets for a server with at most that many open."""
     return type("Socket", (Socket,), {"most_open": most_open})

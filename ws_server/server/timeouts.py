@@ -1,7 +1,7 @@
-"""How long the server bears with a connection that does not read, does not answer, or says nothing.
+"""When the server gives up a connection that does not read, does not answer, or is idle.
 
-Only differences of a monotonic clock count, so setting the clock does nothing; and after the machine itself has slept,
-or the process was stopped, everybody starts anew.
+Times are differences of a monotonic clock, so setting the clock changes nothing. After the machine has slept, or the
+process was stopped, all time limits start afresh.
 """
 
 from __future__ import annotations
@@ -14,21 +14,24 @@ from enum import Enum
 from ..config import Settings
 from .socket import Socket
 
+LEAST_RATE = 1024
+"""Bytes a second that a client has to read of what waits for it, on an average over `Timeouts.slow`."""
+
 
 class Verdict(Enum):
     """Why a connection is given up."""
 
     SLOW = "slow"
-    """It reads nothing of what waits for it."""
+    """It reads nothing, or next to nothing, of what waits for it."""
     SILENT = "silent"
     """Nothing comes from it, not even an answer to a ping: the peer or the way to it is gone."""
     IDLE = "idle"
-    """It has nothing to say."""
+    """It sends no messages."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds; None where there is no end to it."""
+    """In seconds; None means no limit."""
 
     slow: float | None
     silent: float | None
@@ -43,10 +46,10 @@ class Timeouts:
         )
 
     async def runs_out(self, socket: Socket, spoke: Callable[[], float]) -> Verdict:
-        """Waits until it does.
+        """Waits until one of the limits is reached; says which.
 
         Args:
-            spoke: tells when the client last sent a message, by the clock of the event loop.
+            spoke: returns when the client last sent a message, by the clock of the event loop.
         """
         clock = asyncio.get_running_loop().time
         step = max(0.02, min([1.0, *(limit / 8 for limit in (self.slow, self.silent, self.idle) if limit is not None)]))
@@ -58,8 +61,8 @@ class Timeouts:
                 awake = now
                 socket.excuse(now)
             before = now
-            socket.look(now)
-            if self.slow is not None and now - socket.moved > self.slow:
+            socket.look(now, LEAST_RATE * (self.slow or 0.0))
+            if self.slow is not None and now - socket.kept_up > self.slow:
                 return Verdict.SLOW
             if self.silent is not None and now - socket.alive > self.silent:
                 return Verdict.SILENT
