@@ -102,7 +102,7 @@ describe("links", () => {
       [`${long.slice(0, 30)}&v=1`, /damaged/],
       ["z=%%%&v=1", /damaged/],
       ["z=&v=1", /damaged/],
-      ["neurons=%25E0%25A4%25A&v=1", /no neuron/],
+      ["neurons=%25E0%25A4%25A&v=1", /is not a neuron/],
       [`neurons=${Array.from({ length: 5000 }, (_, i) => `L0N${i}`).join(",")}&v=1`, /more than 1024/],
     ];
     for (const [fragment, message] of bad) {
