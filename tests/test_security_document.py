@@ -16,7 +16,7 @@ TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 def promises() -> list[str]:
     """The rows of the tables, their heads left out."""
     rows = re.findall(r"^\|(.*)\|$", DOCUMENT, re.MULTILINE)
-    return [row for row in rows if row.strip() not in ("promise | shown by", "---|---")]
+    return [row for row in rows if row.strip() not in ("guarantee | shown by", "---|---")]
 
 
 def functions(file: Path) -> set[str]:
