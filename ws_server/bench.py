@@ -1,8 +1,8 @@
-"""`neuroscope bench`: what an edit costs, measured against the peers on the machine at hand.
+"""`neuroscope bench`: what an edit costs, compared with other ways to compute the same, on this machine.
 
 Every comparison is a ratio of medians of two things measured in turn, A B A B ..., in one run: machines are noisy and
-shared, and a single absolute time says little. Unless a model is named, one of distilgpt2's shape (6 layers, width
-768, 12 heads, 50257 tokens, context 1024) with random weights is made on the spot; the weights do not matter to time.
+shared, and a single absolute time says little. The default model has distilgpt2's shape (6 layers, width 768, 12 heads,
+50257 tokens, context 1024) and random weights, which do not affect the time.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 class Row:
     """One line of the table.
 
-    `value` is in `unit`; `goal` is `<= x` or `>= x` in the same unit, or empty where a row is there to compare with.
+    `value` is in `unit`; `goal` is `<= x` or `>= x` in the same unit, or empty if the row is only for comparison.
     """
 
     name: str
@@ -72,7 +72,7 @@ class Bench:
 
     Args:
         runner: the model's passes.
-        facts: what is known of it.
+        facts: the model's facts.
         sizes: of the texts.
     """
 
@@ -86,11 +86,11 @@ class Bench:
         self._sizes = Sizes(min(sizes.tokens, room), min(sizes.long, room), sizes.sessions, sizes.repetitions)
         self._random = np.random.default_rng(0)
         self._serial = 0
-        # Ids that every tokenizer in question has, so that texts can be made of them.
+        # Ids that every tokenizer has.
         self._vocabulary = min(facts.vocabulary, 4096)
 
     def rows(self, tell: Callable[[str], None]) -> list[Row]:
-        """Everything, in the order of the table; `tell` is called with the name of what comes."""
+        """All rows, in the order of the table; `tell` is called with the name of the next measurement."""
         measurements: Sequence[tuple[str, Callable[[], list[Row]]]] = (
             ("one appended token", self._append),
             ("many neurons", self._neurons),
@@ -123,7 +123,7 @@ class Bench:
     def _neurons(self) -> list[Row]:
         ids = self._ids(self._sizes.tokens)
         many = self._appending(ids, self._units(64))
-        # As deep as the many go, so that the number of neurons is all that differs.
+        # In the same layer as the deepest of the many, so that only the number of neurons differs.
         one = self._appending(ids, ((neuron_hook(self._facts.layers - 1), 0),))
         a, b = self._interleaved(many, one)
         return [Row("64 neurons / 1 neuron", a / b, "x", "<= 1.05")]
@@ -171,7 +171,7 @@ class Bench:
         ]
 
     def _interrupted(self) -> list[Row]:
-        """A keystroke that arrives while the pass of an earlier one at the same place is going on."""
+        """A keystroke that arrives during the pass of an earlier one at the same place."""
         ids, units = self._ids(self._sizes.long), self._units(8)
         engine = self._engine()
         self._submit(engine, "s", ids, 0, units)
@@ -186,11 +186,11 @@ class Bench:
 
         busy, idle, chunk = [], [], []
         for number in range(1, self._sizes.repetitions + 1):
-            # Each text differs from the one before it at the place of the edit: nothing of it is computed yet.
+            # Each text differs from the one before it at the edit: nothing from there on is computed yet.
             edited = np.insert(ids, 2, 2 * number)[: self._facts.context_tokens]
             idle.append(first_values(edited))
             begun = time.perf_counter()
-            engine.step()  # the chunk in the midst of which the next keystroke arrives
+            engine.step()  # the next keystroke arrives during this chunk
             chunk.append(time.perf_counter() - begun)
             # It waits for at most this chunk; then its own values come as if the engine had been idle.
             busy.append(chunk[-1] + first_values(np.insert(edited, 2, 2 * number + 1)[: self._facts.context_tokens]))
@@ -323,7 +323,7 @@ class Bench:
 
     @property
     def _plain(self) -> Any:
-        """The plain transformers trunk, its attention and its kernels as the library has them."""
+        """The plain transformers trunk, with the library's attention and kernels."""
         if not hasattr(self, "_plain_model"):
             from .engine.kernels import use_quick_kernels
             from .engine.trunk import plain_twin

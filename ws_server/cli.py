@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _serve(options: argparse.Namespace) -> int:
     if options.tls_key is not None and options.tls_cert is None:
-        raise StartupError("--tls-key is the private key of a certificate, which --tls-cert has to name.")
+        raise StartupError("--tls-key needs --tls-cert, the certificate that it belongs to.")
     specs = resolve_models(tuple(options.model))
     settings = Settings(
         models=tuple(options.model),
@@ -69,7 +69,7 @@ def _serve(options: argparse.Namespace) -> int:
     from .server.launcher import Launcher
 
     with Launcher(settings.log_format) as launcher:
-        with suppress(OSError):  # the first model's start tells
+        with suppress(OSError):  # logged when the first model starts
             launcher.prepare()
         from .server.app import run
 
@@ -174,7 +174,7 @@ def _parser() -> argparse.ArgumentParser:
         type=_positive,
         default=_DEFAULTS.context_tokens,
         metavar="N",
-        help="use no longer contexts than this, even if a model supports them",
+        help="longest context to use, even if a model supports longer ones",
     )
     serve.add_argument("--compression", action="store_true", help="compress messages; worth it only on slow networks")
     _add_access_options(serve)
@@ -191,28 +191,28 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--tokens", type=_positive, default=500, metavar="N", help="length of the text")
     bench.add_argument("--long-tokens", type=_positive, default=1000, metavar="N", help="length of the long text")
     bench.add_argument("--repetitions", type=_positive, default=15, metavar="N", help="of each measurement")
-    bench.add_argument("--json", type=Path, metavar="FILE", help="write the table there as well")
+    bench.add_argument("--json", type=Path, metavar="FILE", help="also write the table to this file")
     bench.add_argument("--device", choices=_DEVICES, default=_DEFAULTS.device, help="where to compute")
     bench.add_argument("--dtype", choices=_DTYPES, default=_DEFAULTS.dtype, help="precision of the weights")
 
     conformance = commands.add_parser(
-        "conformance", help="check that a server keeps the protocol, clause by clause; exit code 1 where it does not"
+        "conformance", help="check that a server follows the protocol, clause by clause; exit code 1 if it does not"
     )
     conformance.set_defaults(run=_conformance)
     conformance.add_argument(
         "url", metavar="URL", help="the server, as ws://127.0.0.1:8740/ws or http://127.0.0.1:8740/"
     )
-    conformance.add_argument("--token", help="the server's access token, where it asks for one")
+    conformance.add_argument("--token", help="the server's access token, if it requires one")
     conformance.add_argument(
-        "--clause", action="append", metavar="NUMBER", help="check this one; may be given several times"
+        "--clause", action="append", metavar="NUMBER", help="check only this clause; may be given several times"
     )
-    conformance.add_argument("--json", type=Path, metavar="FILE", help="write the outcomes there as well")
+    conformance.add_argument("--json", type=Path, metavar="FILE", help="also write the results to this file")
 
     tui = commands.add_parser("tui", help="edit a text in this terminal and see the neurons of a running server fire")
     tui.set_defaults(run=_tui)
-    tui.add_argument("file", nargs="?", type=Path, metavar="FILE", help="a text to open; it is not written to")
+    tui.add_argument("file", nargs="?", type=Path, metavar="FILE", help="a text to open; the file is not changed")
     tui.add_argument("--url", default=f"http://127.0.0.1:{_DEFAULTS.port}/", help="the server; default: %(default)s")
-    tui.add_argument("--token", help="the server's access token, where it asks for one")
+    tui.add_argument("--token", help="the server's access token, if it requires one")
     tui.add_argument("--neuron", action="append", default=[], metavar="L3N42", help="may be given several times")
 
     models = commands.add_parser("models", help="list the models that need no download")
@@ -222,7 +222,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_log_options(parser: argparse.ArgumentParser) -> None:
     """These options can be given before or after the command's name."""
-    group = parser.add_argument_group("what is logged, on standard error", "Texts and tokens never are.")
+    group = parser.add_argument_group("what is logged, to standard error", "Texts and tokens are never logged.")
     group.add_argument(
         "--log-level",
         choices=logs.LEVELS,
@@ -233,7 +233,7 @@ def _add_log_options(parser: argparse.ArgumentParser) -> None:
         "--log-format",
         choices=logs.FORMATS,
         default=argparse.SUPPRESS,
-        help="default: text; json is one object a line",
+        help="default: text; json is one object per line",
     )
 
 
@@ -243,7 +243,7 @@ def _add_access_options(serve: argparse.ArgumentParser) -> None:
         "--token-file",
         type=Path,
         metavar="FILE",
-        help="ask for the token in this file; unset: $NEUROSCOPE_TOKEN, or a new one where other machines can connect",
+        help="require the token in this file; unset: $NEUROSCOPE_TOKEN, or a new one if other machines can connect",
     )
     access.add_argument(
         "--allow-origin",
@@ -278,7 +278,7 @@ def _add_access_options(serve: argparse.ArgumentParser) -> None:
         type=_base_path,
         default=_DEFAULTS.base_path,
         metavar="PATH",
-        help="where a reverse proxy has put the server, such as /neuroscope, if it passes the path on as it is",
+        help="path of the server behind a reverse proxy, such as /neuroscope, if the proxy passes it on unchanged",
     )
     access.add_argument(
         "--trusted-proxy",
@@ -328,20 +328,20 @@ _MAXIMA = {
     "subscriptions": "subscribed neurons of one session",
     "frame_bytes": "bytes of one message",
     "messages_per_second": "messages a second of one connection",
-    "models_loaded": "models in memory at once; one that nobody uses is unloaded for another",
+    "models_loaded": "models in memory at once; an unused one is unloaded for another",
 }
 """The limits that are counts, and what they count; the option of `document_tokens` is `--max-document-tokens`."""
 
 
 def _add_limit_options(serve: argparse.ArgumentParser) -> None:
-    limits = serve.add_argument_group("limits", "Clients are told of them.")
+    limits = serve.add_argument_group("limits", "They are reported to clients.")
     for name, counted in _MAXIMA.items():
         limits.add_argument(
             f"--max-{name.replace('_', '-')}",
             type=_positive,
             default=getattr(_DEFAULTS.limits, name),
             metavar="N",
-            help=f"at most so many {counted}",
+            help=f"at most this many {counted}",
         )
     limits.add_argument(
         "--cache-memory",
@@ -354,28 +354,28 @@ def _add_limit_options(serve: argparse.ArgumentParser) -> None:
         type=_seconds,
         default=_DEFAULTS.limits.idle_seconds,
         metavar="SECONDS",
-        help="close a connection that has been idle for so long; 0: never",
+        help="close a connection that has been idle for this long; 0: never",
     )
     limits.add_argument(
         "--slow-client-timeout",
         type=_seconds,
         default=_DEFAULTS.slow_client_seconds,
         metavar="SECONDS",
-        help="close the connection of a client that leaves pending data unread for so long",
+        help="close the connection of a client that leaves pending data unread for this long",
     )
     limits.add_argument(
         "--resume-timeout",
         type=_seconds,
         default=_DEFAULTS.resume_seconds,
         metavar="SECONDS",
-        help="keep the session of a dropped connection for so long",
+        help="keep the session of a dropped connection for this long",
     )
     limits.add_argument(
         "--shutdown-timeout",
         type=_seconds,
         default=_DEFAULTS.drain_seconds,
         metavar="SECONDS",
-        help="on SIGTERM, wait at most so long for pending requests to be answered; Ctrl-C does not wait",
+        help="on SIGTERM, wait at most this long for pending requests to be answered; Ctrl-C does not wait",
     )
 
 
@@ -397,7 +397,7 @@ def _seconds(text: str) -> float:
 def _port(text: str) -> int:
     value = int(text)
     if not 0 <= value <= 65535:
-        raise argparse.ArgumentTypeError("a port lies between 0 and 65535")
+        raise argparse.ArgumentTypeError("a port is between 0 and 65535")
     return value
 
 

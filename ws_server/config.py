@@ -29,7 +29,7 @@ class Limits:
     cache_bytes: int = 0
     """Computed state (keys, values and activations) of all models together; 0 means a quarter of the machine's memory.
     The models in memory share it equally; on a GPU they share a quarter of its memory, if that is less. The document
-    that a model is at work on is kept even where its state alone exceeds the share."""
+    that a model is computing is kept even if its state alone exceeds the share."""
     models_loaded: int = 4
     """Models in memory at once; when another is requested, one that no session uses is unloaded."""
     idle_seconds: float = 86_400.0
@@ -67,7 +67,7 @@ class Settings:
     base_path: str = ""
     """Path below which a reverse proxy serves it, such as `/neuroscope`; without a slash at the end."""
     trusted_proxies: tuple[str, ...] = ()
-    """Addresses or networks whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed."""
+    """Addresses or networks whose `X-Forwarded-For` and `X-Forwarded-Proto` are trusted."""
     log_format: str = "text"
     """Format of the workers' log: `text` or `json`."""
     resume_seconds: float = 60.0

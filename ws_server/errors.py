@@ -1,7 +1,7 @@
 """Every error that Neuroscope raises on purpose, one tree.
 
     NeuroscopeError
-    ├── RequestError            the peer erred, or asked for what cannot be had; becomes a JSON-RPC error
+    ├── RequestError            a request is wrong or cannot be fulfilled; becomes a JSON-RPC error
     │   ├── ParseError              -32700
     │   ├── InvalidRequest          -32600
     │   ├── MethodNotFound          -32601
@@ -14,10 +14,10 @@
     │   ├── UnknownDocument         -32012
     │   ├── LimitExceeded           -32013
     │   └── Overloaded              -32014
-    └── StartupError            the command line asked for what cannot be had; one sentence, exit code 2
+    └── StartupError            the server cannot start as requested; one sentence, exit code 2
 
 A `RequestError`'s message is a sentence a person can act on, and its `data` names the member at fault.
-Anything else that escapes is a fault of ours: one boundary logs it and closes the connection with 1011.
+Anything else that escapes is a bug: one boundary logs it and closes the connection with 1011.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class NeuroscopeError(Exception):
 
 
 class RequestError(NeuroscopeError):
-    """An error that is told to the peer.
+    """An error that is sent to the peer.
 
     Args:
         message: a sentence a person can act on.
@@ -79,7 +79,7 @@ class UnknownModel(RequestError):
 
 
 class ModelLoadFailed(RequestError):
-    """`detail` is for the operator's eyes: it may name files and versions."""
+    """`detail` is only for the operator: it may name files and versions."""
 
     code = -32011
 
@@ -123,4 +123,4 @@ WIRE_ERRORS: tuple[type[RequestError], ...] = (
 
 
 class StartupError(NeuroscopeError):
-    """The server cannot be started as asked; the message is the one sentence to print."""
+    """The server cannot start as requested; the message is the one sentence to print."""

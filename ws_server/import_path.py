@@ -1,6 +1,6 @@
-"""Where Python code may be imported from: never the current folder, whose files may be anybody's.
+"""Where Python code may be imported from: never the current folder, whose files may not be trustworthy.
 
-Imports nothing that the interpreter has not loaded by itself, since what it imported could come from that folder.
+Imports only modules that the interpreter has already loaded: others could come from that folder.
 """
 
 import os
@@ -13,8 +13,8 @@ HOME = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 def without_current_folder(path: list[str]) -> list[str]:
     """An import path without the current folder, which Python puts there for `-m`, `-c` and an empty `PYTHONPATH`.
 
-    Where the current folder is also one of the interpreter's own or the one that holds this package, it stays; the
-    package's comes last then, so that nothing in it hides another module.
+    The current folder stays if it is one of the interpreter's own or holds this package; in the latter case it comes
+    last, so that nothing in it hides another module.
     """
     try:
         here = os.path.realpath(os.getcwd())

@@ -19,7 +19,7 @@ _UNIT_KEY = re.compile(r"(\S+)/([0-9]{1,9})")
 
 @dataclass(frozen=True, slots=True)
 class ServedModel:
-    """One model that sessions hold; shared by all of them."""
+    """A model in use, shared by all of its sessions."""
 
     id: str
     loaded: LoadedModel
@@ -55,7 +55,7 @@ class ServedModel:
         """The unit that a reference names.
 
         Raises:
-            InvalidParams: it is no reference, or this model has no such unit; names `member` and the reference.
+            InvalidParams: it is not a reference, or this model has no such unit; names `member` and the reference.
         """
         unit: Unit
         if isinstance(reference, HookIndex):
@@ -68,7 +68,7 @@ class ServedModel:
             unit = match[1], int(match[2])
         else:
             raise InvalidParams(
-                f"{reference!r} names no neuron; write it as L3N42 (layer 3, neuron 42).",
+                f"{reference!r} is not a neuron; write it as L3N42 (layer 3, neuron 42).",
                 member=member,
                 neuron=reference,
             )
@@ -109,7 +109,7 @@ class ServedModel:
 
 
 def _shown(statistics: Mapping[str, Any]) -> NeuronStatistics:
-    """Statistics with every number as the wire shows a float32."""
+    """Statistics with every number in the wire's form of a float32."""
     return cast(
         "NeuronStatistics",
         {

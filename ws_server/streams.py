@@ -1,4 +1,4 @@
-"""The standard streams, which whoever starts a program may have closed."""
+"""The standard streams, which may be closed when the program starts."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ _log = logging.getLogger(__name__)
 
 
 def open_missing_streams() -> None:
-    """Opens the null device in place of standard streams that are closed: the next file or socket to be opened would
-    take their number, and what is printed would go there."""
+    """Opens the null device in place of standard streams that are closed: otherwise the next file or socket would get
+    their number, and printed text would go there."""
     for number, mode in enumerate((os.O_RDONLY, os.O_WRONLY, os.O_WRONLY)):
         try:
             os.fstat(number)
@@ -29,8 +29,8 @@ def open_missing_streams() -> None:
 
 
 def print_line(line: str, *, error: bool = False) -> None:
-    """Prints a line on standard output, or on standard error. Where it cannot be written (the disk is full, nobody
-    reads the pipe any more) it is lost, and the program goes on."""
+    """Prints a line to standard output or standard error. If that fails (the disk is full, the pipe is broken), the
+    line is lost and the program goes on."""
     stream = sys.stderr if error else sys.stdout
     try:
         print(line, file=stream, flush=True)
@@ -41,7 +41,7 @@ def print_line(line: str, *, error: bool = False) -> None:
 
 
 def flush_streams() -> None:
-    """Writes what is left, so that the interpreter, at its end, finds nothing that it could fail to write."""
+    """Writes buffered output, so that nothing is left on which the interpreter could fail when it exits."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -50,7 +50,7 @@ def flush_streams() -> None:
 
 
 def _discard(stream: TextIO) -> None:
-    """Sends what a stream still holds, and all that follows, nowhere."""
+    """Discards what a stream still holds, and all later output."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)

@@ -275,10 +275,10 @@ TABLE: Mapping[str, tuple[str, Sequence[Options]]] = {
 
 _NO_NEURONS = "has no blocks.0.mlp.hook_post hook point"
 REFUSED: Sequence[tuple[str, str, Options]] = (
-    ("BertLMHeadModel", "is no causal language model", {}),
-    ("GemmaForCausalLM", "is no causal language model", {"use_bidirectional_attention": True}),
-    ("Gemma2ForCausalLM", "is no causal language model", {"use_bidirectional_attention": True}),
-    ("Gemma3ForCausalLM", "is no causal language model", {"use_bidirectional_attention": True}),
+    ("BertLMHeadModel", "is not a causal language model", {}),
+    ("GemmaForCausalLM", "is not a causal language model", {"use_bidirectional_attention": True}),
+    ("Gemma2ForCausalLM", "is not a causal language model", {"use_bidirectional_attention": True}),
+    ("Gemma3ForCausalLM", "is not a causal language model", {"use_bidirectional_attention": True}),
     *((f"{name}ForCausalLM", _NO_NEURONS, {}) for name in ("GraniteMoe", "FlexOlmo", "FalconMamba", "Mamba")),
     *(
         (f"{name}ForCausalLM", _NO_NEURONS, {"num_local_experts": 4, "num_experts_per_tok": 2})

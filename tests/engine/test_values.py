@@ -106,7 +106,7 @@ def test_attention_that_is_not_scaled(tmp_path: Path, random: np.random.Generato
     """TransformerLens ignores this option; the values are those of transformers all the same, at every hook point."""
     model = load(configured(tmp_path / "small", "GPT2LMHeadModel", scale_attn_weights=False))
     assert model.facts.notes == (
-        "TransformerLens computes other values than transformers; those of transformers are shown.",
+        "TransformerLens and transformers compute different values; those of transformers are shown.",
     )
     client = Client(Engine(model.runner, PLENTY))
     units = [(hook, index) for hook in model.facts.hook_widths for index in (0, 7)]

@@ -1,4 +1,4 @@
-"""Which characters of a text a normalizer makes one of.
+"""Which characters of a text a normalizer combines.
 
 The `tokenizers` library keeps only the first character of a composition: after NFC, the é of `e` + U+0301 has the span
 of the `e`, and combining marks that change places have each other's spans. Here the normalizer is asked about each
@@ -18,10 +18,10 @@ from .tokens import IntArray
 
 _FIRST_MARK = 0x300  # no character below joins the one before it
 _LONGEST = 64
-"""Characters of a cluster that is looked into; a longer one that is changed at all is one piece."""
+"""Clusters up to this many characters are divided; a longer one that changes at all is one piece."""
 _CACHED = 1 << 14
 _ANCHOR = "."
-"""Stands around a cluster, for normalizers that do something at the ends of a text. It composes with nothing."""
+"""Surrounds a cluster, for normalizers that change the ends of a text. It does not compose with anything."""
 
 Pieces = tuple[int, ...]
 """Where the pieces of a cluster begin, then its length."""
@@ -35,7 +35,7 @@ class Alignment:
         self._pieces = lru_cache(_CACHED)(self._divide)
 
     def widen(self, text: str, starts: IntArray, stops: IntArray) -> tuple[IntArray, IntArray]:
-        """Spans in `text`, widened to the pieces that they have a part of; empty ones stay as they are, [tokens]."""
+        """Spans in `text`, widened to the pieces that they overlap; empty ones stay as they are, [tokens]."""
         if text.isascii():
             return starts, stops
         joins = _joins(text)
@@ -59,24 +59,24 @@ class Alignment:
         return starts, stops
 
     def _divide(self, cluster: str) -> Pieces:
-        """The finest pieces that give the same when they are normalized one by one."""
+        """The smallest pieces that give the same result when normalized one by one."""
         length = len(cluster)
         whole = self._inside(cluster)
         if whole == cluster:
             return tuple(range(length + 1))
         if whole is None or length > _LONGEST:
             return (0, length)
-        cuts, produced = [0], 0  # and how much the pieces so far give
+        cuts, produced = [0], 0  # and the length of the result of the pieces so far
         for cut in range(length - 1, 0, -1):
             before, after = self._inside(cluster[:cut]), self._inside(cluster[cut:])
-            # What gives nothing, such as an accent that is stripped, stays with what it stands on.
+            # What is dropped, such as a stripped accent, stays with its base.
             if before is not None and after is not None and before + after == whole and len(after) > produced:
                 cuts.insert(1, cut)
                 produced = len(after)
         return (*cuts, length)
 
     def _inside(self, text: str) -> str | None:
-        """What becomes of `text` in the midst of another; None where that cannot be said."""
+        """What `text` becomes inside another text; None if that cannot be determined."""
         around = self._normalize(_ANCHOR * 2)
         head, tail = around[:-1], around[-1:]
         normal = self._normalize(_ANCHOR + text + _ANCHOR)
@@ -93,6 +93,6 @@ def _joins(text: str) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
 
 
 def _is_joining(character: str) -> bool:
-    """Marks, vowels and finals of Hangul, and what is compatible with one of these."""
+    """Marks, Hangul vowels and finals, and characters compatible with one of these."""
     first = unicodedata.normalize("NFKD", character)[0]
     return unicodedata.category(first).startswith("M") or "\u1160" <= first <= "\u11ff"

@@ -1,8 +1,8 @@
 """Where a document longer than the model's context is divided.
 
-The division depends on the tokens and the text alone, so it can be reproduced. Each context takes as many tokens as
-fit, but ends with the last paragraph that ends in its last quarter, else with the last line that does. So most edits
-move only few breaks.
+The division depends only on the tokens and the text, so it can be reproduced. Each context takes as many tokens as fit,
+but ends with the last paragraph that ends in its last quarter, or else with the last line that does. So most edits move
+only a few breaks.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def break_points(text: str, starts: IntArray, stops: IntArray, limit: int) -> li
         # A context of `size` tokens ends before token `start + size`.
         earliest, latest = start + max(1, limit - limit // 4), start + limit
         window = quality[earliest : latest + 1][::-1]
-        start = latest - int(np.argmax(window))  # the last of equally good ones
+        start = latest - int(np.argmax(window))  # the last of the best
         breaks.append(start)
     return breaks
 

@@ -1,7 +1,7 @@
 """A document's text and version, and the conversion of offsets.
 
-Text is a Python string, so it is counted in code points ("utf-32"). Clients mostly count UTF-16 code units;
-`Offsets` converts between the two.
+Text is a Python string, so offsets count code points ("utf-32"). Most clients count UTF-16 code units; `Offsets`
+converts between the two.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Offsets:
 
     @classmethod
     def of_positions(cls, length: int, astral: IntArray) -> Offsets:
-        """Of a text of `length` code points whose astral characters are at `astral`, ascending."""
+        """For a text of `length` code points with astral characters at `astral`, ascending."""
         offsets = cls("", "utf-16")
         offsets._length, offsets._astral = length, astral
         return offsets
@@ -142,14 +142,14 @@ class Text:
         The text is copied, which is fast; only what is inserted is looked at.
 
         Raises:
-            ImpossibleChange: an offset out of range or inside a surrogate pair, overlapping ranges, or a version
-                that does not grow. The text is then as it was.
-            TextTooLong: the text would be longer than `maximum` code points. It is then as it was.
+            ImpossibleChange: an offset out of range or inside a surrogate pair, overlapping ranges, or a version that
+                does not increase. The text is then unchanged.
+            TextTooLong: the text would be longer than `maximum` code points. It is then unchanged.
         """
         if version <= self.version:
             raise ImpossibleChange(f"version {version} does not follow version {self.version}")
         spans = [(self._span(start, stop), insert) for start, stop, insert in changes]
-        spans.sort(key=lambda change: change[0])  # stable: insertions at one place keep the order they came in
+        spans.sort(key=lambda change: change[0])  # stable: insertions at one place keep their order
         new = _Joined() if self.encoding == "utf-16" else _Pieces()
         position = 0
         for (start, stop), insert in spans:
@@ -184,7 +184,7 @@ class _Pieces:
         self._pieces: list[str] = []
 
     def keep(self, piece: str, offsets: Offsets, position: int) -> None:
-        """Adds what stood at `position` of the text that `offsets` are of."""
+        """Adds what was at `position` in the text of `offsets`."""
         self.insert(piece)
 
     def insert(self, piece: str) -> None:
@@ -196,7 +196,8 @@ class _Pieces:
 
 
 class _Joined(_Pieces):
-    """The same, where surrogate halves that meet become one character; knows where the astral characters are."""
+    """The same, but joins surrogate halves that meet into one character, and keeps the positions of astral
+    characters."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -215,7 +216,7 @@ class _Joined(_Pieces):
         return "".join(self._pieces), Offsets.of_positions(self.length, np.concatenate([_NONE, *self._astral]))
 
     def _join_ends(self, piece: str) -> str:
-        """Where the text so far ends with the first half of a character and `piece` begins with the second, puts the
+        """If the text so far ends with the first half of a character and `piece` begins with the second, puts the
         character there. Returns the rest of `piece`."""
         if not (self._pieces and "\ud800" <= self._pieces[-1][-1] <= "\udbff" and "\udc00" <= piece[:1] <= "\udfff"):
             return piece
@@ -245,5 +246,7 @@ def choose_encoding(offered: Iterable[str]) -> PositionEncoding:
         if name in known:
             return known[name]
     if offered:
-        raise InvalidParams("No position encoding in common; known are utf-16 and utf-32.", member="positionEncodings")
+        raise InvalidParams(
+            "No position encoding in common: utf-16 and utf-32 are supported.", member="positionEncodings"
+        )
     return "utf-16"

@@ -1,8 +1,8 @@
 """Text to tokens with spans, by the model's own tokenizer.
 
 The tokenizer is the model's `tokenizer.json` run by the `tokenizers` library alone: no torch, and `encode_batch`
-lets other threads run meanwhile. Special tokens are never added by it; BOS is put in front of each context here,
-by the model's own policy, exactly once.
+lets other threads run meanwhile. It never adds special tokens; BOS is put in front of each context here, if the model
+prepends one, exactly once.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ class ContextRule:
     tokens: int
     """The most tokens of one context, BOS counted."""
     bos: int | None
-    """The id that begins each context; None where the model prepends none."""
+    """The id that begins each context; None if the model does not prepend one."""
 
 
 class TooManyTokens(Exception):
-    """A text has more tokens than it may have."""
+    """A text has more tokens than allowed."""
 
 
 class Tokenizer:
@@ -61,7 +61,7 @@ class Tokenizer:
             text: the text.
             encoding: the client's unit.
             most: how many tokens there may be.
-            unsure: whether there may be so many more that it saves time to tokenize only the beginning first.
+            unsure: whether the text may be so much longer that it saves time to tokenize only its beginning first.
 
         Raises:
             TooManyTokens: there are more than `most`.
@@ -107,7 +107,7 @@ class Tokenizer:
         return self._backend.encode_batch([text], add_special_tokens=False)[0]
 
     def text_of(self, token: int) -> str:
-        """The decoded token; U+FFFD for bytes that are no character by themselves."""
+        """The decoded token; U+FFFD for bytes that are not a character by themselves."""
         text = self._texts.get(token)
         if text is None:
             text = self._texts[token] = self._decode(token)
@@ -115,7 +115,7 @@ class Tokenizer:
 
     def _decode(self, token: int) -> str:
         if self._metaspace:
-            # Such decoders strip the space that begins a word, so the vocabulary's own spelling is read instead.
+            # Such decoders strip the space that begins a word, so the vocabulary's own spelling is used instead.
             piece: str = self._backend.id_to_token(token) or ""
             if byte := _BYTE_TOKEN.fullmatch(piece):
                 return bytes([int(byte[1], 16)]).decode("utf-8", "replace")
@@ -125,7 +125,7 @@ class Tokenizer:
 
 
 def _cover(starts: IntArray, stops: IntArray, length: int) -> tuple[IntArray, IntArray]:
-    """Spans that leave no character between two tokens out: a gap belongs to the token after it, and to those that
+    """Spans without gaps between tokens: a gap belongs to the token after it, and to those that
     share this token's first character.
 
     Gaps come from normalizers and pre-tokenizers that drop characters, such as the space before a word.

@@ -82,7 +82,7 @@ def splice_between(old: TokenList, new: TokenList) -> Splice:
 
 
 def replacement(old: TokenList, new: TokenList) -> Splice:
-    """The splice that replaces all tokens, for when no value of `old` is valid any more."""
+    """The splice that replaces all tokens, if no value of `old` is valid any more."""
     return Splice(0, len(old), len(new), 0)
 
 

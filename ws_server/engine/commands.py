@@ -1,4 +1,4 @@
-"""What an engine is asked and what it answers: plain data that is sent between processes.
+"""The engine's commands and results: plain data that is sent between processes.
 
 A *unit* is one component of one hook point, `("blocks.3.mlp.hook_post", 42)`; a neuron is the commonest kind.
 Times are seconds of `time.monotonic`, which all processes of a machine share.
@@ -93,7 +93,7 @@ class ContextPair:
     """A context now and as it was, and which tokens correspond."""
 
     context: int
-    """Its number in the document."""
+    """Its index in the document."""
     old_ids: IntArray  # [old tokens], up to and with the last that is compared
     new_ids: IntArray  # [new tokens], likewise
     old_at: IntArray  # [compared], indices into `old_ids`
@@ -140,7 +140,7 @@ Command = Evaluate | Probe | Compare | Withdraw | Hold | Forget
 
 @dataclass(frozen=True, slots=True)
 class Ping:
-    """Asks a worker for a sign of life, a `Pong` between two steps."""
+    """Checks that a worker is alive: it answers with a `Pong` between two steps."""
 
     key: Key = ("", "")
 
@@ -252,7 +252,7 @@ class AtWork:
 
 @dataclass(frozen=True, slots=True)
 class Pong:
-    """The sign of life."""
+    """The answer to a `Ping`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +275,7 @@ class LoadProgress:
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
-    """What the server needs to know of a model that is ready."""
+    """What the server needs to know about a model that is ready."""
 
     architecture: str
     revision: str | None
@@ -290,7 +290,7 @@ class LoadedModel:
     tokenizer_json: str
     statistics: NeuronStatistics | None
     notes: tuple[str, ...] = ()
-    """What the operator should know of how this model is served; one sentence each."""
+    """What the operator should know about how this model is served; one sentence each."""
 
     @property
     def neurons_per_layer(self) -> int:

@@ -1,9 +1,9 @@
-"""What a model's configuration says about the short cuts that its passes may take.
+"""Which shortcuts a model's configuration allows its passes.
 
-A short trial at load shows what a few tokens show. What begins after thousands of tokens (other rotary frequencies, a
-window that is full) it cannot show, so the configuration is asked too. Short cuts are taken with the architectures
-whose every option is held against the plain model by `tests/engine/test_configurations.py`; any other model is
-computed in the way that cannot go wrong: each pass runs a whole context, alone.
+The short trial at load cannot show what begins after thousands of tokens (other rotary frequencies, a full window), so
+the configuration is checked too. Shortcuts are used only for architectures of which
+`tests/engine/test_configurations.py` compares every option with the plain model. For any other model, each pass runs
+one whole context.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ _CHECKED_LAYERS = {"full_attention", "sliding_attention"}
 _FIXED_ROTATIONS = {"default", "linear", "llama3", "yarn", "proportional", "ntk_alpha"}
 """Types of rotary positions whose frequencies are the same for every length of a context."""
 _THRESHOLDS = ("sliding_window", "window_size", "local_attention", "attention_chunk_size")
-"""Options after whose number of tokens attention changes."""
+"""Options that give a number of tokens after which attention changes."""
 _USUAL_TRIAL = 12
 _MOST_TRIAL_WORK = 40_000_000_000
 """Tokens times parameters of one pass of a trial; on two cores this takes about a second."""
@@ -79,7 +79,7 @@ _MOST_TRIAL_WORK = 40_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class LengthLimit:
-    """A context of more tokens would change the values of all its tokens."""
+    """In a context with more tokens, all values would be different."""
 
     tokens: int
     rope_type: str
@@ -89,8 +89,9 @@ def length_limit(model: PreTrainedModel) -> LengthLimit | None:
     """The longest context for which the rotary frequencies are those of every shorter one.
 
     With `longrope` (Phi-3) all frequencies change once a context is longer than
-    `original_max_position_embeddings`; with `dynamic` each length beyond `max_position_embeddings` has its own. So
-    beyond the limit nothing of a context can be kept when it grows, and no pass can be shared; contexts end there.
+    `original_max_position_embeddings`; with `dynamic` each length beyond `max_position_embeddings` has its own. Beyond
+    the limit, a context that grows would have to be computed again as a whole, and could not share a pass; so contexts
+    end there.
     """
     config = text_config(model)
     limits: list[LengthLimit] = []
@@ -111,7 +112,7 @@ def reason_for_whole_passes(model: PreTrainedModel) -> str | None:
     """Why keys and values of a prefix must not be reused, or None if they may be."""
     config = text_config(model)
     if config.model_type not in CHECKED_MODEL_TYPES:
-        return f"the architecture {config.model_type} is not among those whose short cuts are checked"
+        return f"the architecture {config.model_type} is not among those whose shortcuts are checked"
     unknown = set(getattr(config, "layer_types", None) or ()) - _CHECKED_LAYERS
     if unknown:
         return f"it has layers of type {', '.join(sorted(unknown))}"
@@ -125,14 +126,14 @@ def reason_for_whole_passes(model: PreTrainedModel) -> str | None:
 
 
 def looks_ahead(model: PreTrainedModel) -> bool:
-    """Whether the configuration asks for attention to later tokens of a text. Some architectures then mask them with
-    one implementation of attention and not with another, so a trial alone would not do. (`vision` is about images.)
+    """Whether the configuration allows attention to later tokens of a text. Some architectures mask them with one
+    implementation of attention and not with another, so a trial alone is not enough. (`vision` is about images.)
     """
     return getattr(text_config(model), "use_bidirectional_attention", None) not in (None, False, "vision")
 
 
 def trial_length(model: PreTrainedModel, context_tokens: int) -> int:
-    """How many tokens show all that a configuration has in store, as far as that takes about a second a pass."""
+    """How many tokens a trial needs to reach every regime of the configuration, limited to about a second per pass."""
     config = text_config(model)
     thresholds = [getattr(config, name, None) for name in _THRESHOLDS]
     wanted = [each + 5 for each in thresholds if isinstance(each, int) and not isinstance(each, bool)]
@@ -147,7 +148,7 @@ def text_config(model: PreTrainedModel) -> PreTrainedConfig:
 
 
 def _rotations(model: PreTrainedModel) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The types of rotary positions that the configuration names and those that the modules hold, with parameters."""
+    """The types of rotary positions in the configuration and in the modules, with their parameters."""
     config = text_config(model)
     parameters = getattr(config, "rope_parameters", None) or {}
     per_layer = [each for each in parameters.values() if isinstance(each, Mapping)]

@@ -1,4 +1,4 @@
-"""Running out of memory: how it shows itself, what may be kept on a device, and what can be given back to it."""
+"""Out-of-memory errors, the budget of a device, and how to return freed memory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import sys
 import torch
 
 _OUT_OF_MEMORY = ("out of memory", "allocate memory", "not enough memory", "alloc_failed")
-"""Words of plain `RuntimeError`s: of CUDA and MPS; of the CPU on Linux and macOS; on Windows; of cuBLAS and cuDNN."""
+"""How plain `RuntimeError`s report it: those of CUDA and MPS; of the CPU on Linux and macOS; on Windows; of cuBLAS and
+cuDNN."""
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -29,8 +30,8 @@ def cache_budget(device: str, share: int, models: int) -> int:
 
 
 def empty_device_cache() -> None:
-    """Gives freed buffers back to the device, so that other processes, or larger buffers, can use their memory."""
-    gc.collect()  # what a failed pass left may be held by a circle of references
+    """Returns freed buffers to the device, so that other processes, or larger buffers, can use their memory."""
+    gc.collect()  # tensors of a failed pass may be held by a reference cycle
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     elif torch.backends.mps.is_available():
@@ -39,11 +40,11 @@ def empty_device_cache() -> None:
 
 
 def give_back_memory() -> None:
-    """Gives what was freed on the CPU back to the system. The C library keeps it: buffers of many sizes that come and
-    go for days leave more and more that fits nothing. Takes some milliseconds."""
+    """Returns freed CPU memory to the system. The C library keeps it, and over days of buffers of many sizes it would
+    fragment. Takes some milliseconds."""
     if _trim is not None:
         _trim(0)
 
 
 _trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform.startswith("linux") else None
-"""Where the C library is glibc."""
+"""Only if the C library is glibc."""

@@ -50,7 +50,7 @@ from .scheduler import LARGEST_CHUNK, MOST_TOGETHER, FairShare, chunk_size, room
 _log = logging.getLogger(__name__)
 
 MOST_VALUES = 65_536
-"""Values of one message: less than a megabyte as JSON, which is what some websocket libraries accept at most."""
+"""Values in one message: less than a megabyte as JSON, the most that some websocket libraries accept."""
 _MOST_MESSAGES = 4
 """Messages about one document that one step returns; other documents get their turn before the rest."""
 

@@ -1,4 +1,4 @@
-"""Imports the libraries that compute, which takes seconds, without those of theirs that nothing here ever uses."""
+"""Imports the numerical libraries, which takes seconds, without dependencies of theirs that are never used here."""
 
 from __future__ import annotations
 
@@ -18,18 +18,19 @@ _MODULES = (
     "ws_server.engine.engine",
 )
 _UNUSED = ("datasets", "datasets.arrow_dataset", "datasets.iterable_dataset", "datasets.load", "pandas")
-"""What TransformerLens imports for its evaluations and tables: a fifth of the whole time, and a thread that runs on."""
+"""What TransformerLens imports for its evaluations and tables: a fifth of the import time, and a thread that keeps
+running."""
 
 
 def import_libraries(give_up: Callable[[], bool] = lambda: False) -> None:
-    """Imports everything that loading a model and computing with it need; a second call has nothing left to do.
+    """Imports everything that loading a model and computing with it need; a second call does nothing.
 
     Args:
-        give_up: asked before each of the large imports.
+        give_up: called before each of the large imports; if it returns true, the rest is not imported.
     """
     if _MODULES[-1] in sys.modules:
         return
-    gc.disable()  # imports make millions of objects and hardly any garbage; looking for it takes a tenth of the time
+    gc.disable()  # imports make millions of objects and hardly any garbage; collecting it takes a tenth of the time
     try:
         for name in _MODULES:
             if give_up():
@@ -38,7 +39,7 @@ def import_libraries(give_up: Callable[[], bool] = lambda: False) -> None:
                 _import_transformer_lens()
             else:
                 import_module(name)
-        gc.freeze()  # nor is garbage looked for among them later, which would copy memory that forks share
+        gc.freeze()  # these objects are not collected later either, which would copy memory that forks share
     finally:
         gc.enable()
 
@@ -47,7 +48,7 @@ def _import_transformer_lens() -> None:
     try:
         with _stand_ins():
             import_module("transformer_lens.model_bridge")
-    except (ImportError, AttributeError):  # another release, which needs more of them
+    except (ImportError, AttributeError):  # another release may need more of them
         for name in [name for name in sys.modules if name.split(".")[0] == "transformer_lens"]:
             del sys.modules[name]
         import_module("transformer_lens.model_bridge")
@@ -55,12 +56,13 @@ def _import_transformer_lens() -> None:
 
 @contextmanager
 def _stand_ins() -> Iterator[None]:
-    """Names taken from the modules of `_UNUSED` are empty classes meanwhile; later imports get the real modules."""
+    """Names imported from the modules of `_UNUSED` are empty classes in this context; later imports get the real
+    modules."""
     absent = [name for name in (*_UNUSED, "pytest") if name not in sys.modules]
     for name in absent:
         sys.modules[name] = _StandIn(name)
     if "pytest" in absent:
-        sys.modules["pytest"] = None  # type: ignore[assignment]  # TransformerLens does without it
+        sys.modules["pytest"] = None  # type: ignore[assignment]  # optional for TransformerLens
     try:
         yield
     finally:
@@ -71,7 +73,7 @@ def _stand_ins() -> Iterator[None]:
 class _StandIn(ModuleType):
     def __init__(self, name: str) -> None:
         super().__init__(name)
-        self.__spec__ = ModuleSpec(name, None)  # Transformers asks for it to find out whether there is such a module
+        self.__spec__ = ModuleSpec(name, None)  # Transformers reads it to find out whether the module exists
         self.__path__: list[str] = []
 
     def __getattr__(self, name: str) -> type:

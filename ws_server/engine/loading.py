@@ -148,7 +148,7 @@ def _revision(spec: ModelSpec) -> str | None:
 
 
 class _Twinning:
-    """Takes the place of the model class with which the bridge loads, and keeps a plain twin of the loaded model."""
+    """Replaces the model class with which the bridge loads, and keeps a plain twin of the loaded model."""
 
     def __init__(self) -> None:
         self.twin: PreTrainedModel | None = None
@@ -163,8 +163,8 @@ class _Twinning:
 
 
 def _check_complete(model: Any, missing: Iterable[str]) -> None:
-    """Transformers makes up tensors that are missing in the weights. That is accepted only for the unembedding, which
-    is not used."""
+    """Transformers initializes tensors that are missing in the weights at random. That is accepted only for the
+    unembedding, which is not used."""
     head = model.get_output_embeddings()
     unused = set() if head is None else {id(parameter) for parameter in head.parameters()}
     needed = {name for name, parameter in model.named_parameters() if id(parameter) not in unused}
@@ -200,7 +200,7 @@ def _boot(spec: ModelSpec, device: str, dtype: torch.dtype) -> tuple[Any, PreTra
         config, _ = PretrainedConfig.get_config_dict(spec.source, revision=spec.revision)
         check_configuration(config)
         if spec.folder is not None and (spec.folder / "quantize_config.json").exists():
-            raise NotSupported("GPTQ weights are not read")  # as AutoGPTQ leaves them, without a word in config.json
+            raise NotSupported("GPTQ weights are not read")  # as AutoGPTQ writes them, without an entry in config.json
         with _without_foreign_code():
             bridge = TransformerBridge.boot_transformers(
                 spec.source,
@@ -237,7 +237,7 @@ def _tokenizer_json(bridge: Any, spec: ModelSpec) -> str:
     backend = getattr(bridge.tokenizer, "backend_tokenizer", None)
     if backend is None:
         raise ModelLoadError(
-            f"{spec.title} has no fast tokenizer, so the places of its tokens in a text are not known."
+            f"{spec.title} has no fast tokenizer, so the positions of its tokens in a text are unknown."
         )
     tokenizer = orjson.loads(backend.to_str())
     vocabulary = int(bridge.cfg.d_vocab)
@@ -247,13 +247,13 @@ def _tokenizer_json(bridge: Any, spec: ModelSpec) -> str:
         raise ModelLoadError(
             f"{spec.title} cannot be served: its tokenizer has {ordinary} tokens, its embedding only {vocabulary} rows."
         )
-    # Without an embedding an added token is no token of this model; its spelling is ordinary text then.
+    # An added token without an embedding is not a token of this model; its spelling is then ordinary text.
     tokenizer["added_tokens"] = [token for token in tokenizer["added_tokens"] if token["id"] < vocabulary]
     return orjson.dumps(tokenizer).decode()
 
 
 def _statistics(spec: ModelSpec, runner: Runner, notes: list[str]) -> NeuronStatistics | None:
-    """The statistics of these very weights, if there are any."""
+    """The statistics of exactly these weights, if there are any."""
     if spec.folder is None:
         return None
     try:

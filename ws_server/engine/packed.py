@@ -36,7 +36,7 @@ class Segment:
     kv: Cache | None
     """Of `BufferLayer`s; None for a pass that neither reads nor writes a cache."""
     sinks: Mapping[str, Callable[[torch.Tensor], None]]
-    """By hook point: what takes its rows, [count, width]."""
+    """By hook point: receives its rows, [count, width]."""
 
     masks: dict[int | None, torch.Tensor] = field(default_factory=dict)
 
@@ -99,7 +99,7 @@ def check_packable(config: Any) -> None:
     """Checks what `packed_attention` cannot see in its arguments.
 
     Raises:
-        ValueError: some layers attend to neither all tokens before them nor a window of those.
+        ValueError: some layers attend to neither all earlier tokens nor a window of them.
     """
     unknown = set(getattr(config, "layer_types", None) or ()) - _LAYER_TYPES
     if unknown or getattr(config, "attention_chunk_size", None) is not None:

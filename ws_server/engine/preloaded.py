@@ -1,7 +1,7 @@
-"""The program of the fork server, and of a worker where there is none: imports the libraries, then runs workers.
+"""The program of the fork server, and of a worker without one: imports the libraries, then runs workers.
 
-The fork server runs nothing of the libraries itself. It stays without threads and without a device, so that its forks
-are sound, and it ends when the server does, however that ends. Workers share the memory of what it has imported.
+The fork server only imports the libraries. It has no threads and no device, so that forking is safe, and it ends when
+the server does, however that ends. Workers share the memory of what it has imported.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 
 def main(kind: str, log_format: str, handle: str) -> None:
-    """Entry point of the process: `kind` is `fork-server` or `worker`, `handle` the one end of its socket or pipe."""
+    """Entry point of the process: `kind` is `fork-server` or `worker`, `handle` one end of its socket or pipe."""
     # Ctrl-C and a service manager's SIGTERM reach the whole group; the server ends its workers when it is done.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -39,7 +39,7 @@ def main(kind: str, log_format: str, handle: str) -> None:
         with socket.socket(fileno=int(handle)) as control:
             import_libraries(lambda: _is_over(control))
             _ForkServer(control).serve()
-        os._exit(0)  # taking all modules apart in order takes half a second
+        os._exit(0)  # a regular exit takes half a second to tear down all modules
 
 
 def _connection(handle: int) -> Connection:
@@ -61,7 +61,7 @@ def _is_over(control: socket.socket) -> bool:
 
 
 class _ForkServer:
-    """Forks a worker for each `fork N` that comes with its pipe, and ends it on `kill N`."""
+    """Forks a worker for each `fork N`, which comes with its pipe, and ends it on `kill N`."""
 
     def __init__(self, control: socket.socket) -> None:
         self._control = control

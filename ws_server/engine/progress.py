@@ -94,7 +94,7 @@ class _Bytes:
 
 
 class _Bar:
-    """The part of tqdm's interface that the Hub's library uses. Bars that count bytes report to `bytes`."""
+    """The part of tqdm's interface that `huggingface_hub` uses. Bars that count bytes report to `bytes`."""
 
     bytes: _Bytes
     _class_lock = threading.RLock()

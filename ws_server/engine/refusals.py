@@ -1,6 +1,6 @@
-"""Why a model cannot be loaded, in a clause that reveals nothing of the machine to clients.
+"""Why a model cannot be loaded, in a clause that reveals nothing about the machine to clients.
 
-What the libraries say of it may name files, or list the classes that they know; it is for the operator, and shortened.
+The libraries' own messages may name files or list all known classes; they go to the operator, shortened.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from .catalog import ModelSpec
 from .device_memory import is_out_of_memory
 
 _QUANTISATIONS = {"awq": "AWQ", "fbgemm_fp8": "FP8", "gguf": "GGUF", "gptq": "GPTQ", "hqq": "HQQ", "torchao": "torchao"}
-"""What methods are called whose name is not simply written in capitals or small letters."""
+"""Names of methods that are not written simply in capitals or small letters."""
 _LONGEST_DETAIL = 300
 
 
 class Incomplete(Exception):
-    """Weights that do not make up the model."""
+    """Weights with tensors missing."""
 
 
 class Pickled(Exception):
@@ -47,15 +47,16 @@ class NotSupported(Exception):
 
 
 def check_configuration(config: Mapping[str, Any]) -> None:
-    """Looks at a `config.json` for what no attempt to load the model needs to be made for.
+    """Refuses by its `config.json` a model that need not be tried.
 
     Raises:
-        NotSupported: its weights are quantised, its architecture is not supported, or it is no causal language model.
+        NotSupported: its weights are quantised, its architecture is not supported, or it is not a causal language
+            model.
     """
     if (method := _quantisation(config)) is not None:
         raise NotSupported(f"{method} weights are not read")
     if "auto_map" in config:
-        return  # it may name an architecture of its own, or one of the libraries
+        return  # it may name its own architecture, or one of the libraries'
     model_type = config.get("model_type")
     names = [name for name in config.get("architectures") or () if isinstance(name, str)]
     name = names[0] if names else f"models of the type {model_type!r}"
@@ -113,16 +114,16 @@ def reason(error: Exception, spec: ModelSpec) -> str:
     if any_is(Incomplete) or "ignore_mismatched_sizes" in said:
         return "its weights do not fit its configuration"
     if "trust_remote_code" in said or "custom code" in said:
-        return "it asks for code of its own to be run, which this server never does"
+        return "it needs its own code to be run, which this server never does"
     if any_is(GatedRepoError):
-        return "the Hugging Face Hub gives it only to those who have agreed to its terms; log in there first"
+        return "the Hugging Face Hub requires that you log in and accept its terms first"
     if any_is(RevisionNotFoundError):
-        return "the Hugging Face Hub has no such revision of it"
+        return "the Hugging Face Hub does not have this revision of it"
     if any_is(RepositoryNotFoundError):
-        return "the Hugging Face Hub has no model of this name"
+        return "the Hugging Face Hub has no model with this name"
     if unreachable or any_is(HfHubHTTPError):
         return "the Hugging Face Hub cannot be reached, and its local cache does not hold it"
-    return "its files are not those of a model that can be read"
+    return "its files are not those of a supported model"
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -133,7 +134,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def first_line(error: BaseException) -> str:
-    """An error in a line for the operator. Some messages of the libraries list all classes that they know."""
+    """An error as one line for the operator. Some of the libraries' messages list all known classes."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     text = lines[0] if lines else type(error).__name__
     return textwrap.shorten(text, _LONGEST_DETAIL, placeholder=" ...").rstrip(".")

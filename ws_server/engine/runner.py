@@ -1,7 +1,7 @@
 """One hooked forward pass over the tokens of a context that are not computed yet.
 
-Keeps the lengths of the cache's buffers right, and finds out at load which short cuts the model at hand allows: the
-configuration has to promise them, and a trial has to give what the plain model gives without them.
+Keeps the lengths of the cache's buffers right, and finds out at load which shortcuts the model allows: the
+configuration must permit them, and a trial must give the same values as the plain model without them.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Work for one pass: the rows of `hooks` are wanted of the tokens of a context before `stop`."""
+    """Work for one pass: compute the rows of `hooks` for the tokens of a context before `stop`."""
 
     cache: ContextCache
     stop: int
@@ -59,12 +59,12 @@ class Runner:
     Attributes:
         context_tokens: the same, or less where longer contexts would change the values of all their tokens.
         hook_widths: the hook points that can be captured, and the length of their last axis.
-        reuses_prefix: whether keys and values of a prefix can be reused; where they cannot, each pass computes its
-            context from the start.
-        notes: what is worth knowing of how this model is served; one sentence each.
+        reuses_prefix: whether keys and values of a prefix can be reused; if they cannot, each pass computes its context
+            from the start.
+        notes: what the operator should know about how this model is served; one sentence each.
 
     Raises:
-        Unsupported: the model has no neurons that we could show, or is no causal language model.
+        Unsupported: the model has no neurons to show, or is not a causal language model.
     """
 
     def __init__(self, bridge: TransformerBridge, plain: PreTrainedModel, context_tokens: int) -> None:
@@ -72,7 +72,7 @@ class Runner:
         self.bridge = bridge
         self.notes: list[str] = []
         if looks_ahead(plain):
-            raise Unsupported("is no causal language model")
+            raise Unsupported("is not a causal language model")
         limit = length_limit(plain)
         if limit is not None and limit.tokens < context_tokens:
             self.notes.append(
@@ -90,7 +90,7 @@ class Runner:
         self.reuses_prefix = False
         self.hook_widths = self._measure_hooks()
         self._check_neurons()
-        self._find_short_cuts(plain)
+        self._find_shortcuts(plain)
 
     def new_cache(self) -> ContextCache:
         return ContextCache(self.layers, self.context_tokens)
@@ -176,7 +176,7 @@ class Runner:
     # -------------------------------------------------------------------------------- at load
 
     def _measure_hooks(self) -> dict[str, int]:
-        """The hook points that fire with one vector a token and hold what their names promise, in a pass of a few
+        """The hook points that fire with one vector per token and hold what their names say, by a pass over a few
         tokens."""
         count = min(3, self.context_tokens)
         seen: dict[str, torch.Tensor] = {}
@@ -196,8 +196,8 @@ class Runner:
         }
 
     def _doubtful(self, seen: Mapping[str, torch.Tensor], block: str) -> set[str]:
-        """The hook points of a block that are not the parts of its residual stream that they are named after, as
-        where norms come last or a module adds the stream itself. The stream before and after a block is beyond doubt.
+        """The hook points of a block that are not the parts of its residual stream that their names say, for example if
+        norms come last or a module adds the stream itself. The stream before and after a block is always right.
         """
         before, middle, after, attention, mlp = (
             seen.get(f"{block}hook_{name}") for name in ("resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out")
@@ -226,7 +226,7 @@ class Runner:
         if not hooks or len({self.hook_widths[hook] for hook in hooks}) > 1:
             raise Unsupported("has layers with different numbers of neurons")
 
-    def _find_short_cuts(self, plain: PreTrainedModel) -> None:
+    def _find_shortcuts(self, plain: PreTrainedModel) -> None:
         """Computes arbitrary texts in the plain way and in faster ones, and keeps the fastest way that agrees.
 
         Raises:
@@ -239,10 +239,10 @@ class Runner:
         plainly = [self._whole(text) for text in texts]
         for length in {max(1, count // 2), max(1, count - 1)}:
             if not self._close(self._whole(texts[0][:length]), plainly[0][:, :length]):
-                raise Unsupported("is no causal language model")
+                raise Unsupported("is not a causal language model")
         if not self._bridge_agrees(texts[0], plainly[0]):
             self.notes.append(
-                "TransformerLens computes other values than transformers; those of transformers are shown."
+                "TransformerLens and transformers compute different values; those of transformers are shown."
             )
         if reason := reason_for_whole_passes(plain):
             self.notes.append(f"Each edit computes its whole context again: {reason}.")
@@ -250,7 +250,7 @@ class Runner:
             return
         else:
             self.notes.append(
-                "Each edit computes its whole context again: reusing what is computed gives other values."
+                "Each edit computes its whole context again: reusing computed values gives different results."
             )
         self.reuses_prefix = False
         self.trunk.use_library_attention()
@@ -275,7 +275,7 @@ class Runner:
     def _try(self, attempt: Callable[[], bool]) -> bool:
         try:
             return attempt()
-        except Exception as error:  # whatever an architecture makes of a short cut, the plain way works
+        except Exception as error:  # whatever goes wrong in a faster way, the plain one works
             _log.info("A faster way does not work for this model: %s", error)
             return False
 
@@ -312,7 +312,7 @@ class Runner:
         return torch.stack([cache.rows_of(neuron_hook(layer)).at(every) for layer in range(self.layers)])
 
     def _bridge_agrees(self, ids: IntArray, plainly: torch.Tensor) -> bool:
-        """Whether TransformerLens computes the same; nothing depends on it, but its users want to know."""
+        """Whether TransformerLens computes the same; only for information."""
         names = [neuron_hook(layer) for layer in range(self.layers)]
 
         def attempt() -> bool:
@@ -323,7 +323,7 @@ class Runner:
         return self._try(attempt)
 
     def _close(self, one: torch.Tensor, other: torch.Tensor) -> bool:
-        """Equal but for rounding, which in half precision is about 1/256 an operation. Values that overflowed to
+        """Equal up to rounding, which in half precision is about 1/256 per operation. Values that overflowed to
         infinity or NaN must have done so in both."""
         finite = torch.isfinite(other)
         if not torch.equal(torch.isfinite(one), finite):

@@ -1,8 +1,8 @@
 """Decides whose work comes next and how much of it one pass takes. Pure decisions: no torch, no clock.
 
-The seconds computed for each session are counted, and the session with the fewest comes first. So a short edit goes
-before the rest of somebody else's long text, and nobody waits for ever. A session that was idle has no claim to the
-time that it did not use: it starts at the smallest count among the sessions that have work.
+The seconds computed for each session are counted, and the session with the fewest comes first. So a short edit comes
+before the rest of another session's long text, and no session waits for ever. Idle time earns no credit: a session
+starts at the smallest count among those that have work.
 """
 
 from __future__ import annotations

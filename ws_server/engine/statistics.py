@@ -5,11 +5,10 @@ A model folder may hold `statistics.safetensors`. It is an ordinary safetensors 
     max, min, mean, std, density    [layers, neurons]
     quantiles                       [layers, neurons, levels]
 
-and string metadata `format` ("neuroscope-statistics/1"), `levels` (JSON list of the quantile levels, rising), `tokens`
-(how many were counted), `weights` (SHA-256 of the weights' files, `weights_digest`) and `text` (what was read). With
-other weights the statistics are not used.
-The activations are those of `blocks.{layer}.mlp.hook_post`, BOS positions left out; `std` divides by the number of
-tokens, `density` is the fraction of activations above 0.
+and string metadata `format` ("neuroscope-statistics/1"), `levels` (JSON list of the quantile levels, ascending),
+`tokens` (their number), `weights` (SHA-256 of the weights' files, `weights_digest`) and `text` (its source). With other
+weights the statistics are not used. The activations are those of `blocks.{layer}.mlp.hook_post`, without BOS positions;
+`std` divides by the number of tokens, `density` is the fraction of activations above 0.
 
 Any model folder may have such a file. This module does not import torch, and does not compute the figures.
 """
@@ -67,9 +66,9 @@ class NeuronStatistics:
             if not np.isfinite(array).all():
                 raise ValueError(f"{name} holds values that are not finite")
         if (self.min > self.max).any():
-            raise ValueError("some neuron has a min above its max")
+            raise ValueError("a neuron has a min above its max")
         if not all(0 <= level <= 1 for level in self.levels) or list(self.levels) != sorted(set(self.levels)):
-            raise ValueError("levels must rise and lie between 0 and 1")
+            raise ValueError("levels must be ascending and between 0 and 1")
 
     @property
     def layers(self) -> int:

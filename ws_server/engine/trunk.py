@@ -2,9 +2,9 @@
 
 TransformerLens's `TransformerBridge` wraps every module of a model in a component of its own. Its hook points are the
 inputs and outputs of those components, so each is the input or output of a module of the plain model as well. We take
-the names and their places from the bridge and every value from the plain model: it is what the weights were trained
-with, it has none of the bridge's cost in each pass (about 4 ms a layer were measured), and with most architectures it
-takes several contexts in one pass (see `packed.py`).
+the names and their places from the bridge and every value from the plain model: the weights were trained with it, each
+pass avoids the bridge's cost (about 4 ms per layer, measured), and with most architectures one pass can take several
+contexts (see `packed.py`).
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ _HOOK_NAMES = (
     "hook_resid_mid",
     "hook_resid_post",
 )
-"""Hook points of a block that hold one vector a token; a model offers those of them that it has."""
+"""Hook points of a block that hold one vector per token; a model may lack some."""
 
 _WRAPPED = "_original_component"
-"""The name under which a component of the bridge keeps the module that it wraps."""
+"""The attribute of a bridge component that holds the wrapped module."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a hook point lies in the plain model."""
+    """Where a hook point is in the plain model."""
 
     module: nn.Module
     is_input: bool
@@ -69,7 +69,7 @@ class Trunk:
     """Runs the blocks of a model.
 
     Args:
-        plain: a model of its own over the bridge's parameters; see `plain_twin`.
+        plain: a separate model over the bridge's parameters; see `plain_twin`.
         bridge: says which hook points there are, and the input or output of which module each is.
 
     Attributes:
@@ -87,10 +87,10 @@ class Trunk:
         self.names = tuple(self._places)
 
     def use_packed_attention(self) -> None:
-        """Takes our attention, which several contexts can share.
+        """Uses our attention, which several contexts can share.
 
         Raises:
-            ValueError: this architecture has attention that ours cannot stand in for.
+            ValueError: our attention cannot replace that of this architecture.
         """
         check_packable(self.model.config)
         self._use_attention(PACKED_ATTENTION)
@@ -99,7 +99,7 @@ class Trunk:
         self.takes_several = True
 
     def use_library_attention(self) -> None:
-        """Takes the library's attention that is written out, so that it knows every option of an architecture."""
+        """Uses the library's eager attention, which knows every option of an architecture."""
         self.takes_several = False
         self._use_attention("eager")
 
@@ -136,7 +136,7 @@ class Trunk:
 
 
 def plain_twin(model: PreTrainedModel) -> PreTrainedModel:
-    """A second model over the very same parameters and buffers; it costs next to no memory.
+    """A second model over the same parameters and buffers; it takes almost no memory.
 
     It must be made before a bridge wraps `model`, which replaces the model's modules.
     """
@@ -187,7 +187,7 @@ def _find_places(plain: PreTrainedModel, bridge: TransformerBridge) -> tuple[lis
             try:
                 places[name] = _Place(block.get_submodule(end[0]), end[1])
             except AttributeError:
-                continue  # a part that the bridge has put in
+                continue  # a part that the bridge has added
     return blocks, places
 
 

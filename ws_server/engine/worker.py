@@ -1,7 +1,7 @@
 """The process of one model: loads it, then computes what comes through a pipe.
 
-A process of its own keeps torch's start and every forward pass off the server's event loop and interpreter lock,
-and takes a model's memory with it when it goes. It holds nothing that cannot be computed again.
+A separate process keeps torch's start and every forward pass off the server's event loop and interpreter lock, and
+frees a model's memory when it ends. It holds nothing that cannot be computed again.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _GIVE_BACK_EVERY = 10.0
 
 
 def run_worker(connection: Connection) -> None:
-    """Runs a worker to its end, which comes with that of the pipe.
+    """Runs a worker until its pipe is closed.
 
     Receives the model to load, a `ModelSpec`, and the `LoadOptions`, as a pair; then commands. Sends `LoadingNews`,
     then a `StepReport` for each step.
@@ -41,7 +41,7 @@ def _receive(connection: Connection, inbox: Mailbox) -> None:
         while True:
             inbox.put(connection.recv())
     except (EOFError, OSError):
-        os._exit(0)  # the server has ended; nobody needs what the main thread is doing, be it loading
+        os._exit(0)  # the server has ended; nobody needs what the main thread is doing, not even loading
 
 
 def _serve(connection: Connection, inbox: Mailbox, spec: ModelSpec, options: LoadOptions) -> None:
@@ -65,7 +65,7 @@ def _serve(connection: Connection, inbox: Mailbox, spec: ModelSpec, options: Loa
         connection.send(LoadFailed(f"There is not enough memory for {spec.title}."))
         return
     maxima = loaded.statistics.max if loaded.statistics is not None else None
-    # The server sends the budget while the model is still loading; without one, only what is at work is kept.
+    # The server sends the budget while the model is still loading; without one, only the document at work is kept.
     engine = Engine(runner, 0, maxima, lambda keys: connection.send(AtWork(keys)))
     connection.send(loaded)
     given_back = time.monotonic()
