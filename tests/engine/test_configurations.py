@@ -298,10 +298,20 @@ REFUSED: Sequence[tuple[str, str, Options]] = (
     ("RwkvForCausalLM", _NO_NEURONS, {"attention_hidden_size": 64}),
     ("HrmTextForCausalLM", "has no blocks that can be followed", {}),
     # What TransformerLens cannot wrap.
-    ("FalconForCausalLM", "could not be loaded", {"new_decoder_architecture": True}),
-    ("GPTBigCodeForCausalLM", "could not be loaded", {"multi_query": False}),
-    ("GPTNeoXForCausalLM", "could not be loaded", {"attention_bias": False}),
-    ("PhiForCausalLM", "could not be loaded", {"qk_layernorm": True}),
+    *(
+        (
+            f"{name}ForCausalLM",
+            f"could not be loaded: TransformerLens .* this configuration of {name}ForCausalLM",
+            options,
+        )
+        for name, options in (
+            ("Falcon", {"new_decoder_architecture": True}),
+            ("Falcon", {"num_ln_in_parallel_attn": 2}),
+            ("GPTBigCode", {"multi_query": False}),
+            ("GPTNeoX", {"attention_bias": False}),
+            ("Phi", {"qk_layernorm": True}),
+        )
+    ),
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import logging
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -164,6 +165,17 @@ def test_models_of_other_kinds(folder: Path, members: dict[str, Any], why: str) 
     assert failure.detail == ""
 
 
+def test_a_configuration_that_cannot_be(folder: Path) -> None:
+    configure(folder, n_head="many")
+    assert str(refusal(folder)) == "The model 'tiny' could not be loaded: its configuration is not valid."
+
+
+def test_loading_leaves_the_log_as_it_is(folder: Path) -> None:
+    before = logging.getLogger().level
+    load(folder)
+    assert logging.getLogger().level == before
+
+
 def test_weights_that_autogptq_has_quantised(folder: Path) -> None:
     (folder / "quantize_config.json").write_text('{"bits": 4}')
     assert "GPTQ weights are not read" in str(refusal(folder))
@@ -230,8 +242,11 @@ def test_statistics_of_other_weights_are_left_out(folder: Path) -> None:
 
 
 def test_no_tokenizer(folder: Path) -> None:
+    """The fault is not the configuration's, which TransformerLens supports."""
     (folder / "tokenizer.json").write_text("{}")
-    assert refusal(folder).detail
+    failure = refusal(folder)
+    assert "its files are not those of a supported model" in str(failure)
+    assert failure.detail
 
 
 def _pickle(folder: Path, name: str) -> dict[str, torch.Tensor]:

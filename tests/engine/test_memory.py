@@ -163,3 +163,17 @@ def test_models_share_one_budget() -> None:
         assert cache_budget("cuda", total, 1) == total // 4
         assert cache_budget("cuda", total, 3) == total // 12
         assert cache_budget("cuda", 1000, 3) == 1000
+
+
+def test_without_memory_to_shrink_a_buffer_it_stays_as_it_is(
+    loaded: Load, random: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A text is shortened where there is no memory even for the smaller buffers."""
+    model = loaded("gpt2")
+    client = Client(Engine(model.runner, PLENTY))
+    client.ask(random.integers(0, model.facts.vocabulary, 60), UNITS, 0)
+    client.settle()
+    monkeypatch.setattr(Rows, "fit", lambda self, count: torch.empty(TOO_MUCH))
+    client.ask(np.append(client.ids[:10], 1), UNITS, 10)
+    assert client.settle().computed_tokens == 1
+    assert client.error(model) <= TOLERANCE

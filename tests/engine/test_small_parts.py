@@ -116,7 +116,43 @@ def test_model_names_are_resolved_without_the_network(tmp_path: Path) -> None:
         resolve_models((str(folder), str(folder)))
 
 
-@pytest.mark.parametrize("name", ["./nothing", "/nowhere/at/all", "~/nothing", "a/b/c", "", "two words", "a;b"])
-def test_what_is_no_model_is_refused_in_a_sentence(name: str) -> None:
+def _model_folder(parent: Path) -> Path:
+    folder = parent / "model"
+    folder.mkdir()
+    for name in ("config.json", "model.safetensors", "tokenizer.json"):
+        (folder / name).write_text("{}")
+    return folder
+
+
+@pytest.mark.parametrize("file", ["config.json", "model.safetensors.index.json"])
+def test_a_folder_in_place_of_a_file_is_refused_in_a_sentence(file: str, tmp_path: Path) -> None:
+    folder = _model_folder(tmp_path)
+    (folder / file).unlink(missing_ok=True)
+    (folder / file).mkdir()
+    with pytest.raises(StartupError, match=file.replace(".", r"\.")):
+        resolve_models((str(folder),))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "./nothing",
+        "/nowhere/at/all",
+        "~/nothing",
+        "~nobody-here/model",
+        "a" * 5000,
+        "a/b/c",
+        "a/..",
+        "a/",
+        "-a",
+        "a--b",
+        "a@",
+        "",
+        "two words",
+        "a;b",
+    ],
+)
+def test_what_is_no_model_is_refused_in_a_sentence(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(_model_folder(tmp_path))  # which an empty name does not mean
     with pytest.raises(StartupError, match=r"\.$"):
         resolve_models((name,))

@@ -10,6 +10,7 @@ import torch
 
 from .commands import FloatMatrix, IntArray
 from .context_matching import common_prefix
+from .device_memory import is_out_of_memory
 from .kv import BufferLayer, grown_capacity, is_far_too_large, new_kv_cache
 
 
@@ -97,10 +98,17 @@ class ContextCache:
         if ids is not self.ids:
             self.rewind(common_prefix(self.ids, ids))
             self.ids = ids
-            for layer in self.kv_layers:
-                layer.fit(len(ids))
-            for rows in self.rows.values():
-                rows.fit(len(ids))
+            try:
+                self._shrink()
+            except Exception as error:
+                if not is_out_of_memory(error):  # without memory for smaller buffers, the large ones stay
+                    raise
+
+    def _shrink(self) -> None:
+        for layer in self.kv_layers:
+            layer.fit(len(self.ids))
+        for rows in self.rows.values():
+            rows.fit(len(self.ids))
 
     def rewind(self, length: int) -> None:
         """Invalidates everything from token `length` on. Copies nothing."""

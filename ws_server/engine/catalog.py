@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from ..errors import StartupError
 
 EMBEDDED_FOLDER = Path(__file__).parent.parent / "demo_model"
 EMBEDDED_ID = "neuroscope-demo"
+
+_HUB_NAME = re.compile(r"(?!.*(--|\.\.))\w([\w.-]{0,94}\w)?(/\w([\w.-]{0,94}\w)?)?", re.ASCII)
+"""`owner/name`, or `name` alone, by the rules of the Hugging Face Hub."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +78,19 @@ def resolve_models(names: tuple[str, ...]) -> list[ModelSpec]:
 def _resolve(name: str) -> ModelSpec:
     if name == EMBEDDED_ID:
         return embedded_model()
-    path = Path(name).expanduser()
-    if path.is_dir():
-        return _local(path.resolve())
+    if not name:
+        raise StartupError("The name of a model is empty.")
+    try:
+        path = Path(name).expanduser()
+        if path.is_dir():
+            return _local(path.resolve())
+    except (OSError, RuntimeError):  # the name is too long, or the home is nobody's
+        raise StartupError(f"There is no model folder {name!r}.") from None
     looks_like_path = name.startswith((".", "/", "~", "\\")) or path.is_absolute() or path.exists()
     if looks_like_path or name.count("/") > 1:
         raise StartupError(f"There is no model folder {name!r}.")
-    hub_name, _, revision = name.partition("@")
-    if not hub_name or not all(character.isalnum() or character in "-_./" for character in hub_name):
+    hub_name, at, revision = name.partition("@")
+    if _HUB_NAME.fullmatch(hub_name) is None or (at and not revision.strip()):
         raise StartupError(f"{name!r} is neither a folder nor a name on the Hugging Face Hub.")
     return ModelSpec(name, hub_name, hub_name, revision or None)
 
@@ -91,6 +100,8 @@ def _local(folder: Path) -> ModelSpec:
         config = orjson.loads((folder / "config.json").read_bytes())
     except FileNotFoundError:
         raise StartupError(f"{str(folder)!r} is not a model folder: it has no config.json.") from None
+    except OSError as error:
+        raise StartupError(f"{str(folder / 'config.json')!r} cannot be read: {error.strerror}.") from None
     except ValueError:
         raise StartupError(f"{str(folder)!r} is not a model folder: its config.json is not JSON.") from None
     if not isinstance(config, dict):
@@ -112,7 +123,7 @@ def _check_index(folder: Path) -> None:
         return
     try:
         files = set(orjson.loads(index.read_bytes())["weight_map"].values())
-    except (ValueError, LookupError, TypeError, AttributeError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
         raise StartupError(f"{str(index)!r} is not an index of weights.") from None
     for name in files:
         if not isinstance(name, str) or not name.endswith(".safetensors") or not (folder / name).is_file():

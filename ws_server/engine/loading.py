@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,14 +16,23 @@ from huggingface_hub import constants, try_to_load_from_cache
 from torch import nn
 from transformer_lens.model_bridge import TransformerBridge
 from transformer_lens.model_bridge.sources.transformers import helpers
-from transformers import AutoModelForCausalLM, PretrainedConfig, PreTrainedModel
+from transformers import AutoModelForCausalLM, AutoTokenizer, PretrainedConfig, PreTrainedModel
 
 from ..errors import ModelLoadFailed
 from .catalog import LoadOptions, ModelSpec
 from .commands import LoadedModel, neuron_hook
 from .device_memory import is_out_of_memory
 from .progress import download, reporting_weights
-from .refusals import Incomplete, NotSupported, Pickled, check_configuration, first_line, reason
+from .refusals import (
+    UNREADABLE,
+    Incomplete,
+    NotSupported,
+    Pickled,
+    check_configuration,
+    configuration_not_supported,
+    first_line,
+    reason,
+)
 from .runner import Piece, Runner, Unsupported
 from .statistics import NeuronStatistics, weights_digest
 from .trunk import plain_twin
@@ -51,7 +59,6 @@ def load_model(spec: ModelSpec, options: LoadOptions, report: Callable[[int, str
     Raises:
         ModelLoadError: it cannot be loaded, or has no neurons that could be shown.
     """
-    logging.getLogger().setLevel(logging.ERROR)
     transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     device = _device(options.device)
@@ -218,9 +225,22 @@ def _boot(spec: ModelSpec, device: str, dtype: torch.dtype) -> tuple[Any, PreTra
         nn.Module.to(plain, device)
         return bridge, plain
     except Exception as error:
-        message = f"The model {spec.id!r} could not be loaded: {reason(error, spec)}."
+        why = reason(error, spec)
+        if why is None:
+            unwrapped = twinning.twin is not None and _has_tokenizer(spec)
+            why = configuration_not_supported(twinning.twin) if unwrapped else UNREADABLE
+        message = f"The model {spec.id!r} could not be loaded: {why}."
         detail = "" if isinstance(error, NotSupported) else first_line(error)
         raise ModelLoadError(message, detail) from error
+
+
+def _has_tokenizer(spec: ModelSpec) -> bool:
+    """Whether the files of its tokenizer can be read."""
+    try:
+        AutoTokenizer.from_pretrained(spec.source, revision=spec.revision, trust_remote_code=False)
+    except Exception:
+        return False
+    return True
 
 
 def _bos(bridge: Any) -> int | None:

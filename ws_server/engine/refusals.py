@@ -19,6 +19,7 @@ from huggingface_hub.errors import (
     LocalEntryNotFoundError,
     RepositoryNotFoundError,
     RevisionNotFoundError,
+    StrictDataclassError,
 )
 from safetensors import SafetensorError
 from transformer_lens.factories.architecture_adapter_factory import SUPPORTED_ARCHITECTURES
@@ -32,6 +33,9 @@ from .device_memory import is_out_of_memory
 _QUANTISATIONS = {"awq": "AWQ", "fbgemm_fp8": "FP8", "gguf": "GGUF", "gptq": "GPTQ", "hqq": "HQQ", "torchao": "torchao"}
 """Names of methods that are not written simply in capitals or small letters."""
 _LONGEST_DETAIL = 300
+
+UNREADABLE = "its files are not those of a supported model"
+"""Why a model does not load where nothing more is known."""
 
 
 class Incomplete(Exception):
@@ -91,8 +95,13 @@ def _quantisation(config: Mapping[str, Any]) -> str | None:
     return "quantised"
 
 
-def reason(error: Exception, spec: ModelSpec) -> str:
-    """Why a model does not load."""
+def configuration_not_supported(model: object) -> str:
+    """Why a model does not load that Transformers has read and TransformerLens cannot wrap."""
+    return _not_supported("TransformerLens", f"this configuration of {type(model).__name__}")
+
+
+def reason(error: Exception, spec: ModelSpec) -> str | None:
+    """Why a model does not load, where the error tells."""
     causes = list(_causes(error))
 
     def any_is(*kinds: type[BaseException]) -> bool:
@@ -123,7 +132,9 @@ def reason(error: Exception, spec: ModelSpec) -> str:
         return "the Hugging Face Hub has no model with this name"
     if unreachable or any_is(HfHubHTTPError):
         return "the Hugging Face Hub cannot be reached, and its local cache does not hold it"
-    return "its files are not those of a supported model"
+    if any_is(StrictDataclassError):
+        return "its configuration is not valid"
+    return None
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

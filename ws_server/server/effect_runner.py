@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from ..document.tokenizer import TooManyTokens
@@ -38,10 +38,22 @@ _MOST_WAITING = 8
 
 
 class EffectRunner:
-    """Carries out the effects of one session. All methods run on the event loop."""
+    """Carries out the effects of one session. All methods run on the event loop.
 
-    def __init__(self, session: Session, models: Models, tokenizing: Tokenizing, metrics: Metrics) -> None:
+    Args:
+        on_failure: called when the session has failed at something that no connection waits for; it has to end then.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        models: Models,
+        tokenizing: Tokenizing,
+        metrics: Metrics,
+        on_failure: Callable[[], None],
+    ) -> None:
         self.session = session
+        self._on_failure = on_failure
         self.outbox: Outbox | None = None
         self._models = models
         self._threads = tokenizing
@@ -67,6 +79,17 @@ class EffectRunner:
 
     def receive(self, message: Message) -> None:
         self.perform(self.session.receive(message))
+
+    def react(self, happened: Callable[[], Effects]) -> None:
+        """Carries out what the session makes of something that does not come from its connection."""
+        try:
+            self.perform(happened())
+        except Exception as error:
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        _log.error("A session failed.", exc_info=error, extra=about(session=self.session.id[:6]))
+        self._on_failure()
 
     def perform(self, effects: Effects) -> None:
         for effect in effects:
@@ -104,12 +127,12 @@ class EffectRunner:
 
     def _expire(self) -> None:
         self._deadline = None  # if it is not over yet by the session's clock, a new timer is set
-        self.perform(self.session.expire())
+        self.react(self.session.expire)
 
     def end(self) -> None:
         """The session is over."""
-        self.perform(self.session.detach())
-        self.perform(self.session.forget_all())
+        self.react(self.session.detach)
+        self.react(self.session.forget_all)
         if self._timer is not None:
             self._timer.cancel()
         for task in self._tasks:
@@ -128,7 +151,7 @@ class EffectRunner:
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("A task failed.", exc_info=error, extra=about(session=self.session.id[:6]))
+            self._fail(error)
 
     async def _tokenize(self, work: Tokenize) -> None:
         try:

@@ -6,6 +6,7 @@ import asyncio
 import hmac
 import logging
 from collections.abc import Callable, Collection
+from functools import partial
 from typing import Protocol
 
 from websockets.frames import CloseCode
@@ -91,7 +92,9 @@ class Sessions:
         while sum(other == address for other in self._addresses.values()) >= limits.sessions_per_address:
             self._end(next(session_id for session_id in self._expiry if self._addresses[session_id] == address))
         session = Session(model, limits, lambda: self._models().summaries())
-        runner = EffectRunner(session, self._models(), self._tokenizing, self._metrics)
+        runner = EffectRunner(
+            session, self._models(), self._tokenizing, self._metrics, partial(self._expel, session.id, "internal error")
+        )
         self._runners[session.id] = runner
         self._holders[session.id] = connection
         self._addresses[session.id] = address
@@ -110,6 +113,8 @@ class Sessions:
         former = self._holders.pop(resume.session, None)
         if former is not None:
             self._part(runner, former, CloseCode.NORMAL_CLOSURE, "resumed by another connection")
+            if resume.session not in self._runners:  # it has failed at this
+                return None
         if (timer := self._expiry.pop(resume.session, None)) is not None:
             timer.cancel()
         self._holders[resume.session] = connection
@@ -123,8 +128,10 @@ class Sessions:
             return
         session_id = runner.session.id
         runner.outbox = None
-        runner.perform(runner.session.detach())
         self._holders.pop(session_id, None)
+        runner.react(runner.session.detach)
+        if session_id not in self._runners:
+            return
         timer = asyncio.get_running_loop().call_later(self._settings.resume_seconds, self._end, session_id)
         self._expiry[session_id] = timer
 
@@ -132,7 +139,7 @@ class Sessions:
         """An engine's result, to the session that it is for."""
         runner = self._runners.get(result.key[0])
         if runner is not None:
-            runner.perform(runner.session.computed(result))
+            runner.react(lambda: runner.session.computed(result))
 
     def models_in_use(self) -> set[str]:
         """The ids of the models that sessions hold."""
@@ -149,36 +156,39 @@ class Sessions:
             session = runner.session
             if session.model.id != model_id:
                 continue
-            runner.perform(session.engine_lost([uri for session_id, uri in at_work if session_id == session.id]))
+            uris = [uri for session_id, uri in at_work if session_id == session.id]
+            runner.react(partial(session.engine_lost, uris))
             if session.crashes >= _MOST_CRASHES:
-                self._expel(session.id)
+                _log.error("session ended because workers die of its documents", extra=about(session=session.id[:6]))
+                self._expel(session.id, "the model's workers die of these documents")
 
     def engine_replaced(self, model_id: str) -> None:
         """There is a worker again, with nothing computed."""
-        for runner in self._runners.values():
+        for runner in list(self._runners.values()):
             if runner.session.model.id == model_id:
-                runner.perform(runner.session.engine_replaced())
+                runner.react(runner.session.engine_replaced)
 
     def _part(self, runner: EffectRunner, connection: Holder, code: int, reason: str) -> None:
         """Takes a session from a connection, and closes that."""
         connection.runner = None
-        runner.perform(runner.session.detach())
+        runner.react(runner.session.detach)
         runner.outbox = None
         farewell = asyncio.ensure_future(connection.close(code, reason))
         self._farewells.add(farewell)
         farewell.add_done_callback(self._farewells.discard)
 
-    def _expel(self, session_id: str) -> None:
-        """Ends a session that does harm."""
-        _log.error("session ended because workers die of its documents", extra=about(session=session_id[:6]))
+    def _expel(self, session_id: str, reason: str) -> None:
+        """Ends a session that does harm or has failed; called again meanwhile where it fails at its end too."""
         if (connection := self._holders.pop(session_id, None)) is not None:
-            reason = "the model's workers die of these documents"
             self._part(self._runners[session_id], connection, CloseCode.INTERNAL_ERROR, reason)
         self._end(session_id)
 
     def _end(self, session_id: str) -> None:
+        runner = self._runners.pop(session_id, None)
+        if runner is None:
+            return
         del self._addresses[session_id]
         if (timer := self._expiry.pop(session_id, None)) is not None:
             timer.cancel()
-        self._runners.pop(session_id).end()
+        runner.end()
         _log.info("session ended", extra=about(session=session_id[:6]))
