@@ -27,11 +27,12 @@ CLIENT := $(shell find web_client \( -name node_modules -o -name dist \) -prune 
 run: $(VENV)/installed
 	$(BIN)/neuroscope serve $(ARGS)
 
-# The linters and the client's tests run side by side. Several pytest processes share the test files.
+# The linters and the client's tests run side by side. Several pytest processes share the test files, in their order:
+# those that need a browser come first and one after the other, so that each process starts one only once.
 test: $(VENV)/installed-for-tests
 	$(MAKE) --jobs=2 check test-client
 	$(BIN)/python tests/browser/chromium.py
-	$(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 test-vscode: $(VENV)/installed-for-tests
 	$(BIN)/python tests/browser/chromium.py

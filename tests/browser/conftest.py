@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -14,6 +15,7 @@ from playwright.sync_api import (
     Browser,
     BrowserContext,
     ConsoleMessage,
+    Error,
     Page,
     Playwright,
     Request,
@@ -78,8 +80,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if report.failed and report.when == "call" and isinstance(page, Page):
         FAILURES.mkdir(exist_ok=True)
         picture = FAILURES / (re.sub(r"[^\w.-]+", "-", item.name) + ".png")
-        page.screenshot(path=picture)
-        report.sections.append(("page when the test failed", str(picture)))
+        with suppress(Error):  # the page is closed, or the browser has ended
+            page.screenshot(path=picture, timeout=10_000)
+            report.sections.append(("page when the test failed", str(picture)))
     return report  # type: ignore[return-value]
 
 
