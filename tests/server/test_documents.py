@@ -391,3 +391,20 @@ async def test_uri_with_a_lone_surrogate(fleet: Fleet) -> None:
         del client.documents["\ud800"]
         await client.open_document("one", "text")
         await check(fleet, client, "one")
+
+
+async def test_a_long_text_in_frames_that_libraries_take_by_default(fleet: Fleet) -> None:
+    """Its tokens come in parts, and so do the parts that an edit at its start moves."""
+    async with await Client.dial(fleet.url, max_size=2**20) as client:  # as `websockets` has it where nothing is said
+        await client.initialize()
+        text = "a\n" * 15_000
+        await client.open_document("long", text)
+        await client.settled()
+        document = client.documents["long"]
+        assert len(document.tokens) > 30_000
+        assert client.token_frames > 1
+        before = client.token_frames
+        await client.change("long", (0, 20_000, "b\n" * 12_000), (20_010, 20_011, ""))
+        await client.settled()
+        assert client.token_frames > before + 1
+        assert document.token_messages == 2

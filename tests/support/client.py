@@ -174,6 +174,8 @@ class Client:
         self.orphans: list[dict[str, Any]] = []
         """Responses without an id: answers to what had no readable one."""
         self.frames = 0
+        self.token_frames = 0
+        """`document/tokens`, every part of one."""
         self.close_code: int | None = None
         self.close_reason = ""
         self.violation: BaseException | None = None
@@ -530,6 +532,7 @@ class Client:
         document = self._document(params)
         if document is None:
             return
+        self.token_frames += 1
         version, start, delete = params["version"], params["start"], params["deleteCount"]
         tokens, shift = params["tokens"], params["shift"]
         require(params.get("more", True) is True, "more", params)
