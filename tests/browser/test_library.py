@@ -261,7 +261,7 @@ def test_anyones_editor(editors: Editors, server: ServerProcess, complaints: Com
     assert page.locator(".neuro-stripes canvas").count() > 0  # of the first editor
     assert view.evaluate("(view) => view.dom.querySelectorAll('.neuro-stripes canvas').length") == 0
     reconfigure(neurons="L1N748 and more", model="no-such-model")
-    expect(status).to_contain_text("and is no neuron")
+    expect(status).to_contain_text("and is not a neuron")
     expect(status).to_contain_text("no-such-model could not be loaded")
     reconfigure(url="mailto:nobody")
     expect(status).to_contain_text("not the address of a Neuroscope server")

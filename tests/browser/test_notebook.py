@@ -237,7 +237,7 @@ def test_a_view_and_its_kernel(
     kernel.pump(lambda: notebook.state["focus"] == "L1N748")
     notebook.part("input").fill("no neuron")
     page.keyboard.press("Enter")
-    expect(notebook.part("[data-testid=status]")).to_contain_text("is no neuron")
+    expect(notebook.part("[data-testid=status]")).to_contain_text("is not a neuron")
     notebook.part("input").fill("3/615, L0N125-126")
     page.keyboard.press("Enter")
     keys = ["L2N99", "L1N748", "L3N615", "L0N125", "L0N126"]

@@ -329,12 +329,12 @@ async def test_a_message_that_cannot_be_read_costs_a_connection_and_no_more() ->
 async def test_what_is_larger_than_a_frame_may_be_is_refused_here() -> None:
     """On the wire it would end the connection, and so would the next attempt."""
     async with ScriptedServer() as server, Client(server.url) as client:
-        with pytest.raises(ServerError, match="the server takes at most 262144") as caught:
+        with pytest.raises(ServerError, match="the server accepts at most 262144") as caught:
             await client.open("\U0001f600" * 70_000)
         assert caught.value.code == -32013
         document = await client.open(TEXT)
         document.append("\U0001f600" * 70_000)
-        with pytest.raises(ServerError, match="the server takes at most"):
+        with pytest.raises(ServerError, match="the server accepts at most"):
             await asyncio.wait_for(document.settled(), 20)
         document.set_text("short")
         await asyncio.wait_for(document.settled(), 20)

@@ -39,7 +39,7 @@ def test_addresses(url: str, address: str, token: str | None) -> None:
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "http://", "http://:80/", "http://a:b/", "http://a:99999/"])
 def test_what_is_no_address_is_refused(url: str) -> None:
-    with pytest.raises(ValueError, match="no address of a server"):
+    with pytest.raises(ValueError, match="not a server.s address"):
         websocket_address(url)
 
 
@@ -68,8 +68,8 @@ async def test_no_proxy_stands_before_this_machine(proxy: str, monkeypatch: pyte
 @pytest.mark.parametrize(
     ("proxy", "words"),
     [
-        ("http://someone:s3cret@127.0.0.1:9", ["The proxy http://127.0.0.1:9 gave no connection", "no_proxy"]),
-        ("127.0.0.1:9", ["The proxy that the environment sets, 127.0.0.1:9, is no valid address", "no_proxy"]),
+        ("http://someone:s3cret@127.0.0.1:9", ["The proxy http://127.0.0.1:9 could not connect", "no_proxy"]),
+        ("127.0.0.1:9", ["The environment's proxy, 127.0.0.1:9, is not a valid address", "no_proxy"]),
         ("socks5://someone:s3cret@127.0.0.1:9", ["roxy socks5://127.0.0.1:9", "no_proxy"]),
     ],
 )
@@ -87,7 +87,7 @@ async def test_a_proxy_that_does_not_work_is_named(
 async def test_a_proxy_that_refuses_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     async with answering(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n") as port:
         monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{port}")
-        assert f"The proxy http://127.0.0.1:{port} gave no connection" in await refusal("http://server.invalid/")
+        assert f"The proxy http://127.0.0.1:{port} could not connect" in await refusal("http://server.invalid/")
 
 
 @asynccontextmanager
@@ -108,7 +108,7 @@ async def answering(answer: bytes, tls: ssl.SSLContext | None = None) -> AsyncIt
 async def test_https_to_a_server_without_tls() -> None:
     async with ScriptedServer() as server:
         told = await refusal(server.url.replace("http:", "https:"))
-    assert "does not speak TLS" in told
+    assert "does not use TLS" in told
     assert "http://" in told
     assert "start one" not in told
 
@@ -132,7 +132,7 @@ async def test_a_certificate_that_is_not_trusted_and_http_to_a_server_with_tls()
     [
         ("502 Bad Gateway\r\nContent-Type: text/html", "<html><h1>Bad Gateway</h1></html>" * 100, "502 Bad Gateway"),
         ("403 Forbidden\r\nContent-Type: text/plain", "Pages of this origin may not connect.\n", "may not connect."),
-        ("200 OK\r\nContent-Type: text/html", "<title>Something else</title>", "no Neuroscope server"),
+        ("200 OK\r\nContent-Type: text/html", "<title>Something else</title>", "not a Neuroscope server"),
         ("503 Service Unavailable\r\nContent-Type: text/plain", "x" * 3000, "503 Service Unavailable"),
         ("599 Whatever", "", "599"),
     ],
@@ -148,7 +148,7 @@ async def test_other_answers_are_told_in_one_line(head: str, body: str, words: s
 
 async def test_what_is_no_web_server_and_no_name() -> None:
     async with answering(b"220 mail.example ESMTP\r\n") as port:
-        assert "no Neuroscope server" in await refusal(f"http://127.0.0.1:{port}/")
+        assert "not a Neuroscope server" in await refusal(f"http://127.0.0.1:{port}/")
     for url in ("http://server.invalid/", "http://a..b/"):
         told = await refusal(url)
         assert told.startswith("There is no server at ws://"), told

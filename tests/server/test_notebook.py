@@ -149,7 +149,7 @@ widget.observe(lambda change: heard.append(("values", change["new"].shape)), "va
 
     # What cannot be is refused in words, and nothing is lost.
     assert "L9N1 does not exist" in await notebook.fails("widget.neurons = ['L9N1']; widget.values")
-    assert "is no neuron" in await notebook.fails("widget.neurons = ['seven']")
+    assert "is not a neuron" in await notebook.fails("widget.neurons = ['seven']")
     assert "not among the neurons" in await notebook.fails("widget.focus = 'L1N1'")
     assert "surrogate" in await notebook.fails("widget.text = '\\ud800'")
     notebook.send(

@@ -271,4 +271,4 @@ def test_washes_and_bars() -> None:
 def test_an_address_that_is_none_is_told() -> None:
     done = run_command("tui", "--url", "file:///x")
     assert done.returncode == 2
-    assert "no address of a server" in done.stderr
+    assert "not a server's address" in done.stderr

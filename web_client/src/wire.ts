@@ -9,7 +9,7 @@ export interface ActivationsDone {
    */
   uri: string;
   /**
-   * Of the text that all values are of.
+   * Version of the text of all these values.
    */
   version: number;
   /**
@@ -21,7 +21,7 @@ export interface ActivationsDone {
    */
   computedTokens: number;
   /**
-   * Tokens whose values were known.
+   * Tokens whose values were reused.
    */
   reusedTokens: number;
   /**
@@ -47,7 +47,7 @@ export interface Timing {
    */
   forwardMs: number;
   /**
-   * All in all, in ms.
+   * In total, in ms.
    */
   totalMs: number;
   /**
@@ -56,7 +56,7 @@ export interface Timing {
   firstUpdateMs?: number;
 }
 /**
- * The values of `neurons` at tokens `[start, start + count)`, one row a neuron.
+ * The values of `neurons` at tokens `[start, start + count)`, one row per neuron.
  */
 export interface ActivationsUpdate {
   /**
@@ -80,11 +80,11 @@ export interface ActivationsUpdate {
    */
   count: number;
   /**
-   * Keys, one a row.
+   * Keys, one per row.
    */
   neurons: string[];
   /**
-   * Activations, [neurons, count]; null, or NaN in base64, where one is no finite number.
+   * Activations, [neurons, count]; null, or NaN in base64, for one that is not a finite number.
    */
   values: (number | null)[][] | Base64Values;
 }
@@ -107,7 +107,7 @@ export interface Base64Values {
 }
 export interface CancelParams {
   /**
-   * Of the request to give up.
+   * Id of the request to cancel.
    */
   id: string | number;
 }
@@ -120,11 +120,11 @@ export interface Change {
    */
   from: number;
   /**
-   * Where it ends, excluded.
+   * Where it ends, exclusive.
    */
   to: number;
   /**
-   * The text in its place.
+   * The text that replaces it.
    */
   insert: string;
 }
@@ -170,7 +170,7 @@ export interface ChangedNeuron {
  */
 export interface ClientInfo {
   /**
-   * Of the frontend, for the server's log.
+   * The frontend's name, for the server's log.
    */
   name: string;
   /**
@@ -184,11 +184,11 @@ export interface DocumentChangeParams {
    */
   uri: string;
   /**
-   * A document's version; grows with each change.
+   * A document's version; increases with each change.
    */
   version: number;
   /**
-   * In any order; their ranges do not overlap.
+   * In any order; their ranges must not overlap.
    *
    * @maxItems 10000
    */
@@ -206,11 +206,11 @@ export interface DocumentOpenParams {
    */
   uri: string;
   /**
-   * A document's version; grows with each change.
+   * A document's version; increases with each change.
    */
   version: number;
   /**
-   * The whole text; line endings are left as they are.
+   * The whole text; line endings are kept.
    */
   text: string;
 }
@@ -237,14 +237,14 @@ export interface DocumentResync {
    */
   uri: string;
   /**
-   * What was impossible, for people.
+   * Why, for people.
    */
   reason: string;
 }
 /**
  * A splice: remove `deleteCount` tokens at `start`, insert `tokens`, add `shift` to all spans after them.
  *
- * A long one is sent as several of the same version, each of which applies by itself.
+ * A long one is sent as several of the same version, each a complete splice.
  */
 export interface DocumentTokens {
   /**
@@ -252,7 +252,7 @@ export interface DocumentTokens {
    */
   uri: string;
   /**
-   * Of the text that these tokens are of.
+   * Version of the text of these tokens.
    */
   version: number;
   /**
@@ -264,11 +264,11 @@ export interface DocumentTokens {
    */
   start: number;
   /**
-   * How many are replaced.
+   * How many are removed.
    */
   deleteCount: number;
   /**
-   * What stands there now.
+   * Inserted in their place.
    */
   tokens: Token[];
   /**
@@ -276,7 +276,7 @@ export interface DocumentTokens {
    */
   shift: number;
   /**
-   * Length of the list that results.
+   * Length of the resulting list.
    */
   tokenCount: number;
   /**
@@ -290,7 +290,7 @@ export interface Token {
    */
   id: number;
   /**
-   * Decoded; U+FFFD for bytes that are no character alone.
+   * Decoded; U+FFFD for bytes that are not a character by themselves.
    */
   text: string;
   /**
@@ -298,7 +298,7 @@ export interface Token {
    */
   from: number;
   /**
-   * Where its span ends, excluded.
+   * Where its span ends, exclusive.
    */
   to: number;
   /**
@@ -320,7 +320,7 @@ export interface ErrorNotification {
    */
   method: string;
   /**
-   * As of an answer's error.
+   * As in an answer's error.
    */
   code: number;
   /**
@@ -328,7 +328,7 @@ export interface ErrorNotification {
    */
   message: string;
   /**
-   * Further members, such as the one at fault; `uri` where it is about a document, and `version`, the newest one that it answers.
+   * Further members, such as the one at fault; `uri` if it is about a document, and `version`, the newest one that it answers.
    */
   data?: {
     [k: string]: unknown;
@@ -349,28 +349,28 @@ export interface HookIndex {
 }
 export interface InitializeParams {
   /**
-   * 1; with another, `data.supported` of the error tells which are known.
+   * 1; with any other, `data.supported` of the error lists the supported versions.
    */
   protocolVersion: number;
   client: ClientInfo;
   /**
-   * Known encodings, the preferred first; default utf-16.
+   * Supported encodings, the preferred first; default utf-16.
    *
    * @maxItems 1000
    */
   positionEncodings?: string[];
   /**
-   * Known encodings, the preferred first; default json.
+   * Supported encodings, the preferred first; default json.
    *
    * @maxItems 1000
    */
   activationEncodings?: string[];
   /**
-   * A dropped connection's session, to be taken up again.
+   * The session of a dropped connection, to resume it.
    */
   resume?: Resume | null;
   /**
-   * Token of the `$/progress` told while the model still loads.
+   * Token of the `$/progress` that is sent while the model loads.
    */
   workDoneToken?: string | number | null;
 }
@@ -389,7 +389,7 @@ export interface Resume {
 }
 export interface InitializeResult {
   /**
-   * What is spoken from now on: 1.
+   * The version in use: 1.
    */
   protocolVersion: number;
   server: ServerInfo;
@@ -402,7 +402,7 @@ export interface InitializeResult {
    */
   resumeToken: string;
   /**
-   * The session that was asked for is taken up again.
+   * Whether the requested session was resumed.
    */
   resumed: boolean;
   /**
@@ -418,7 +418,7 @@ export interface InitializeResult {
    */
   models: ModelSummary[];
   /**
-   * The session's model; null where the server was started without one.
+   * The session's model; null if the server was started without one.
    */
   model: ModelInfo | null;
   /**
@@ -458,16 +458,16 @@ export interface ModelSummary {
    */
   description?: string;
   /**
-   * It is in memory.
+   * Whether it is in memory.
    */
   loaded: boolean;
   /**
-   * A new session gets it.
+   * New sessions start with it.
    */
   default: boolean;
 }
 /**
- * What decides a value, so that others can reproduce it.
+ * Everything that values depend on, so that others can reproduce them.
  */
 export interface ModelInfo {
   /**
@@ -541,12 +541,12 @@ export interface Neuron {
    */
   hook: string;
   /**
-   * Over held-out text; null where none are known.
+   * Over held-out text; null if there are none.
    */
   statistics: NeuronStatistics | null;
 }
 /**
- * A neuron's activations over held-out text, BOS positions left out.
+ * A neuron's activations over held-out text, without BOS positions.
  */
 export interface NeuronStatistics {
   /**
@@ -591,7 +591,7 @@ export interface OpenDocument {
   length: number;
 }
 /**
- * What the server grants.
+ * The server's limits.
  */
 export interface LimitsInfo {
   /**
@@ -623,7 +623,7 @@ export interface LimitsInfo {
    */
   subscriptions: number;
   /**
-   * What a session may send for long, in messages a second.
+   * What a session may send in the long run, in messages per second.
    */
   messagesPerSecond: number;
   /**
@@ -635,7 +635,7 @@ export interface LimitsInfo {
    */
   modelsLoaded?: number;
   /**
-   * How long a connection may say nothing; 0 where it may for ever.
+   * How long a connection may be silent; 0: for ever.
    */
   idleSeconds?: number;
 }
@@ -682,7 +682,7 @@ export interface LimitsInfo1 {
    */
   subscriptions: number;
   /**
-   * What a session may send for long, in messages a second.
+   * What a session may send in the long run, in messages per second.
    */
   messagesPerSecond: number;
   /**
@@ -694,7 +694,7 @@ export interface LimitsInfo1 {
    */
   modelsLoaded?: number;
   /**
-   * How long a connection may say nothing; 0 where it may for ever.
+   * How long a connection may be silent; 0: for ever.
    */
   idleSeconds?: number;
 }
@@ -720,15 +720,15 @@ export interface NeuronsChangedParams {
    */
   uri: string;
   /**
-   * How many, at most.
+   * How many at most.
    */
   k: number;
   /**
-   * The version to compare with; the last but one when absent.
+   * The version to compare with; default: the last but one.
    */
   since?: number | null;
   /**
-   * Layers to look at; all when absent.
+   * Layers to search; default: all.
    */
   layers?: number[] | null;
   /**
@@ -742,7 +742,7 @@ export interface NeuronsChangedResult {
    */
   version: number;
   /**
-   * What was compared with; null where nothing is known.
+   * What was compared with; null if the server has no older version.
    */
   previousVersion: number | null;
   /**
@@ -750,11 +750,11 @@ export interface NeuronsChangedResult {
    */
   layers: number[];
   /**
-   * Tokens that stand in both versions after what differs.
+   * Tokens after a difference that both versions have.
    */
   comparedTokens: number;
   /**
-   * Those that moved most first.
+   * Those that changed most first.
    */
   neurons: ChangedNeuron[];
 }
@@ -784,11 +784,11 @@ export interface NeuronsTopParams {
    */
   token: number;
   /**
-   * How many, at most.
+   * How many at most.
    */
   k: number;
   /**
-   * Layers to look at; all when absent.
+   * Layers to search; default: all.
    */
   layers?: number[] | null;
   /**
@@ -844,7 +844,7 @@ export interface Progress {
   value: ProgressValue;
 }
 /**
- * As of LSP's work done progress.
+ * As in LSP's work done progress.
  */
 export interface ProgressValue {
   /**

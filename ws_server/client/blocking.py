@@ -9,7 +9,7 @@
         document.append(" It was the worst of times.")
         document.to_pandas()
 
-Everything runs in an event loop in a thread of its own, so it can be used from any thread, and beside a running loop.
+Everything runs in an event loop in a separate thread, so it can be used from any thread, and beside a running loop.
 """
 
 from __future__ import annotations
@@ -49,11 +49,11 @@ class LoopThread:
 
     @property
     def is_running(self) -> bool:
-        """Whether the thread is there: not after `stop`, and not in a process that was forked from this one."""
+        """Whether the thread is running: not after `stop`, and not in a process that was forked from this one."""
         return not self._stopped and os.getpid() == self._process
 
     def wait(self, work: Coroutine[Any, Any, T], timeout: float | None) -> T:
-        """Runs a coroutine there, and cancels it when this thread is interrupted or out of time.
+        """Runs a coroutine there, and cancels it if this thread is interrupted or the time is over.
 
         Raises:
             TimeoutError: it took longer than `timeout` seconds.
@@ -80,14 +80,14 @@ class LoopThread:
 
     def _check(self) -> None:
         if os.getpid() != self._process:
-            raise Disconnected("This client belongs to the process that called os.fork(); make another one.")
+            raise Disconnected("This client belongs to the process that called os.fork(); make a new one.")
         if self._stopped:
             raise Disconnected("The client is closed.")
         if threading.current_thread() is self._thread:
             raise RuntimeError("A callback runs in the client's own thread and must not wait for the client.")
 
     def stop(self) -> None:
-        """Ends the thread; whoever waits in another one gets `Disconnected`. Does nothing where it is not running."""
+        """Ends the thread; calls that wait in other threads raise `Disconnected`. Does nothing if it is not running."""
         if not self.is_running:
             return
         with self._submitting:
@@ -106,7 +106,7 @@ async def _cancel_everything() -> None:
 
 
 class Client:
-    """See `ws_server.client.Client`, whose arguments these are. A context manager; or call `close` at the end.
+    """See `ws_server.client.Client` for the other arguments. A context manager; or call `close` at the end.
 
     Args:
         timeout: seconds that any method waits at most before it raises `TimeoutError`; None for no limit.
@@ -155,7 +155,7 @@ class Client:
 
     @property
     def neurons(self) -> list[dict[str, Any]]:
-        """What is subscribed, in row order."""
+        """The subscribed neurons, in row order."""
         return self._client.neurons
 
     def subscribe(self, *neurons: NeuronRef) -> list[dict[str, Any]]:
@@ -187,7 +187,7 @@ class Client:
 
 
 class Document:
-    """See `ws_server.client.Document`. Values and tokens are waited for until they are those of the newest text."""
+    """See `ws_server.client.Document`. Reading values and tokens waits for those of the newest text."""
 
     def __init__(self, client: Client, document: asynchronous_document.Document) -> None:
         self._client = client
@@ -203,7 +203,7 @@ class Document:
 
     @property
     def version(self) -> int:
-        """Grows with every change."""
+        """Increases with every change."""
         return self._document.version
 
     @property

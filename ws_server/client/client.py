@@ -1,8 +1,8 @@
 """A session with a server over asyncio: connection, model, subscriptions, documents.
 
-Keeps the connection up by itself: when it is lost, the client waits, connects, resumes the session where the server
-still has it, opens the documents again and restores the subscriptions. Documents can be changed meanwhile, and requests
-wait for the connection.
+Reconnects by itself: when the connection is lost, the client waits, connects, resumes the session if the server still
+has it, opens the documents again and restores the subscriptions. Documents can be changed meanwhile, and requests wait
+for the connection.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _RESUMED_ELSEWHERE = 1000
 
 
 _ATTEMPTS = 3
-"""How often a request is sent whose connection is lost before the answer; it may be what the server dies of."""
+"""How often a request is sent if its connection is lost before the answer; it may be what crashes the server."""
 _UNKNOWN_DOCUMENT = -32012
 
 
@@ -44,7 +44,7 @@ class Client:
     Args:
         url: the server's page or websocket, as `http://127.0.0.1:8740/` or `ws://127.0.0.1:8740/ws`; a `?token=` in it
             is used.
-        token: the server's access token, where it asks for one.
+        token: the server's access token, if it requires one.
         name: how this frontend names itself to the server.
         timeout: seconds that a request waits at most, for the connection and for its answer, before it raises
             `TimeoutError`; None for no limit.
@@ -74,7 +74,7 @@ class Client:
         self.server: dict[str, Any] = {}
         """Name and version of the server."""
         self.model: dict[str, Any] | None = None
-        """What decides the values: id, revision, layers, neuronsPerLayer, dtype, ... (`ModelInfo` of the protocol)."""
+        """What values depend on: id, revision, layers, neuronsPerLayer, dtype, ... (`ModelInfo` of the protocol)."""
         self.models: list[dict[str, Any]] = []
         """The models that a session can choose from (`ModelSummary` of the protocol)."""
         self.limits: dict[str, int] = {}
@@ -82,7 +82,7 @@ class Client:
         """What is subscribed, in row order: key, layer, neuron, hook, statistics."""
         self.documents: dict[str, Document] = {}
         self.on_error: Callable[[ServerError], None] = lambda error: None
-        """Called with each error that answers no request, such as a failed forward pass."""
+        """Called with each error that does not answer a request, such as a failed forward pass."""
         self._connection: Connection | None = None
         self._running: asyncio.Task[None] | None = None
         self._resume: dict[str, str] | None = None
@@ -119,7 +119,7 @@ class Client:
         await self.close()
 
     async def close(self) -> None:
-        """Closes the client for good. Whatever still waits for something raises `Disconnected`."""
+        """Closes the client for good. Pending calls raise `Disconnected`."""
         self._become("closed")
         if self._running is not None:
             self._running.cancel()
@@ -128,13 +128,13 @@ class Client:
             document.detach()
 
     def _ended(self, running: asyncio.Task[None], first: asyncio.Future[None]) -> None:
-        """No connection will be made any more: the client was closed, or there is a fault, which is passed on."""
+        """No connection will be made any more: the client was closed, or there is a fault, which is raised."""
         error = None if running.cancelled() else running.exception()
         self._failure = error if isinstance(error, Exception) else None
         self._become("closed")
         if not first.done():
             first.set_exception(error or Disconnected("The client is closed."))
-            first.exception()  # nobody may be waiting
+            first.exception()  # otherwise asyncio reports an exception that nobody awaits
         for document in self.documents.values():
             document.detach()
 
@@ -162,7 +162,7 @@ class Client:
     # -------------------------------------------------------------------------------- neurons and models
 
     async def subscribe(self, *neurons: NeuronRef) -> list[dict[str, Any]]:
-        """Adds neurons, all or none; their values follow for every document. Subscribing twice is fine.
+        """Adds neurons, all or none; their values follow for every document. Subscribing twice is allowed.
 
         Returns:
             All subscribed neurons, in row order.
@@ -182,7 +182,7 @@ class Client:
 
     @property
     def subscriptions_settled(self) -> bool:
-        """Whether the server sends what is subscribed here; not so for a moment after a reconnection."""
+        """Whether the server has the subscriptions of this client; false for a moment after a reconnection."""
         return self.state == "ready" and self._subscribed == {neuron["key"] for neuron in self.neurons}
 
     async def load_model(
@@ -203,7 +203,7 @@ class Client:
         finally:
             del self._progress[token]
         info = self.model or {}
-        # Subscribing to what is left once more brings its statistics on this model.
+        # Subscribing again to the remaining ones brings their statistics on this model.
         await self.subscribe(*(neuron["key"] for neuron in self.neurons))
         self.models = (await self._request("models/list", {}))["models"]
         return info
@@ -215,7 +215,7 @@ class Client:
 
         Raises:
             ValueError: the text holds a lone surrogate, or `uri` is open already.
-            ServerError: the server does not take it, for instance because it is too long (-32013).
+            ServerError: the server refuses it, for instance because it is too long (-32013).
             Disconnected: the client is closed, or was before the answer came.
             TimeoutError: no answer came in time.
         """
@@ -239,7 +239,7 @@ class Client:
         return document
 
     async def close_document(self, document: Document) -> None:
-        """Closes it here and on the server; where there is no connection, as soon as there is one again."""
+        """Closes it here and on the server; without a connection, as soon as there is one again."""
         if self.documents.pop(document.uri, None) is None:
             return
         document.detach()
@@ -286,12 +286,12 @@ class Client:
         """The `k` neurons whose values an edit changed most, in the tokens after it.
 
         Args:
-            since: the `document.version` before the edit; without it the last but one that the server tokenized.
-            layers: where to look; all layers when left out.
+            since: the `document.version` before the edit; default: the last but one that the server tokenized.
+            layers: where to look; default: all layers.
             by: `activation`, or `ratio` to each neuron's statistical maximum.
 
         Returns:
-            Those that changed, the most first; none where no token stands after the edit.
+            Those that changed, the most first; empty if no token follows the edit.
         """
         params: dict[str, Any] = {"uri": document.uri, "k": k, "by": by}
         if since is not None:
@@ -306,8 +306,8 @@ class Client:
     async def _request(
         self, method: str, params: Mapping[str, Any], take: Callable[[Any], None] = lambda result: None
     ) -> Any:
-        """The result of a request. All that this client asks for can be asked twice, so a request whose connection is
-        lost is sent again on the next one."""
+        """The result of a request. All of this client's requests can be repeated, so a request whose connection is lost
+        is sent again on the next one."""
 
         async def ask() -> Any:
             for attempt in range(1, _ATTEMPTS + 1):
@@ -338,7 +338,7 @@ class Client:
             raise TimeoutError(self.explain_timeout(self.timeout)) from None
 
     def explain_timeout(self, seconds: float | None) -> str:
-        """A sentence on what did not happen within so many seconds."""
+        """A sentence that says what did not happen within the time limit."""
         if self.state == "ready" or self._obstacle is None:
             return f"no answer within {seconds:g} seconds"
         return f"no connection within {seconds:g} seconds: {self._obstacle}"
@@ -357,7 +357,7 @@ class Client:
                 if isinstance(error, ServerError):
                     _call(self.on_error, error)
             self._become("waiting")
-            # Jitter, so that the clients of a server that restarts do not come back in one moment.
+            # Jitter, so that the clients of a restarted server do not all reconnect at once.
             await asyncio.sleep(wait * random.uniform(0.5, 1))
             wait = min(2 * wait, _LONGEST_WAIT)
 
@@ -419,7 +419,7 @@ class Client:
             document.attach(self._sender(connection, document))
 
     async def _restore_neurons(self, connection: Connection, served: list[dict[str, Any]]) -> None:
-        """Makes the server's subscriptions those of this client; what the model lacks is dropped."""
+        """Makes the server's subscriptions those of this client, without neurons that the model lacks."""
         wanted = [neuron["key"] for neuron in self.neurons]
         surplus = [neuron["key"] for neuron in served if neuron["key"] not in wanted]
         if surplus:
@@ -460,7 +460,7 @@ class Client:
     @staticmethod
     def _refused(document: Document, version: int, answer: asyncio.Future[Any]) -> None:
         error = None if answer.cancelled() else answer.exception()
-        if isinstance(error, ServerError):  # where the connection is lost it is opened again on the next one
+        if isinstance(error, ServerError):  # if the connection is lost it is opened again on the next one
             document.opened(version, error)
 
     def _notification(self, method: str, params: Mapping[str, Any]) -> None:
@@ -483,7 +483,7 @@ class Client:
 
 
 async def _subscribe_all_that_exist(connection: Connection, keys: Sequence[str]) -> list[dict[str, Any]]:
-    """What is subscribed after asking for `keys`: all at once, and by halves where one of them is refused."""
+    """Subscribes to `keys` at once, or by halves if one of them is refused; returns what is subscribed."""
     if not keys:
         return []
     try:
@@ -499,13 +499,13 @@ async def _subscribe_all_that_exist(connection: Connection, keys: Sequence[str])
 
 
 def _send_close(connection: Connection, uri: str) -> None:
-    """Closes a document that nobody here has any more, whatever the server says to it."""
+    """Closes a document that this client no longer has, whatever the server answers."""
     answer = connection.call("document/close", {"uri": uri})
     answer.add_done_callback(lambda answer: None if answer.cancelled() else answer.exception())
 
 
 def _call(callback: Callable[[T], None], argument: T) -> None:
-    """Calls what the user has set. An error of theirs is reported, and the client goes on."""
+    """Calls a user's callback. If it raises, the error is reported and the client goes on."""
     try:
         callback(argument)
     except Exception as error:

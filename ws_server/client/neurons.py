@@ -1,4 +1,4 @@
-"""Names of neurons, and what the server tells of them."""
+"""Names of neurons, and the server's facts about them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class ChangedNeuron(TypedDict):
 
 
 def can_exist(key: str, model: Mapping[str, Any]) -> bool:
-    """Whether a model may have this neuron, by what it says of itself; false only where it certainly does not."""
+    """Whether a model may have this neuron, by its facts; false only if it certainly does not."""
     if match := _MLP_KEY.fullmatch(key):
         return bool(int(match[1]) < model["layers"] and int(match[2]) < model["neuronsPerLayer"])
     return key.partition("/")[0] in model["hooks"]

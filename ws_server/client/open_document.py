@@ -53,7 +53,7 @@ class Document:
         self._change_count = 0
         self._open_answered = False
         self.problem: ServerError | None = None
-        """Why there are no values of the newest text: the server does not take it, or could not compute them."""
+        """Why there are no values of the newest text: the server refused it, or could not compute them."""
 
     # -------------------------------------------------------------------------------- state
 
@@ -77,7 +77,7 @@ class Document:
 
     @property
     def spans(self) -> tuple[Offsets, Offsets]:
-        """Starts and stops of `tokens`, int64 [tokens] each; much faster to get where there are thousands."""
+        """Starts and stops of `tokens`, int64 [tokens] each; much faster for thousands of them."""
         return self._state.spans
 
     def token_text(self, index: int) -> str:
@@ -86,7 +86,7 @@ class Document:
 
     @property
     def last_done(self) -> Done | None:
-        """What the last version that was answered completely has cost; None before the first."""
+        """What the last completely answered version cost; None before the first."""
         return self._state.done
 
     @property
@@ -95,7 +95,7 @@ class Document:
         return self._state.answered and self._client.subscriptions_settled
 
     def values(self, neurons: Sequence[str] | None = None) -> FloatMatrix:
-        """Activations, float32 [neurons, tokens], rows in the order of `neurons`; NaN where none has come yet.
+        """Activations, float32 [neurons, tokens], rows in the order of `neurons`; NaN if one has not come yet.
 
         Columns are those of `tokens`. While `is_settled` is false, some may be of an older text: see `current`.
 
@@ -112,7 +112,7 @@ class Document:
         return self._state.activations.current(self._keys(neurons))
 
     def to_pandas(self, neurons: Sequence[str] | None = None) -> pandas.DataFrame:
-        """A row a token: `id`, `text`, `start`, `stop`, `special`, `segment`, then a column a neuron.
+        """One row per token: `id`, `text`, `start`, `stop`, `special`, `segment`, then one column per neuron.
 
         Raises:
             ImportError: pandas is not installed.
@@ -133,13 +133,13 @@ class Document:
     def change(self, changes: Iterable[Change]) -> None:
         """Changes the text at several places at once; offsets count characters of the text before all of them.
 
-        Without a connection, the server gets the text when there is one again.
+        Without a connection, the server gets the text after reconnecting.
 
         Raises:
             ValueError: changes overlap, leave the text, or hold a lone surrogate. Nothing is changed then.
         """
         version, problem = self.version, self.problem
-        self.problem = None  # until the server says so of this text
+        self.problem = None  # until the server reports it about this text
         try:
             self._state.change(list(changes))
         finally:
@@ -165,7 +165,7 @@ class Document:
         """Waits until `is_settled`, however long; `asyncio.wait_for` can limit it.
 
         Raises:
-            ServerError: the server does not take this text, or could not compute its values. The next change or
+            ServerError: the server refused this text, or could not compute its values. The next change or
                 subscription makes it try again.
             Disconnected: the client was closed.
         """
@@ -177,7 +177,7 @@ class Document:
 
     async def updates(self) -> AsyncIterator[Document]:
         """Yields the document each time that its text, tokens or values have changed. Changes that come faster than
-        they are taken are merged. Ends when the client is closed."""
+        they are read are merged. Ends when the client is closed."""
         seen = -1
         while not self._client.closed:
             if self._change_count == seen:
@@ -217,7 +217,7 @@ class Document:
         self._notify()
 
     def keep(self, keys: Iterable[str]) -> None:
-        """The rows are these now. The server evaluates afresh for them, unless it does not take the text at all."""
+        """Sets the rows. The server evaluates the text for them, unless it has refused the text."""
         if not self._state.is_refused:
             self.problem = None
         self._state.activations.keep(keys)
@@ -228,15 +228,15 @@ class Document:
         self._notify()
 
     def receive(self, method: str, params: Mapping[str, Any]) -> None:
-        """Takes a notification of this document."""
+        """Handles a notification about this document."""
         try:
             if self._state.receive(method, params):
                 self._notify()
         except (ValueError, KeyError, TypeError):
-            self._state.open()  # it does not fit what is here: begin again
+            self._state.open()  # it does not fit the state here: open it again
 
     def opened(self, version: int, problem: ServerError | None) -> None:
-        """The answer to the `document/open` of `version`; one to an older open has no meaning any more."""
+        """The answer to the `document/open` of `version`; answers to older ones are ignored."""
         if version == self._state.opened_at:
             self._open_answered = True
             if problem is not None:
@@ -248,12 +248,12 @@ class Document:
         self._state.refused()
 
     def fail(self, problem: ServerError | None) -> None:
-        """There will be no values of the newest text, for this reason."""
+        """There will be no values of the newest text, because of `error`."""
         self.problem = problem
         self._notify()
 
     async def wait_until_opened(self) -> None:
-        """Raises what the server said if it does not take the text."""
+        """Raises the server's error if it refuses the text."""
         while not self._open_answered:
             await self._next_change()
         if self._state.is_refused and self.problem is not None:

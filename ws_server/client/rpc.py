@@ -20,7 +20,7 @@ TOO_LARGE = -32013
 
 
 class Connection:
-    """Reads and writes until the websocket ends; whoever makes one keeps `run` going."""
+    """Reads and writes until the websocket ends, as long as `run` is running."""
 
     def __init__(self, socket: ClientConnection, on_notification: OnNotification) -> None:
         self._socket = socket
@@ -30,14 +30,14 @@ class Connection:
         self._outbox: asyncio.Queue[str] = asyncio.Queue()
         self._lost: Disconnected | None = None
         self.frame_bytes: int | None = None
-        """The largest frame that the server takes; a larger one would end the connection."""
+        """The largest frame that the server accepts; a larger one would end the connection."""
 
     @property
     def is_open(self) -> bool:
         return self._lost is None
 
     async def run(self) -> Disconnected:
-        """Reads and writes until the connection ends; returns why it did."""
+        """Reads and writes until the connection ends; returns the reason."""
         writer = asyncio.ensure_future(self._write())
         try:
             async for frame in self._socket:
@@ -48,7 +48,7 @@ class Connection:
         except ConnectionClosed as error:
             self._lost = Disconnected(f"The connection was lost: {error}.")
         except Exception as error:
-            # A message that cannot be read, or a fault here; either way a new connection starts afresh.
+            # A message that cannot be read, or a fault here; either way a new connection helps.
             report("a message of the server", error)
             self._lost = Disconnected(f"The server sent a message that this client cannot read: {error!r}.")
         finally:
@@ -62,10 +62,10 @@ class Connection:
     def call(
         self, method: str, params: Mapping[str, Any], take: Callable[[Any], None] = lambda result: None
     ) -> asyncio.Future[Any]:
-        """Asks at once; the future gets the result, a `ServerError` or `Disconnected`. Cancelling it cancels the
+        """Sends the request; the future gets the result, a `ServerError` or `Disconnected`. Cancelling it cancels the
         request.
 
-        `take` gets the result in the order of the messages: before anything that the server sent after it. Whoever
+        `take` gets the result in the order of the messages: before anything that the server sent after it. Code that
         awaits the future may run later.
         """
         number = next(self._ids)
@@ -91,7 +91,7 @@ class Connection:
         return answer
 
     def notify(self, method: str, params: Mapping[str, Any]) -> None:
-        """Raises `ServerError` where the message is too large to be sent."""
+        """Raises `ServerError` if the message is too large to be sent."""
         frame = self._encode({"method": method, "params": params})
         self._check_size(method, frame)
         self._outbox.put_nowait(frame)
@@ -103,17 +103,17 @@ class Connection:
     def _check_size(self, method: str, frame: str) -> None:
         size = len(frame.encode()) if self.frame_bytes is not None else 0
         if self.frame_bytes is not None and size > self.frame_bytes:
-            message = f"The message has {size} bytes; the server takes at most {self.frame_bytes}."
+            message = f"The message has {size} bytes; the server accepts at most {self.frame_bytes}."
             data = {"limit": "frameBytes", "maximum": self.frame_bytes}
             raise ServerError(method, {"code": TOO_LARGE, "message": message, "data": data})
 
     async def _write(self) -> None:
-        # One writer keeps the messages in order, whoever sends them, and the senders need not wait.
+        # One writer keeps all messages in order, and the senders need not wait.
         try:
             while True:
                 await self._socket.send(await self._outbox.get())
         except ConnectionClosed:
-            pass  # the reader says so
+            pass  # the reader reports it
 
     def _receive(self, message: Mapping[str, Any]) -> None:
         if "method" in message:
@@ -133,6 +133,6 @@ class Connection:
 
 
 def report(where: str, error: Exception) -> None:
-    """Says what nobody awaits, as asyncio does with such: to the exception handler of the loop, which logs it."""
+    """Passes an error that nobody awaits to the loop's exception handler, which logs it."""
     context = {"message": f"Neuroscope client: error in {where}", "exception": error}
     asyncio.get_running_loop().call_exception_handler(context)

@@ -1,4 +1,4 @@
-"""One document as a client has it: its text here, its tokens and activations as the server sent them. No I/O.
+"""A document as the client has it: its text here, its tokens and activations as the server sent them. No I/O.
 
 The text here is the truth. Every change gets a version and stays in a log until the server has answered it, so that an
 answer for an older version is mapped through the changes since. After each (re)connection the document is attached to
@@ -25,8 +25,8 @@ class Token:
     """A token of a document's text.
 
     `[start, stop)` is its span in characters of the text as it is now. Tokens that share one character carry that
-    character's span; `text` then has U+FFFD for bytes that are no character by themselves. `special` tokens (BOS) were
-    added by the server; `segment` marks the first token of a second or later context.
+    character's span; `text` then has U+FFFD for bytes that are not a character by themselves. `special` tokens (BOS)
+    were added by the server; `segment` marks the first token of a second or later context.
     """
 
     id: int
@@ -57,11 +57,11 @@ class _Info:
 
 
 class DocumentState:
-    """See the module.
+    """See the module's docstring.
 
     Args:
         uri: its name on the server.
-        text: what it opens with.
+        text: its first text.
 
     Raises:
         ValueError: the text holds a lone surrogate.
@@ -129,7 +129,7 @@ class DocumentState:
         self.version += 1
         self._log.append((self.version, normal))
         if self._refused:
-            self.open()  # it may be a text that the server takes again
+            self.open()  # the server may accept this text
         elif self._send is not None:
             wire = [{"from": change.start, "to": change.stop, "insert": change.insert} for change in normal]
             self._send("document/change", {"uri": self.uri, "version": self.version, "changes": wire})
@@ -145,10 +145,10 @@ class DocumentState:
         self.activations.mark_stale()
 
     def open(self) -> None:
-        """Sends the whole text, as at the beginning and after a `document/resync`."""
+        """Sends the whole text, at the beginning and after a `document/resync`."""
         if self._send is None:
             return
-        self.version += 1  # so that no answer to an earlier message can be taken for one to this
+        self.version += 1  # so that no answer to an earlier message is mistaken for one to this
         self.opened_at = self.version
         self._refused = False
         self._whole_list_expected = True
@@ -157,7 +157,7 @@ class DocumentState:
         self._send("document/open", {"uri": self.uri, "version": self.version, "text": self.text})
 
     def refused(self) -> None:
-        """The server did not take the text, so it has none to change: the next change opens it again."""
+        """The server refused the text, so it has none to change: the next change opens it again."""
         self._refused = True
 
     @property
@@ -165,14 +165,14 @@ class DocumentState:
         return self._refused
 
     def model_changed(self) -> None:
-        """No value is valid any more; tokens and values will come afresh."""
+        """No value is valid any more; new tokens and values will come."""
         self._done_version = -1
         self.activations.clear(len(self._infos))
 
     # -------------------------------------------------------------------------------- messages of the server
 
     def receive(self, method: str, params: Mapping[str, Any]) -> bool:
-        """Takes a notification of this document; returns whether anything that can be shown has changed.
+        """Handles a notification about this document; returns whether anything visible has changed.
 
         Raises:
             ValueError: it contradicts earlier messages. The document should be opened again.
@@ -188,7 +188,7 @@ class DocumentState:
         match method:
             case "document/tokens":
                 self._receive_tokens(params)
-                return not params.get("more")  # else the rest of the list follows
+                return not params.get("more")  # otherwise the rest of the list follows
             case "activations/update" if version == self._tokens_version and not self._whole_list_expected:
                 self._receive_values(params)
             case "activations/done" if version == self._tokens_version and not self._whole_list_expected:

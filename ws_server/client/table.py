@@ -16,25 +16,26 @@ BoolVector = np.ndarray[Any, np.dtype[np.bool_]]
 
 @dataclass(slots=True)
 class _Row:
-    values: np.ndarray[Any, np.dtype[np.float32]]  # [tokens], NaN where there is none
+    values: np.ndarray[Any, np.dtype[np.float32]]  # [tokens], NaN if there is none
     received: BoolVector  # [tokens], whether a value has come
     current: BoolVector  # [tokens], and whether nothing before the token has changed since
 
 
 class ActivationTable:
-    """One row a neuron, one column a token."""
+    """One row per neuron, one column per token."""
 
     def __init__(self) -> None:
         self.length = 0
         self._rows: dict[str, _Row] = {}
 
     def keep(self, keys: Iterable[str]) -> None:
-        """Makes `keys` the rows; new ones are empty."""
+        """Sets the rows to `keys`; new ones are empty."""
         old = self._rows
         self._rows = {key: old.get(key) or _empty(self.length) for key in keys}
 
     def splice(self, start: int, delete_count: int, insert_count: int, stale_until: int) -> None:
-        """Applies a splice of the token list; the tokens after it, up to `stale_until`, may have other values now."""
+        """Applies a splice of the token list; the values of the tokens after it, up to `stale_until`, may have
+        changed."""
         for row in self._rows.values():
             new = _empty(insert_count)
             row.values = _spliced(row.values, start, delete_count, new.values)
@@ -59,7 +60,7 @@ class ActivationTable:
             row.current[:] = row.received
 
     def write(self, start: int, keys: Sequence[str], values: FloatMatrix) -> None:
-        """Puts `values` [neurons, count] at token `start`; neurons without a row are ignored."""
+        """Writes `values` [neurons, count] at token `start`; neurons without a row are ignored."""
         stop = start + values.shape[1]
         for key, column in zip(keys, values, strict=True):
             row = self._rows.get(key)
@@ -93,7 +94,7 @@ def decoded_values(update: Mapping[str, Any]) -> FloatMatrix:
     """The `values` of an `activations/update`, [neurons, count]; null becomes NaN.
 
     Raises:
-        ValueError: they do not have the shape that the message says.
+        ValueError: they do not have the shape that the message announces.
     """
     shape = (len(update["neurons"]), update["count"])
     values = update["values"]

@@ -21,7 +21,7 @@ class Change:
 
 
 def normalized(changes: Iterable[Change], length: int) -> tuple[Change, ...]:
-    """The same changes by position, those that touch made one.
+    """The same changes by position; adjacent ones are merged.
 
     Raises:
         ValueError: they overlap, leave a text of `length` characters, or hold a lone surrogate, which has no UTF-8.

@@ -1,4 +1,4 @@
-"""From a server's address to an open websocket, and from what goes wrong on the way to a sentence that helps."""
+"""Opens a websocket from a server's address, and explains failures in helpful sentences."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .errors import Disconnected
 PING_SECONDS = 4.0
 """How often a server that may have died is pinged."""
 PONG_SECONDS = 6.0
-"""How long its answer may take; then the connection counts as lost."""
+"""How long its answer may take before the connection is considered lost."""
 _CLOSE_SECONDS = 1.0
 _LONGEST_QUOTE = 200
 
@@ -27,12 +27,12 @@ def websocket_address(url: str) -> tuple[str, str | None]:
     """The websocket's address for a server's page or websocket, and the token that the address carries.
 
     Raises:
-        ValueError: it is no such address.
+        ValueError: it is not such an address.
     """
     parts = urlsplit(url if "//" in url else f"http://{url}")
     scheme = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}.get(parts.scheme)
     if scheme is None or not parts.hostname or not _has_valid_port(parts.netloc):
-        raise ValueError(f"{url!r} is no address of a server, as http://127.0.0.1:8740/ is")
+        raise ValueError(f"{url!r} is not a server's address, such as http://127.0.0.1:8740/")
     path = parts.path if parts.path.endswith("/ws") else parts.path.rstrip("/") + "/ws"
     token = parse_qs(parts.query).get("token", [None])[0]
     return urlunsplit((scheme, parts.netloc, path, "", "")), token
@@ -49,7 +49,7 @@ async def open_socket(address: str, token: str | None) -> ClientConnection:
     """Connects to a websocket's address.
 
     Raises:
-        Disconnected: it cannot be done; the message says why, and what to do about it.
+        Disconnected: it failed; the message says why, and what to do about it.
     """
     proxy = proxy_for(address)
     try:
@@ -68,7 +68,7 @@ async def open_socket(address: str, token: str | None) -> ClientConnection:
 
 
 def proxy_for(address: str) -> str | None:
-    """The proxy that the environment names for this address; none for this machine itself."""
+    """The environment's proxy for this address; none for this machine itself."""
     parts = urlsplit(address)
     host = parts.hostname or ""
     if _is_this_machine(host) or proxy_bypass(f"{host}:{parts.port or (443 if parts.scheme == 'wss' else 80)}"):
@@ -94,13 +94,11 @@ def _why(error: Exception, address: str, proxy: str | None) -> str:
     if proxy is not None:
         name = _without_password(proxy)
         if isinstance(error, InvalidProxy):
-            return (
-                f"The proxy that the environment sets, {name}, is no valid address of one: correct it or set no_proxy."
-            )
+            return f"The environment's proxy, {name}, is not a valid address: correct it or set no_proxy."
         if isinstance(error, ImportError):
             return f"The SOCKS proxy {name} needs the package python-socks: install it, or set no_proxy."
         if isinstance(error, ProxyError) or (isinstance(error, OSError) and not isinstance(error, ssl.SSLError)):
-            return f"The proxy {name} gave no connection to {address} ({_cause(error)}); no_proxy goes without it."
+            return f"The proxy {name} could not connect to {address} ({_cause(error)}); set no_proxy to bypass it."
     secure = address.startswith("wss:")
     if isinstance(error, InvalidStatus):
         return _refusal(error.response, address)
@@ -110,13 +108,13 @@ def _why(error: Exception, address: str, proxy: str | None) -> str:
             "with the certificate of its issuer."
         )
     if secure and isinstance(error, ssl.SSLError | ConnectionResetError):
-        return f"What answers at {address} does not speak TLS ({_cause(error)}): try the link with http:// instead."
+        return f"The server at {address} does not use TLS ({_cause(error)}): try the link with http:// instead."
     if isinstance(error, TimeoutError | asyncio.TimeoutError):
         return f"The server at {address} does not answer."
     if isinstance(error, OSError | ValueError) and not isinstance(error, ConnectionResetError):
         return f"There is no server at {address} ({_cause(error)}): start one with `neuroscope serve`."
     hint = "" if secure else "; if its link begins with https://, use that"
-    return f"What answers at {address} is no Neuroscope server ({_cause(error)}){hint}."
+    return f"The server at {address} is not a Neuroscope server ({_cause(error)}){hint}."
 
 
 def _refusal(response: Response, address: str) -> str:
@@ -129,7 +127,7 @@ def _refusal(response: Response, address: str) -> str:
     is_sentence = response.headers.get("Content-Type", "").startswith("text/plain") and "\n" not in body
     if is_sentence and 0 < len(body) <= _LONGEST_QUOTE:
         return f"The server refused the connection ({name}): {body}"
-    return f"What answers at {address} is no Neuroscope server, or does not let it be reached ({name})."
+    return f"The server at {address} is not a Neuroscope server, or a proxy in front of it refuses ({name})."
 
 
 def _cause(error: Exception) -> str:

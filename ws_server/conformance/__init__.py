@@ -1,7 +1,7 @@
 """`neuroscope conformance`: black-box checks of the protocol's clauses, against any server.
 
-Every check opens connections of its own and judges only by what comes over them. A server that passes can be used with
-every client of this project.
+Every check opens its own connections and judges only by what they receive. A server that passes works with every client
+of this project.
 """
 
 from .clauses import CLAUSES

@@ -1,6 +1,6 @@
-"""The checks: an async function a clause, which raises `Broken` where the server breaks it.
+"""The checks: one async function per clause, which raises `Broken` if the server breaks it.
 
-A check gets a `Target`; it opens connections of its own, so no check depends on another.
+A check gets a `Target` and opens its own connections, so no check depends on another.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from ..client.transport import proxy_for
 from .peer import Broken, Mirror, Peer, require
 
 TOLERANCE = 1e-3
-"""What the same text's values may differ by, absolute and relative: passes in pieces round differently."""
+"""Absolute and relative tolerance for values of the same text: passes in pieces round differently."""
 
 TEXT = "It was the best of times, it was the worst of times."
 
 
 class NotApplicable(Exception):
-    """This server offers nothing that the clause could be checked with; the message says why."""
+    """The clause cannot be checked with this server; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Target:
     _peers: list[Peer] = field(default_factory=list)
 
     async def open(self, **params: Any) -> Peer:
-        """A connection that is initialized."""
+        """An initialized connection."""
         peer = await self.dial()
         await peer.initialize(**params)
         return peer
@@ -63,7 +63,7 @@ class Target:
         request = urllib.request.Request(base + path, headers=dict(self.headers))
         proxies: dict[str, str] | None = (
             {} if proxy_for(self.address) is None else None
-        )  # None: those of the environment
+        )  # None: the environment's proxies
         opener = urllib.request.build_opener(urllib.request.ProxyHandler(proxies))
 
         def fetch() -> tuple[int, bytes]:
@@ -106,7 +106,7 @@ def spans(document: Mirror) -> list[tuple[int, int]]:
 
 
 def check_cover(document: Mirror, length: int) -> None:
-    """Spans are in order and leave nothing of the text out."""
+    """Spans are in order and cover the whole text."""
     covered = 0
     for start, stop in spans(document):
         require(
@@ -145,7 +145,7 @@ async def batches(target: Target) -> None:
     )
     answer = await peer.receive()
     require(isinstance(answer, list), "a batch was not answered by an array")
-    require(sorted(item["id"] for item in answer) == ["a", "b"], "the array does not hold one answer a request")
+    require(sorted(item["id"] for item in answer) == ["a", "b"], "the array does not hold one answer per request")
 
 
 @clause("1.3")
@@ -191,7 +191,7 @@ async def shortest_numbers(target: Target) -> None:
     await peer.request("neurons/subscribe", neurons=neurons(peer, 8))
     await peer.show("a", TEXT)
     for frame in peer.frames:
-        # Numbers are kept as they are written.
+        # keeps numbers as they are written
         message = json.loads(frame, parse_float=Decimal)
         if message.get("method") != "activations/update":
             continue
@@ -285,10 +285,10 @@ async def initialize(target: Target) -> None:
         "documents",
         "limits",
     ):
-        require(name in facts, f"initialize does not tell {name}")
+        require(name in facts, f"initialize does not report {name}")
     require(facts["protocolVersion"] == 1, "the protocol's version is not 1")
     agreed = (facts["positionEncoding"], facts["activationEncoding"])
-    require(agreed == ("utf-32", "base64"), f"utf-32 and base64 were offered, agreed on is {agreed}")
+    require(agreed == ("utf-32", "base64"), f"utf-32 and base64 were offered, the server chose {agreed}")
     require(facts["resumed"] is False, "a new session calls itself resumed")
     for name in (
         "frameBytes",
@@ -298,7 +298,7 @@ async def initialize(target: Target) -> None:
         "subscriptions",
         "messagesPerSecond",
     ):
-        require(isinstance(facts["limits"].get(name), int), f"limits.{name} is not told")
+        require(isinstance(facts["limits"].get(name), int), f"limits.{name} is missing")
     for name in (
         "id",
         "revision",
@@ -313,7 +313,7 @@ async def initialize(target: Target) -> None:
         "hooks",
         "hasStatistics",
     ):
-        require(name in facts["model"], f"the model's {name} is not told")
+        require(name in facts["model"], f"the model's {name} is missing")
 
 
 @clause("3.3")
@@ -325,8 +325,8 @@ async def resuming(target: Target) -> None:
     resume = {name: first.facts[name] for name in ("session", "resumeToken")}
     first.socket.transport.abort()
     peer = await target.open(resume=resume)
-    require(peer.facts["resumed"] is True, "the session was not taken up again")
-    require(peer.keys == keys, "the subscriptions are others")
+    require(peer.facts["resumed"] is True, "the session was not resumed")
+    require(peer.keys == keys, "the subscriptions have changed")
     check_same(await peer.show("a", TEXT), before, keys)
 
 
@@ -337,8 +337,8 @@ async def no_session_to_resume(target: Target) -> None:
     first.socket.transport.abort()
     for resume in ({"session": session, "resumeToken": "wrong"}, {"session": "none", "resumeToken": "none"}):
         facts = (await target.open(resume=resume)).facts
-        require(facts["resumed"] is False, "it resumed what it should not")
-        require(facts["session"] != session, "the new session has the old one's name")
+        require(facts["resumed"] is False, "it resumed a session that it must not")
+        require(facts["session"] != session, "the new session has the old one's id")
 
 
 @clause("3.5")
@@ -346,9 +346,9 @@ async def models(target: Target) -> None:
     peer = await target.open()
     summaries = (await peer.request("models/list"))["models"]
     for summary in summaries:
-        require({"id", "title", "loaded", "default"} <= summary.keys(), f"{summary.get('id')} is not told in full")
+        require({"id", "title", "loaded", "default"} <= summary.keys(), f"members of {summary.get('id')} are missing")
     listed = [model["id"] for model in summaries]
-    require(peer.facts["model"]["id"] in listed, "the model that is held is not on the list")
+    require(peer.facts["model"]["id"] in listed, "the session's model is not on the list")
     await peer.refused("model/load", -32010, model="there is no such model")
     require(ids(await peer.show("a", TEXT)), "after a refused load nothing is tokenized")
 
@@ -361,7 +361,7 @@ async def loading(target: Target) -> None:
     document = await peer.show("a", TEXT)
     splices = len(document.splices)
     info = await peer.request("model/load", model=peer.facts["model"]["id"], workDoneToken="progress")
-    require(info["id"] == peer.facts["model"]["id"], "the answer is of another model")
+    require(info["id"] == peer.facts["model"]["id"], "the answer is about another model")
     while len(document.splices) == splices:
         await peer.told("document/tokens", uri="a")
     document.done = -1
@@ -369,13 +369,13 @@ async def loading(target: Target) -> None:
     told = [m["params"] for m in peer.notifications if m["method"] == "$/progress"]
     kinds = [params["value"]["kind"] for params in told if params["token"] == "progress"]
     # A model that is loaded already needs no progress.
-    require(not kinds or (kinds[0] == "begin" and kinds[-1] == "end"), f"the progress told is {kinds}")
+    require(not kinds or (kinds[0] == "begin" and kinds[-1] == "end"), f"the progress is {kinds}")
 
 
 @clause("3.7")
 async def cancelling(target: Target) -> None:
     peer = await target.open()
-    await peer.notify("$/cancelRequest", id="nobody asked for it")
+    await peer.notify("$/cancelRequest", id="nothing can be cancelled")
     number = await peer.post("document/open", uri="a", version=1, text=TEXT * 20)
     await peer.notify("$/cancelRequest", id=number)
     answer = await peer.answer(number, "a request that was given up")
@@ -383,7 +383,7 @@ async def cancelling(target: Target) -> None:
     require(code == -32800, f"it is answered with {code}")
     check_cover(await peer.show("b", TEXT), len(TEXT))
     faults = [m for m in peer.notifications if m["method"] == "$/error"]
-    require(not faults, f"giving up is called a fault: {faults[:1]}")
+    require(not faults, f"cancelling is reported as an error: {faults[:1]}")
 
 
 @clause("3.8")
@@ -398,7 +398,7 @@ async def dropped(target: Target) -> None:
     await peer.request("neurons/subscribe", neurons=keys)
     await peer.show("a", TEXT)
     info = await peer.request("model/load", model=others[0])
-    require(info["id"] == others[0], "the answer is of another model")
+    require(info["id"] == others[0], "the answer is about another model")
     lost = [
         f"L{layer}N{neuron}"
         for layer, neuron in dict.fromkeys(places)
@@ -435,7 +435,7 @@ async def opening(target: Target) -> None:
     peer = await target.open()
     result = await peer.request("document/open", uri="a", version=7, text=TEXT)
     document = await peer.settle("a", 7)
-    require((result["uri"], result["version"]) == ("a", 7), "the answer is of another document or version")
+    require((result["uri"], result["version"]) == ("a", 7), "the answer is about another document or version")
     require(result["tokenCount"] == len(document.tokens), "tokenCount is not that of the tokens")
     check_cover(document, len(TEXT))
 
@@ -523,7 +523,7 @@ async def special_tokens(target: Target) -> None:
     document = await peer.show("a", TEXT)
     marked = [token for token in document.tokens if token.get("special")]
     require(bool(marked) == peer.facts["model"]["prependsBos"], "prependsBos and the tokens do not agree")
-    require(all(token["from"] == token["to"] for token in marked), "a special token has a span of the text")
+    require(all(token["from"] == token["to"] for token in marked), "the span of a special token is not empty")
 
 
 @clause("4.8")
@@ -564,11 +564,11 @@ async def references(target: Target) -> None:
     told = (await peer.request("neurons/subscribe", neurons=asked))["neurons"]
     require([neuron["key"] for neuron in told] == expected, f"the keys are {[neuron['key'] for neuron in told]}")
     for neuron in told:
-        require({"layer", "neuron", "hook", "statistics"} <= neuron.keys(), f"{neuron['key']} is not told in full")
+        require({"layer", "neuron", "hook", "statistics"} <= neuron.keys(), f"members of {neuron['key']} are missing")
         figures = neuron["statistics"]
         require(
             figures is None or {"max", "min", "mean", "density"} <= figures.keys(),
-            f"the statistics of {neuron['key']} are not told in full",
+            f"members of the statistics of {neuron['key']} are missing",
         )
     document = await peer.show("a", TEXT)
     require(set(document.values) == set(expected), "values came under other keys")
@@ -585,7 +585,7 @@ async def all_or_nothing(target: Target) -> None:
         told = error["message"] + json.dumps(error.get("data", {}))
         require(str(named) in told or "neurons.1" in told or "L" in told, "the error does not name the reference")
     require(
-        (await peer.request("neurons/subscribe", neurons=["L0N1"]))["neurons"] == kept, "a refused one is subscribed"
+        (await peer.request("neurons/subscribe", neurons=["L0N1"]))["neurons"] == kept, "a refused neuron is subscribed"
     )
 
 
@@ -597,7 +597,7 @@ async def subscribing_later(target: Target) -> None:
     keys = neurons(peer, 3)
     await peer.request("neurons/subscribe", neurons=keys[:2])
     await peer.request("neurons/subscribe", neurons=keys)
-    require(peer.keys == keys, "the row order is not that of subscribing")
+    require(peer.keys == keys, "the row order is not the order of subscribing")
     for uri in ("a", "b"):
         document = peer.documents[uri]
         while not all(None not in document.values.get(key, [None]) for key in keys):
@@ -618,7 +618,9 @@ async def only_what_changed(target: Target) -> None:
         sent and min(sent) >= first,
         f"values from token {min(sent, default=None)} on, where {first} is the first new one",
     )
-    require(sent[0] == min(sent), f"the first values are of token {sent[0]}, which is not the nearest after the edit")
+    require(
+        sent[0] == min(sent), f"the first values are those of token {sent[0]}, which is not the first after the edit"
+    )
 
 
 @clause("5.5")
@@ -628,7 +630,7 @@ async def versions(target: Target) -> None:
     await peer.show("a", TEXT)
     for version in range(2, 8):
         await peer.change("a", version, (version, version, " w"))
-    await peer.settle("a", 7)  # the mirror holds every message against the rule
+    await peer.settle("a", 7)  # the mirror checks every message
 
 
 @clause("5.6")
@@ -676,7 +678,7 @@ async def unsubscribing(target: Target) -> None:
     await peer.request("neurons/subscribe", neurons=keys)
     document = await peer.show("a", TEXT)
     left = (await peer.request("neurons/unsubscribe", neurons=keys[1:2]))["neurons"]
-    require([neuron["key"] for neuron in left] == [keys[0], keys[2]], "the rows left are others")
+    require([neuron["key"] for neuron in left] == [keys[0], keys[2]], "other rows are left")
     before = len(document.updates)
     await peer.change("a", 2, (0, 0, "Then "))
     await peer.settle("a", 2)
@@ -691,7 +693,7 @@ async def top(target: Target) -> None:
     token = len(document.tokens) // 2
     result = await peer.request("neurons/top", uri="a", token=token, k=5)
     found = result["neurons"]
-    require((result["version"], result["token"], len(found)) == (1, token, 5), "the answer is to another question")
+    require((result["version"], result["token"], len(found)) == (1, token, 5), "the answer is to another request")
     values = [neuron["value"] for neuron in found if neuron["value"] is not None]
     require(values == sorted(values, reverse=True), "they are not in order of their values")
     await peer.request("neurons/subscribe", neurons=[neuron["key"] for neuron in found])
@@ -701,7 +703,7 @@ async def top(target: Target) -> None:
         value, told = document.values[neuron["key"]][token], neuron["value"]
         same = value is told or (value is not None and told is not None and abs(value - told) <= TOLERANCE)
         require(same, f"{neuron['key']} has another value")
-    layer = 0 if found[0]["layer"] else peer.facts["model"]["layers"] - 1  # not that of the highest, if there are two
+    layer = 0 if found[0]["layer"] else peer.facts["model"]["layers"] - 1  # not the highest one's, if there are two
     limited = await peer.request("neurons/top", uri="a", token=token, k=3, layers=[layer])
     require({neuron["layer"] for neuron in limited["neurons"]} == {layer}, "neurons of other layers came")
 
@@ -754,7 +756,7 @@ async def named_models(target: Target) -> None:
 
 
 def _lines(context: int) -> str:
-    """A text of two contexts and more, whose lines are much shorter than a quarter of one."""
+    """A text longer than two contexts, with lines much shorter than a quarter of one."""
     return "".join(f"line {number} of it\n" for number in range(context // 3))
 
 
@@ -787,7 +789,7 @@ async def line_breaks(target: Target) -> None:
     document, peer = await _show_lines(target)
     context = peer.facts["model"]["contextTokens"]
     if context < 64:
-        raise NotApplicable(f"a quarter of {context} tokens may hold no line end")
+        raise NotApplicable(f"a quarter of {context} tokens may not contain a line end")
     text = _lines(context)
     starts = [token["from"] for token in document.tokens if token.get("segment")]
     inside = [start for start in starts if text[start - 1] != "\n"]
@@ -847,7 +849,7 @@ async def too_many_documents(target: Target) -> None:
     for number in range(most):
         await peer.request("document/open", uri=f"{number}", version=1, text="")
     error = await peer.refused("document/open", -32013, uri="one more", version=1, text="")
-    require(error.get("data", {}).get("maximum") == most, "the limit is not told in data")
+    require(error.get("data", {}).get("maximum") == most, "the limit is missing in data")
 
 
 @clause("7.6")
@@ -857,7 +859,7 @@ async def too_long(target: Target) -> None:
     if most + 1000 > min(frame, 64 * 1024 * 1024):
         raise NotApplicable(f"a text of {most} characters is too long to send")
     error = await peer.refused("document/open", -32013, uri="a", version=1, text="x" * (most + 1))
-    require(error.get("data", {}).get("maximum") == most, "the limit is not told in data")
+    require(error.get("data", {}).get("maximum") == most, "the limit is missing in data")
 
 
 @clause("7.7")
@@ -867,7 +869,7 @@ async def too_many_neurons(target: Target) -> None:
     if most >= model["layers"] * model["neuronsPerLayer"]:
         raise NotApplicable(f"the model has no more than {most} neurons")
     error = await peer.refused("neurons/subscribe", -32013, neurons=neurons(peer, most + 1))
-    require(error.get("data", {}).get("maximum") == most, "the limit is not told in data")
+    require(error.get("data", {}).get("maximum") == most, "the limit is missing in data")
     left = (await peer.request("neurons/subscribe", neurons=["L0N0"]))["neurons"]
     require([neuron["key"] for neuron in left] == ["L0N0"], "some of them are subscribed")
 

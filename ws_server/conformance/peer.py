@@ -1,4 +1,4 @@
-"""One connection of the suite: sends what it is told, keeps what comes, and believes nothing."""
+"""One connection of the suite: sends messages, and keeps and checks everything that comes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from websockets.exceptions import ConnectionClosed
 from ..client.transport import proxy_for
 
 TIME_LIMIT = 30.0
-"""Seconds to wait for what must come."""
+"""Seconds to wait for an expected message."""
 _OPENING = 30.0
 """Seconds that the handshake may take."""
 
@@ -33,11 +33,11 @@ def require(condition: object, complaint: str) -> None:
 
 @dataclass
 class Mirror:
-    """A document as the messages tell it."""
+    """A document as the server's messages describe it."""
 
     tokens: list[dict[str, Any]] = field(default_factory=list)
     values: dict[str, list[float | None]] = field(default_factory=dict)
-    """By key, one a token; absent where none has come since the token came."""
+    """By key, one per token; absent until one has come for the token."""
     version: int = -1
     splices: list[dict[str, Any]] = field(default_factory=list)
     updates: list[dict[str, Any]] = field(default_factory=list)
@@ -90,7 +90,7 @@ class Mirror:
     def _update(self, params: Mapping[str, Any]) -> None:
         start, count = params["start"], params["count"]
         require(params["version"] == self.version, f"values of {params['version']} after tokens of {self.version}")
-        require(0 <= start <= start + count <= len(self.tokens), "values of tokens that there are not")
+        require(0 <= start <= start + count <= len(self.tokens), "values of tokens that do not exist")
         rows = decoded(params["values"])
         require(len(rows) == len(params["neurons"]), "the rows are not those of `neurons`")
         for key, row in zip(params["neurons"], rows, strict=True):
@@ -112,7 +112,7 @@ def decoded(values: Any) -> list[list[float | None]]:
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is none of its values")
+    raise ValueError(f"{name} is not a JSON value")
 
 
 class Peer:
@@ -126,12 +126,12 @@ class Peer:
         self.documents: dict[str, Mirror] = {}
         self.notifications: list[dict[str, Any]] = []
         self.frames: list[str] = []
-        """All that came, as it came."""
+        """All received frames, unchanged."""
         self._ids = itertools.count(1)
 
     @classmethod
     async def dial(cls, address: str, **options: Any) -> Peer:
-        # All that comes is taken in: a connection with frames that nobody has read could not be closed at once.
+        # Everything is read: a connection with unread frames could not be closed at once.
         limits: dict[str, Any] = {"max_size": None, "max_queue": None}
         try:
             options |= {"proxy": proxy_for(address), "open_timeout": _OPENING}
@@ -146,7 +146,7 @@ class Peer:
         self.keys = [neuron["key"] for neuron in self.facts["subscriptions"]]
 
     async def close(self) -> None:
-        """Ends the connection, unless the server has done so: there may be nobody left to say goodbye to."""
+        """Closes the connection, unless the server has done so."""
         if self.socket.close_code is None:
             await self.socket.close()
 
@@ -163,7 +163,7 @@ class Peer:
         return await self.answer(await self.post(method, **params), method)
 
     async def post(self, method: str, **params: Any) -> int:
-        """Sends a request; its id."""
+        """Sends a request; returns its id."""
         number = next(self._ids)
         if method == "document/open":
             self.documents.setdefault(params["uri"], Mirror()).opened()
@@ -198,7 +198,7 @@ class Peer:
     # -------------------------------------------------------------------------------- receiving
 
     async def receive(self) -> Any:
-        """The next frame, noted."""
+        """The next frame, recorded."""
         try:
             frame = await asyncio.wait_for(self.socket.recv(), TIME_LIMIT)
         except asyncio.TimeoutError:
@@ -267,5 +267,5 @@ class Peer:
         return document
 
     async def echo(self) -> None:
-        """Everything that the server has to say to what was sent so far has come once this is answered."""
+        """When this is answered, all answers to earlier messages have come."""
         await self.request("models/list")

@@ -18,7 +18,7 @@ _MARKS = {"kept": "[green]kept[/]", "broken": "[red bold]broken[/]", "not applic
 
 
 def run_conformance(url: str, token: str | None, clauses: Sequence[str] | None, json_file: Path | None) -> int:
-    """Checks a server and prints a line a clause; 0 when none is broken, else 1.
+    """Checks a server and prints one line per clause; returns 0 if none is broken, otherwise 1.
 
     Raises:
         StartupError: there is no such server, or no such clause.

@@ -5,10 +5,10 @@
             ...
 
 Tokens are words, values depend on every token before them as a causal model's do, and everything is answered at once.
-`incoming` and `outgoing` see each message and may return another one, or None to lose it, so that a test can make the
-server slow-witted, forgetful or wrong in any way; `disconnect` drops all connections.
+`incoming` and `outgoing` see each message and may return another one, or None to drop it, so that a test can make the
+server slow, forgetful or wrong in any way; `disconnect` drops all connections.
 
-It is written for its brevity, not for speed, and by the protocol's document alone.
+It is written to be short, not fast, and from the protocol's README alone.
 """
 
 from __future__ import annotations
@@ -101,10 +101,10 @@ class Refusal(Exception):
 @dataclass
 class _Document:
     units: str
-    """The text as a string of the agreed unit: for utf-16, one character a code unit."""
+    """The text as a string in the chosen unit: for utf-16, one character per code unit."""
     version: int
     tokens: list[dict[str, Any]] = field(default_factory=list)
-    """What the client has been told."""
+    """What the client has been sent."""
     following: bool = True
     """False from a resync to the next open."""
 
@@ -126,10 +126,10 @@ class ScriptedServer:
         subprotocol: whether neuroscope.v1 is echoed.
         paths: what plain HTTP answers.
         binary_code: close code for a binary frame.
-        frame_bytes: the largest frame taken; None takes all.
+        frame_bytes: the largest frame accepted; None for no limit.
         resend_all: send all values after every edit, not only those that can have changed.
-        any_token: resume a session whatever its token.
-        origin_code: status of the refusal of a page that comes from elsewhere.
+        any_token: resume a session with any token.
+        origin_code: status of the refusal of pages from other origins.
     """
 
     def __init__(
@@ -177,7 +177,7 @@ class ScriptedServer:
         await self._server.wait_closed()
 
     def disconnect(self) -> None:
-        """Drops every connection without a word, as a failing network does; sessions can be resumed."""
+        """Drops every connection without a close frame, as a failing network does; sessions can be resumed."""
         assert self._server is not None
         for connection in self._server.connections:
             connection.transport.abort()
@@ -220,7 +220,7 @@ class _Conversation:
         self._out: list[Any] = []
 
     def receive(self, frame: str) -> list[Any]:
-        """All that is to be sent in return."""
+        """All messages to send in return."""
         self._out = []
         try:
             value = json.loads(frame)
@@ -242,7 +242,7 @@ class _Conversation:
             or not isinstance(message.get("method"), str)
         ):
             number = message.get("id") if isinstance(message, dict) else None
-            return _error(number, Refusal(-32600, "That is no JSON-RPC 2.0 request."))
+            return _error(number, Refusal(-32600, "That is not a JSON-RPC 2.0 request."))
         method, params = message["method"], message.get("params") or {}
         try:
             result = self._call(method, params)
@@ -407,7 +407,7 @@ class _Conversation:
         return "".join(map(chr, np.frombuffer(raw, "<u2").tolist()))
 
     def _evaluate(self, uri: str, document: _Document, told: list[dict[str, Any]], keep: bool = True) -> None:
-        """Tells the difference to what was told, and the values from there on; all anew without `keep`."""
+        """Sends the difference from what was sent, and the values from there on; everything without `keep`."""
         tokens = _tokenize(document.units)
         start = 0
         while keep and start < min(len(told), len(tokens)) and told[start] == tokens[start]:
@@ -428,7 +428,7 @@ class _Conversation:
         width = VALUES_IN_FRAME // max(1, len(keys))
         for column in range(0, values.shape[1] if keys else 0, width):
             block = values[:, column : column + width]
-            # The shortest form of a float32 is that of the double next to it, too.
+            # The shortest form of a float32 is also that of the nearest double.
             encoded: Any = [[float(str(value)) for value in row] for row in block]
             if self._base64:
                 data = base64.b64encode(block.astype("<f4").tobytes()).decode()
@@ -498,7 +498,7 @@ def _neuron(key: str) -> dict[str, Any]:
 
 
 def _maximum(key: str) -> float:
-    """What passes for the maximum of a neuron over a large text."""
+    """The made-up maximum of a neuron over a large text."""
     return 1.0 + zlib.crc32(key.encode()) % 8 / 8
 
 

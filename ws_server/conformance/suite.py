@@ -1,4 +1,4 @@
-"""Runs the checks and tells what they found."""
+"""Runs the checks and reports their results."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LONGEST = 180.0
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one clause."""
+    """The result of one clause."""
 
     clause: str
     result: Literal["kept", "broken", "not applicable"]
@@ -42,12 +42,12 @@ async def check_server(
 
     Args:
         url: its page or its websocket.
-        token: its access token, where it asks for one.
+        token: its access token, if it requires one.
         clauses: numbers to check; all when None.
-        tell: called with each outcome as it comes.
+        tell: called with each outcome.
 
     Raises:
-        ValueError: `url` is no address, or there is no such clause.
+        ValueError: `url` is not an address, or there is no such clause.
         OSError: there is no server.
     """
     address, in_url = websocket_address(url)
@@ -67,7 +67,7 @@ async def check_server(
 
 
 async def _greet(target: Target) -> None:
-    """Whether there is a server at all, so that its absence is not told once a clause."""
+    """Checks that there is a server, so that its absence is not reported once per clause."""
     try:
         await target.dial()
         await target.hang_up()
@@ -84,7 +84,7 @@ async def _check(number: str, target: Target) -> Outcome:
         return Outcome(number, "broken", f"{complaint}")
     except asyncio.TimeoutError:
         return Outcome(number, "broken", f"not done within {LONGEST:.0f} seconds")
-    except Exception as error:  # whatever a strange server makes of a check is the server's
+    except Exception as error:  # whatever a strange server does to a check is the server's fault
         return Outcome(number, "broken", f"{type(error).__name__}: {error}")
     finally:
         await target.hang_up()

@@ -1,4 +1,4 @@
-"""A frontend for Jupyter notebooks: an editor in a cell whose tokens are coloured by neurons while one types.
+"""A frontend for Jupyter notebooks: an editor in a cell whose tokens are coloured by neurons as you type.
 
     import ws_server.notebook as neuroscope
 
@@ -6,10 +6,10 @@
     widget                                  # as the last line of a cell, shows it
     widget.values                           # float32 [neurons, tokens], of the current text
     widget.text = "It was the worst of times."
-    widget.data                             # a pandas frame, a row a token
+    widget.data                             # a pandas frame, one row per token
 
-Built on the Python client alone: the kernel talks to the server, the browser only to the kernel, so it works wherever
-the notebook does. Needs the extra `notebook`.
+Built on the Python client: the kernel talks to the server, the browser only to the kernel, so it works wherever the
+notebook does. Needs the extra `notebook`.
 """
 
 try:

@@ -1,7 +1,7 @@
-"""A widget's connection: one text and its neurons on a server, followed in an event loop of its own.
+"""A widget's connection: one text and its neurons on a server, in a separate event loop.
 
-It runs in a thread of its own, so neither the kernel's event loop nor a long-running cell holds it up. Its state is
-published as `Snapshot`s. Knows nothing of Jupyter.
+It runs in a separate thread, so neither the kernel's event loop nor a long-running cell blocks it. Its state is
+published as `Snapshot`s. Knows nothing about Jupyter.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ class Snapshot:
 
     status: Status
     problem: str
-    """What is wrong, as a sentence; else empty."""
+    """What is wrong, as a sentence; otherwise empty."""
     model: str
     revision: int
-    """Revision of the text that the tokens are of."""
+    """Revision of the text that the tokens belong to."""
     request: int
     """Number of the last request for neurons that has arrived here."""
     answered: bool
@@ -41,13 +41,13 @@ class Snapshot:
     neurons: Sequence[Mapping[str, Any]]
     tokens: Sequence[Token]
     values: FloatMatrix
-    """[neurons, tokens]; NaN where there is none yet."""
+    """[neurons, tokens]; NaN if there is none yet."""
     current: BoolVector
     """[tokens]; whether every neuron's value there is of the newest text."""
 
 
 class Link:
-    """Call its methods in its event loop only.
+    """Call its methods only in its event loop.
 
     Args:
         client: not entered yet.
@@ -88,7 +88,7 @@ class Link:
         self._publish()
 
     def change(self, text: str, changes: Sequence[Sequence[Change]]) -> None:
-        """Takes the text after some revisions, and the changes of each, in code points."""
+        """Passes on the text after some revisions, and the changes of each, in code points."""
         self._text = text
         self._revision += len(changes)
         self._complaint = ""
@@ -98,7 +98,7 @@ class Link:
         self._publish()
 
     def want(self, neurons: Sequence[str], request: int) -> None:
-        """Replaces the neurons by these, in this order; where they are refused, the old ones stay."""
+        """Replaces the neurons by these, in this order; if they are refused, the old ones stay."""
         self._wanted, self._request, self._refusal, self._complaint = neurons, request, None, ""
         if self._document is not None:
             self._start_task(self._subscribe())
@@ -109,7 +109,7 @@ class Link:
 
         Raises:
             Disconnected: there is no server, or the widget was closed.
-            ServerError: it does not take this text or the neurons that were set last, or could not compute the values.
+            ServerError: it refused this text or the neurons that were set last, or could not compute the values.
         """
         while (snapshot := self.snapshot()).status != "ready":
             if self._closed:

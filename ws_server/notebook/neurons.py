@@ -1,4 +1,4 @@
-"""Names of neurons as people write them."""
+"""Names of neurons as people type them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 MOST_AT_ONCE = 256
-"""The most neurons that a range may name, so that a typing error does not ask for thousands."""
+"""The most neurons in a range, so that a typing error does not subscribe to thousands."""
 
 _MLP = re.compile(r"L(\d+)N(\d+)(?:-N?(\d+))?", re.IGNORECASE)
 _HOOK = re.compile(r"([\w.]*[a-zA-Z_][\w.]*)/(\d+)")
@@ -20,7 +20,7 @@ def neuron_keys(names: str | Iterable[str]) -> list[str]:
         names: one string with spaces or commas between them, or several strings.
 
     Raises:
-        ValueError: something in it names no neuron, or a range too many.
+        ValueError: a name is not a neuron, or a range has too many.
     """
     parts = [part for name in ([names] if isinstance(names, str) else names) for part in re.split(r"[\s,;]+", name)]
     return list(dict.fromkeys(key for part in parts if part for key in _keys(part)))
@@ -37,6 +37,6 @@ def _keys(name: str) -> list[str]:
         mlp = _MLP_HOOK.fullmatch(match[1])
         return [f"{match[1]}/{int(match[2])}" if mlp is None else f"L{int(mlp[1])}N{int(match[2])}"]
     raise ValueError(
-        f"{name!r} is no neuron: write layer and number, L3N42, a range, L3N40-48, or a component of any "
+        f"{name!r} is not a neuron: write layer and number, L3N42, a range, L3N40-48, or a component of any "
         "hook point, blocks.3.hook_resid_post/7"
     )

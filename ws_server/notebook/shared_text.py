@@ -1,8 +1,8 @@
 """A text that several editors and a program edit at once: the kernel's copy decides the order of changes.
 
-An editor sends its changes with the revision that they were made on. They are accepted if that is the newest one; else
-the editor gets what it has missed, rebases its changes on that and sends them again, as CodeMirror's `collab` does.
-Knows nothing of Jupyter.
+An editor sends its changes with the revision that they were made on. They are accepted if that is the newest one;
+otherwise the editor gets the changes that it missed, rebases its own on them and sends them again, as CodeMirror's
+`collab` does. Knows nothing about Jupyter.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class SharedText:
         return self._take(author, wire)
 
     def accept(self, author: str, revision: int, updates: Sequence[Wire]) -> list[Update]:
-        """Accepts an editor's updates, all or none; none where they were made on an older revision.
+        """Accepts an editor's updates, all or none; none if they were made on an older revision.
 
         Raises:
             ValueError: they do not fit the text, or hold a lone surrogate. Nothing is changed then.
@@ -88,7 +88,7 @@ class SharedText:
         return taken
 
     def since(self, revision: int) -> list[Update] | None:
-        """The updates from a revision on; None where they are no longer known."""
+        """The updates from a revision on; None if they are no longer kept."""
         missed = self.revision - revision
         if not 0 <= missed <= len(self._updates):
             return None

@@ -1,4 +1,4 @@
-"""The widget: the state that the notebook and the browser share.
+"""The widget: the state that notebook and browser share.
 
 Traits are set in the kernel's own thread only: in its event loop between cells, or while a trait is read. The browser's
 side is `web_client/src/notebook`: it sends edits as changes, and draws the traits with a leading underscore.
@@ -51,7 +51,7 @@ class _Awaited(traitlets.Any):
         return super().get(obj, cls)
 
     def set(self, obj: Any, value: Any) -> None:
-        # Arrays cannot be compared by `==`; the callers set this only where it differs.
+        # Arrays cannot be compared by `==`; callers set this only if it has changed.
         old = obj._trait_values.get(self.name)
         obj._trait_values[self.name] = value
         obj._notify_trait(self.name, old, value)
@@ -60,22 +60,23 @@ class _Awaited(traitlets.Any):
 class Widget(AnyWidget):
     """An editor in a cell, whose tokens are coloured by neurons of a language model at every keystroke.
 
-    Its traits can be set, read, observed and linked as those of any widget: `text`, `neurons` and `focus` both ways,
-    `tokens`, `values`, `status`, `problem` and `model` for reading. `tokens` and `values` change together, when all
-    values of a text are there; reading them waits for those of the newest text, and raises an error if there are none.
+    Its traits can be set, read, observed and linked like those of any widget: `text`, `neurons` and `focus` both ways,
+    `tokens`, `values`, `status`, `problem` and `model` read-only. `tokens` and `values` change together, when all
+    values of a text have come; reading them waits for those of the newest text, and raises an error if they cannot be
+    computed.
 
     Args:
         text: the editor's text.
         neurons: such as `["L3N42", "L1N5-7"]` or `"L3N42 L1N5-7"`. The first colours the text, the others are stripes
             under it, until another is chosen by `focus` or by a click.
-        url: the server's page or websocket, as the kernel reaches it; a `?token=` in it is used.
-        token: the server's access token, where it asks for one.
+        url: the server's page or websocket, as seen from the kernel; a `?token=` in it is used.
+        token: the server's access token, if it requires one.
         model: id of a model that the server offers; its default one when None.
         timeout: seconds that reading waits at most.
 
     Raises:
-        ValueError: `url` is no address, or `text` holds a lone surrogate.
-        TraitError: something in `neurons` names no neuron.
+        ValueError: `url` is not an address, or `text` holds a lone surrogate.
+        TraitError: a name in `neurons` is not a neuron.
     """
 
     _esm = _DRAWING
@@ -88,8 +89,8 @@ class Widget(AnyWidget):
     status = traitlets.Unicode(
         "connecting", read_only=True, help="connecting, computing, ready, waiting, refused or closed."
     ).tag(sync=True)
-    problem = traitlets.Unicode(read_only=True, help="What is wrong, as a sentence; else empty.").tag(sync=True)
-    model = traitlets.Unicode(read_only=True, help="Id of the model; empty while there is none.").tag(sync=True)
+    problem = traitlets.Unicode(read_only=True, help="What is wrong, as a sentence; otherwise empty.").tag(sync=True)
+    model = traitlets.Unicode(read_only=True, help="Id of the model; empty until there is one.").tag(sync=True)
 
     # What the browser draws. Arrays are little-endian.
     _revision = traitlets.Int().tag(sync=True)  # of the text, as editors count its changes
@@ -135,7 +136,7 @@ class Widget(AnyWidget):
 
     @property
     def data(self) -> pandas.DataFrame:
-        """A row a token: `id`, `text`, `start`, `stop`, `special`, `segment`, then a column a neuron.
+        """One row per token: `id`, `text`, `start`, `stop`, `special`, `segment`, then one column per neuron.
 
         Waits as `values` does.
 
@@ -227,7 +228,7 @@ class Widget(AnyWidget):
             self.text = text
 
     def _compute(self) -> None:
-        """The values that are here are out of date."""
+        """The present values are out of date."""
         if self.status == "ready":
             self.set_trait("status", "computing")
 
@@ -265,7 +266,7 @@ class Widget(AnyWidget):
             try:
                 snapshot = self._wait(self._link.settled())
             except Exception:
-                self._take_newest()  # it says what is wrong, too
+                self._take_newest()  # it may report a problem
                 raise
             self._take(snapshot)
 
@@ -304,7 +305,7 @@ class Widget(AnyWidget):
 
     @contextmanager
     def _internally(self) -> Iterator[None]:
-        """Traits that are set in here are not taken for the user's, and reading them does not wait."""
+        """In this context, setting traits does not count as the user's, and reading them does not wait."""
         self._internal += 1
         try:
             yield
@@ -312,7 +313,7 @@ class Widget(AnyWidget):
             self._internal -= 1
 
     def _do(self, verb: Callable[..., None], *arguments: Any) -> None:
-        """Calls `verb` in the link's thread, in the order of these calls."""
+        """Calls `verb` in the link's thread, in call order."""
         if self._thread is not None:
             self._thread.loop.call_soon_threadsafe(verb, *arguments)
 

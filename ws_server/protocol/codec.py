@@ -1,7 +1,7 @@
 """Frames to typed messages and back; the one place that sees JSON.
 
-`decode` never raises: whatever is wrong with a frame or with a message in it becomes a `Fault`, which says how
-it is to be told. Everything after this module sees validated, frozen objects only.
+`decode` never raises: whatever is wrong with a frame or with a message in it becomes a `Fault`, which says how to
+report it. Code after this module sees only validated, frozen objects.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from ..errors import InvalidParams, InvalidRequest, MethodNotFound, ParseError, 
 from .messages import LONGEST_URI, METHODS, ActivationEncoding, Base64Values, FloatMatrix, Params, RequestId
 
 MOST_IN_BATCH = 100
-"""Messages of one batch; their answers are kept until the last of them is there."""
+"""Messages of one batch; their answers are kept until all are ready."""
 MOST_IN_FRAME = 1024 * 1024
-"""Bytes of a frame that is sent: what common libraries accept by default."""
+"""Bytes of an outgoing frame: what common libraries accept by default."""
 _LONGEST_NAME = 1024
-"""Characters of what is repeated in an answer."""
+"""Characters of input that an answer may repeat."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +48,9 @@ class Notification:
 class Fault:
     """A message that cannot be acted on.
 
-    With `method` None it is answered by an error response under `id`; else it was a notification, and `uri` is the
-    document it spoke of, where that can be told. `called` is the method's name in either case, None where the
-    message is no JSON-RPC at all.
+    If `method` is None it is answered by an error response to `id`; otherwise it was a notification, and `uri` is the
+    document that it names, if that can be read. `called` is the method's name in either case, None if the message is
+    not JSON-RPC.
     """
 
     error: RequestError
@@ -89,7 +89,7 @@ def _loads(text: str | bytes) -> Any:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
         # An editor that deletes half of an emoji sends a lone surrogate, legal in JSON's grammar but refused by
-        # orjson. Refusing it here would lose an edit, so the slower standard parser has the last word.
+        # orjson. Refusing it here would lose an edit, so the slower standard parser gets a second try.
         raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
         if b"\\ud" not in raw.lower():
             raise
@@ -97,7 +97,7 @@ def _loads(text: str | bytes) -> Any:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON value")
+    raise ValueError(f"{name} is not a JSON value")
 
 
 def _message(value: Any) -> Message:
@@ -116,10 +116,10 @@ def _message(value: Any) -> Message:
 
     expects_answer = "id" in value
     raw = value.get("params")
-    if raw is None or raw == []:  # as generic clients write a call without parameters
+    if raw is None or raw == []:  # as generic clients send a call without parameters
         raw = {}
     uri = raw.get("uri") if isinstance(raw, dict) else None
-    if not isinstance(uri, str) or not 1 <= len(uri) <= LONGEST_URI:  # else it can be no document's name
+    if not isinstance(uri, str) or not 1 <= len(uri) <= LONGEST_URI:  # otherwise it cannot be a document's name
         uri = None
 
     def fault(error: RequestError) -> Fault:
@@ -161,7 +161,7 @@ def encode(value: Any) -> bytes:
     try:
         return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY)
     except TypeError:
-        # Only what a client named itself (an id, an unknown method) can hold a lone surrogate.
+        # Only names from a client (an id, an unknown method) can hold a lone surrogate.
         return json.dumps(value).encode()
 
 

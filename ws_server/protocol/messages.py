@@ -25,7 +25,7 @@ PositionEncoding = Literal["utf-16", "utf-32"]
 ActivationEncoding = Literal["json", "base64"]
 RequestId = str | int | float | None
 Natural = Annotated[int, Field(ge=0)]
-Version = Annotated[int, Field(ge=-(2**53), le=2**53, description="A document's version; grows with each change.")]
+Version = Annotated[int, Field(ge=-(2**53), le=2**53, description="A document's version; increases with each change.")]
 LONGEST_URI = 4096
 Uri = Annotated[
     str,
@@ -35,8 +35,8 @@ Uri = Annotated[
 
 # ------------------------------------------------------------------------------------ client -> server
 
-# A frame has room for millions of items, and for names of megabytes. Validating such a list would take minutes, to the
-# disadvantage of all, and what is not understood is named in the answer.
+# A frame has room for millions of items, and for names of megabytes. Validating such a list would block everyone for
+# minutes, and answers repeat what was not understood.
 Name = Annotated[str, StringConstraints(max_length=1024)]
 ProgressToken = Name | int
 _T = TypeVar("_T")
@@ -45,7 +45,7 @@ FewOf = Annotated[list[_T], Field(max_length=1000, fail_fast=True)]
 
 
 class Params(BaseModel):
-    """Base of everything a client sends."""
+    """Base of all parameters that clients send."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
 
@@ -57,7 +57,9 @@ class NoParams(Params):
 class ClientInfo(Params):
     """Who connects; for the log."""
 
-    name: Annotated[str, StringConstraints(max_length=256), Field(description="Of the frontend, for the server's log.")]
+    name: Annotated[
+        str, StringConstraints(max_length=256), Field(description="The frontend's name, for the server's log.")
+    ]
     version: Annotated[
         Annotated[str, StringConstraints(max_length=256)] | None, Field(description="Of the frontend.")
     ] = None
@@ -72,18 +74,18 @@ class Resume(Params):
 
 class InitializeParams(Params):
     protocol_version: Annotated[
-        int, Field(description="1; with another, `data.supported` of the error tells which are known.")
+        int, Field(description="1; with any other, `data.supported` of the error lists the supported versions.")
     ]
     client: ClientInfo
     position_encodings: Annotated[
-        FewOf[Name], Field(description="Known encodings, the preferred first; default utf-16.")
+        FewOf[Name], Field(description="Supported encodings, the preferred first; default utf-16.")
     ] = []
     activation_encodings: Annotated[
-        FewOf[Name], Field(description="Known encodings, the preferred first; default json.")
+        FewOf[Name], Field(description="Supported encodings, the preferred first; default json.")
     ] = []
-    resume: Annotated[Resume | None, Field(description="A dropped connection's session, to be taken up again.")] = None
+    resume: Annotated[Resume | None, Field(description="The session of a dropped connection, to resume it.")] = None
     work_done_token: Annotated[
-        ProgressToken | None, Field(description="Token of the `$/progress` told while the model still loads.")
+        ProgressToken | None, Field(description="Token of the `$/progress` that is sent while the model loads.")
     ] = None
 
 
@@ -95,21 +97,21 @@ class ModelLoadParams(Params):
 class DocumentOpenParams(Params):
     uri: Uri
     version: Version
-    text: Annotated[str, Field(description="The whole text; line endings are left as they are.")]
+    text: Annotated[str, Field(description="The whole text; line endings are kept.")]
 
 
 class Change(Params):
     """Replace `[from, to)` by `insert`; offsets in the document before the message, in the negotiated unit."""
 
     start: Annotated[Natural, Field(alias="from", description="Where the replaced range begins.")]
-    stop: Annotated[Natural, Field(alias="to", description="Where it ends, excluded.")]
-    insert: Annotated[str, Field(description="The text in its place.")]
+    stop: Annotated[Natural, Field(alias="to", description="Where it ends, exclusive.")]
+    insert: Annotated[str, Field(description="The text that replaces it.")]
 
 
 class DocumentChangeParams(Params):
     uri: Uri
     version: Version
-    changes: Annotated[ManyOf[Change], Field(description="In any order; their ranges do not overlap.")]
+    changes: Annotated[ManyOf[Change], Field(description="In any order; their ranges must not overlap.")]
 
 
 class DocumentCloseParams(Params):
@@ -143,8 +145,8 @@ class NeuronsParams(Params):
 class NeuronsTopParams(Params):
     uri: Uri
     token: Annotated[Natural, Field(description="Index into the document's token list.")]
-    k: Annotated[int, Field(ge=1, le=1000, description="How many, at most.")]
-    layers: Annotated[FewOf[Natural] | None, Field(description="Layers to look at; all when absent.")] = None
+    k: Annotated[int, Field(ge=1, le=1000, description="How many at most.")]
+    layers: Annotated[FewOf[Natural] | None, Field(description="Layers to search; default: all.")] = None
     by: Annotated[
         Literal["activation", "ratio"],
         Field(description="Rank by value, or by value over the neuron's statistical maximum."),
@@ -153,11 +155,11 @@ class NeuronsTopParams(Params):
 
 class NeuronsChangedParams(Params):
     uri: Uri
-    k: Annotated[int, Field(ge=1, le=1000, description="How many, at most.")]
-    since: Annotated[
-        Version | None, Field(description="The version to compare with; the last but one when absent.")
-    ] = None
-    layers: Annotated[FewOf[Natural] | None, Field(description="Layers to look at; all when absent.")] = None
+    k: Annotated[int, Field(ge=1, le=1000, description="How many at most.")]
+    since: Annotated[Version | None, Field(description="The version to compare with; default: the last but one.")] = (
+        None
+    )
+    layers: Annotated[FewOf[Natural] | None, Field(description="Layers to search; default: all.")] = None
     by: Annotated[
         Literal["activation", "ratio"],
         Field(description="Rank by change, or by change over the neuron's statistical maximum."),
@@ -165,7 +167,7 @@ class NeuronsChangedParams(Params):
 
 
 class CancelParams(Params):
-    id: Annotated[str | int | float, Field(description="Of the request to give up.")]
+    id: Annotated[str | int | float, Field(description="Id of the request to cancel.")]
 
 
 # ------------------------------------------------------------------------------------ server -> client
@@ -175,7 +177,7 @@ ModelId = Annotated[str, Field(description="`ModelInfo.id` of the model that it 
 
 
 class NeuronStatistics(TypedDict):
-    """A neuron's activations over held-out text, BOS positions left out."""
+    """A neuron's activations over held-out text, without BOS positions."""
 
     max: Annotated[float, Field(description="Largest activation.")]
     min: Annotated[float, Field(description="Smallest activation.")]
@@ -190,19 +192,19 @@ class Neuron(TypedDict):
     layer: Annotated[int, Field(description="Layer, from 0.")]
     neuron: Annotated[int, Field(description="Neuron of the layer, or component at the hook point, from 0.")]
     hook: Annotated[str, Field(description="TransformerLens's name of the hook point.")]
-    statistics: Annotated[NeuronStatistics | None, Field(description="Over held-out text; null where none are known.")]
+    statistics: Annotated[NeuronStatistics | None, Field(description="Over held-out text; null if there are none.")]
 
 
 class ModelSummary(TypedDict):
     id: Annotated[str, Field(description="What `model/load` takes.")]
     title: Annotated[str, Field(description="For people.")]
     description: NotRequired[Annotated[str, Field(description="A sentence or two, for people.")]]
-    loaded: Annotated[bool, Field(description="It is in memory.")]
-    default: Annotated[bool, Field(description="A new session gets it.")]
+    loaded: Annotated[bool, Field(description="Whether it is in memory.")]
+    default: Annotated[bool, Field(description="New sessions start with it.")]
 
 
 class ModelInfo(TypedDict):
-    """What decides a value, so that others can reproduce it."""
+    """Everything that values depend on, so that others can reproduce them."""
 
     id: Annotated[str, Field(description="As in `ModelSummary.id`.")]
     revision: Annotated[str | None, Field(description="Resolved commit on the Hub; null for a local folder.")]
@@ -238,33 +240,33 @@ class LimitsInfo(TypedDict):
     documentCharacters: Annotated[int, Field(description="Length of a document, in code points.")]
     documentTokens: Annotated[int, Field(description="Length of a document, in tokens.")]
     subscriptions: Annotated[int, Field(description="Subscribed neurons of a session.")]
-    messagesPerSecond: Annotated[int, Field(description="What a session may send for long, in messages a second.")]
+    messagesPerSecond: Annotated[
+        int, Field(description="What a session may send in the long run, in messages per second.")
+    ]
     cacheBytes: NotRequired[
         Annotated[int, Field(description="Memory for the computed state of all models together, in bytes.")]
     ]
     modelsLoaded: NotRequired[Annotated[int, Field(description="Models in memory at once.")]]
-    idleSeconds: NotRequired[
-        Annotated[float, Field(description="How long a connection may say nothing; 0 where it may for ever.")]
-    ]
+    idleSeconds: NotRequired[Annotated[float, Field(description="How long a connection may be silent; 0: for ever.")]]
 
 
 class InitializeResult(TypedDict):
-    protocolVersion: Annotated[int, Field(description="What is spoken from now on: 1.")]
+    protocolVersion: Annotated[int, Field(description="The version in use: 1.")]
     server: Annotated[ServerInfo, Field(description="Who answers.")]
     session: Annotated[str, Field(description="Name of the session, for `resume`.")]
     resumeToken: Annotated[str, Field(description="The secret that `resume` needs.")]
-    resumed: Annotated[bool, Field(description="The session that was asked for is taken up again.")]
+    resumed: Annotated[bool, Field(description="Whether the requested session was resumed.")]
     positionEncoding: Annotated[PositionEncoding, Field(description="Unit of all offsets.")]
     activationEncoding: Annotated[ActivationEncoding, Field(description="Form of `ActivationsUpdate.values`.")]
     models: Annotated[list[ModelSummary], Field(description="The models that a session can choose from.")]
     model: Annotated[
-        ModelInfo | None, Field(description="The session's model; null where the server was started without one.")
+        ModelInfo | None, Field(description="The session's model; null if the server was started without one.")
     ]
     subscriptions: Annotated[
         list[Neuron], Field(description="What is subscribed, in row order; none in a new session.")
     ]
     documents: Annotated[list[OpenDocument], Field(description="What the resumed session has open; none in a new one.")]
-    limits: Annotated[LimitsInfo, Field(description="What the server grants.")]
+    limits: Annotated[LimitsInfo, Field(description="The server's limits.")]
 
 
 class ModelsListResult(TypedDict):
@@ -314,19 +316,21 @@ class ChangedNeuron(TypedDict):
 
 class NeuronsChangedResult(TypedDict):
     version: Annotated[int, Field(description="The newer of the two versions.")]
-    previousVersion: Annotated[int | None, Field(description="What was compared with; null where nothing is known.")]
+    previousVersion: Annotated[
+        int | None, Field(description="What was compared with; null if the server has no older version.")
+    ]
     layers: Annotated[list[int], Field(description="The layers that were compared.")]
-    comparedTokens: Annotated[int, Field(description="Tokens that stand in both versions after what differs.")]
-    neurons: Annotated[list[ChangedNeuron], Field(description="Those that moved most first.")]
+    comparedTokens: Annotated[int, Field(description="Tokens after a difference that both versions have.")]
+    neurons: Annotated[list[ChangedNeuron], Field(description="Those that changed most first.")]
 
 
 Token = TypedDict(
     "Token",
     {
         "id": Annotated[int, Field(description="Of the token in the model's vocabulary.")],
-        "text": Annotated[str, Field(description="Decoded; U+FFFD for bytes that are no character alone.")],
+        "text": Annotated[str, Field(description="Decoded; U+FFFD for bytes that are not a character by themselves.")],
         "from": Annotated[int, Field(description="Where its span begins, in the document of `version`.")],
-        "to": Annotated[int, Field(description="Where its span ends, excluded.")],
+        "to": Annotated[int, Field(description="Where its span ends, exclusive.")],
         "special": NotRequired[Annotated[Literal[True], Field(description="Added by the server (BOS).")]],
         "segment": NotRequired[Annotated[Literal[True], Field(description="First token of a new context.")]],
     },
@@ -336,17 +340,17 @@ Token = TypedDict(
 class DocumentTokens(TypedDict):
     """A splice: remove `deleteCount` tokens at `start`, insert `tokens`, add `shift` to all spans after them.
 
-    A long one is sent as several of the same version, each of which applies by itself.
+    A long one is sent as several of the same version, each a complete splice.
     """
 
     uri: Annotated[str, Field(description="The document.")]
-    version: Annotated[int, Field(description="Of the text that these tokens are of.")]
+    version: Annotated[int, Field(description="Version of the text of these tokens.")]
     model: NotRequired[ModelId]
     start: Annotated[int, Field(description="Index of the first token that is replaced.")]
-    deleteCount: Annotated[int, Field(description="How many are replaced.")]
-    tokens: Annotated[list[Token], Field(description="What stands there now.")]
+    deleteCount: Annotated[int, Field(description="How many are removed.")]
+    tokens: Annotated[list[Token], Field(description="Inserted in their place.")]
     shift: Annotated[int, Field(description="Added to both ends of the span of every token after them.")]
-    tokenCount: Annotated[int, Field(description="Length of the list that results.")]
+    tokenCount: Annotated[int, Field(description="Length of the resulting list.")]
     more: NotRequired[
         Annotated[Literal[True], Field(description="More tokens of this version follow in the next message.")]
     ]
@@ -356,7 +360,7 @@ class DocumentResync(TypedDict):
     """The server no longer follows this document: open it again."""
 
     uri: Annotated[str, Field(description="The document.")]
-    reason: Annotated[str, Field(description="What was impossible, for people.")]
+    reason: Annotated[str, Field(description="Why, for people.")]
 
 
 class Base64Values(TypedDict):
@@ -366,17 +370,19 @@ class Base64Values(TypedDict):
 
 
 class ActivationsUpdate(TypedDict):
-    """The values of `neurons` at tokens `[start, start + count)`, one row a neuron."""
+    """The values of `neurons` at tokens `[start, start + count)`, one row per neuron."""
 
     uri: Annotated[str, Field(description="The document.")]
     version: Annotated[int, Field(description="Of the last `document/tokens`.")]
     model: NotRequired[ModelId]
     start: Annotated[int, Field(description="Index of the first token.")]
     count: Annotated[int, Field(description="Number of tokens.")]
-    neurons: Annotated[list[str], Field(description="Keys, one a row.")]
+    neurons: Annotated[list[str], Field(description="Keys, one per row.")]
     values: Annotated[
         list[list[NullableFloat]] | Base64Values,
-        Field(description="Activations, [neurons, count]; null, or NaN in base64, where one is no finite number."),
+        Field(
+            description="Activations, [neurons, count]; null, or NaN in base64, for one that is not a finite number."
+        ),
     ]
 
 
@@ -386,7 +392,7 @@ class Timing(TypedDict):
     queueMs: Annotated[float, Field(description="Waiting for the engine, in ms.")]
     tokenizeMs: Annotated[float, Field(description="Tokenizing, in ms.")]
     forwardMs: Annotated[float, Field(description="Forward passes, in ms.")]
-    totalMs: Annotated[float, Field(description="All in all, in ms.")]
+    totalMs: Annotated[float, Field(description="In total, in ms.")]
     firstUpdateMs: NotRequired[Annotated[float, Field(description="Until the first values were sent.")]]
 
 
@@ -394,10 +400,10 @@ class ActivationsDone(TypedDict):
     """Every subscribed neuron of every token of `version` has been sent."""
 
     uri: Annotated[str, Field(description="The document.")]
-    version: Annotated[int, Field(description="Of the text that all values are of.")]
+    version: Annotated[int, Field(description="Version of the text of all these values.")]
     model: NotRequired[ModelId]
     computedTokens: Annotated[int, Field(description="Tokens that went through the model.")]
-    reusedTokens: Annotated[int, Field(description="Tokens whose values were known.")]
+    reusedTokens: Annotated[int, Field(description="Tokens whose values were reused.")]
     forwardPasses: Annotated[int, Field(description="Forward passes that it took.")]
     timing: Timing
 
@@ -411,20 +417,20 @@ class ProgressValue(TypedDict):
 
 class Progress(TypedDict):
     token: Annotated[str | int, Field(description="The `workDoneToken` that was given.")]
-    value: Annotated[ProgressValue, Field(description="As of LSP's work done progress.")]
+    value: Annotated[ProgressValue, Field(description="As in LSP's work done progress.")]
 
 
 class ErrorNotification(TypedDict):
     """A notification could not be acted on, or the newest version of a document could not be evaluated."""
 
     method: Annotated[str, Field(description="Of the notification or, for a document, of what was to be evaluated.")]
-    code: Annotated[int, Field(description="As of an answer's error.")]
+    code: Annotated[int, Field(description="As in an answer's error.")]
     message: Annotated[str, Field(description="A sentence for people.")]
     data: NotRequired[
         Annotated[
             dict[str, Any],
             Field(
-                description="Further members, such as the one at fault; `uri` where it is about a document, "
+                description="Further members, such as the one at fault; `uri` if it is about a document, "
                 "and `version`, the newest one that it answers."
             ),
         ]
@@ -438,7 +444,7 @@ FloatMatrix = np.ndarray[Any, np.dtype[np.float32]]
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """One row of the protocol: who sends it, what it carries, what it answers, how it fails."""
+    """One method of the protocol: its sender, parameters, result and errors."""
 
     name: str
     kind: Literal["request", "notification", "server notification"]
@@ -457,7 +463,7 @@ METHODS: Mapping[str, Method] = {
             "initialize",
             "request",
             InitializeParams,
-            "Begins the conversation, or takes a dropped one up again; waits for the model.",
+            "Starts a session, or resumes a dropped one; waits for the model.",
             InitializeResult,
             (
                 errors.InvalidParams,
@@ -468,7 +474,9 @@ METHODS: Mapping[str, Method] = {
             ),
         ),
         Method("ping", "request", NoParams, "Answered at once, to show that the server is alive.", EmptyResult),
-        Method("models/list", "request", NoParams, "The models a session can choose.", ModelsListResult, _COMMON),
+        Method(
+            "models/list", "request", NoParams, "The models that a session can choose from.", ModelsListResult, _COMMON
+        ),
         Method(
             "model/load",
             "request",
@@ -536,7 +544,7 @@ METHODS: Mapping[str, Method] = {
             "$/cancelRequest",
             "notification",
             CancelParams,
-            "Gives up a request that is still being answered; it ends with -32800.",
+            "Cancels a request that is still being answered; it ends with -32800.",
         ),
         Method(
             "document/tokens",
@@ -562,7 +570,7 @@ METHODS: Mapping[str, Method] = {
             ActivationsDone,
             "Everything of this version has been sent.",
         ),
-        Method("$/progress", "server notification", Progress, "How far a model's loading has come."),
+        Method("$/progress", "server notification", Progress, "How far the loading of a model is."),
         Method(
             "$/error",
             "server notification",

@@ -1,7 +1,7 @@
 """The OpenRPC document, generated from the message types.
 
 `python -m ws_server.protocol.openrpc` prints it; the web client's wire types are generated from that.
-Notifications are methods without a result, as OpenRPC has it; those that the server sends are marked with
+Notifications are methods without a result, as in OpenRPC; those that the server sends are marked with
 ``x-sender: server``.
 """
 
@@ -48,7 +48,7 @@ def _describe(method: Method, schemas: dict[Any, Any]) -> dict[str, Any]:
 
 
 def _pairing(method: Method, number: int, example: dict[str, Any]) -> dict[str, Any]:
-    """A frame of the reader's document, and its answer if that is shown, as OpenRPC pairs them."""
+    """A frame of the README, and its answer if that is shown, as an OpenRPC example pairing."""
     pairing: dict[str, Any] = {
         "name": f"{method.name} {number}",
         "params": [{"name": name, "value": value} for name, value in example["params"].items()],

@@ -1,4 +1,4 @@
-"""The reader's document of the protocol (`README.md` beside this file): its text, and the frames that it shows."""
+"""The protocol's `README.md`, beside this file: its text, and the frames that it shows."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def reader_document() -> str:
 
 @cache
 def frames() -> list[Any]:
-    """Every frame that the document shows, in its order; do not modify them."""
+    """Every frame that the document shows, in order; do not modify them."""
     return [
         json.loads(block) for block in re.findall(r"^```json\n(.*?)^```", reader_document(), re.DOTALL | re.MULTILINE)
     ]
 
 
 def examples(method: str) -> list[dict[str, Any]]:
-    """What the document shows of a method: its params, and the result where the next frame of that id is one."""
+    """The document's examples of a method: its params, and the result if the next frame with that id is one."""
     shown = []
     for number, frame in enumerate(frames()):
         if not isinstance(frame, dict) or frame.get("method") != method or "params" not in frame:

@@ -57,7 +57,7 @@ class TokenEditor(TextArea):
         """Colours tokens, whose spans [tokens] are in characters of the text as it is now.
 
         Args:
-            style: gives the style of a token; asked for those that are seen.
+            style: gives the style of a token; called for visible ones.
         """
         self._starts, self._stops, self._style = starts, stops, style
         self._layout = None
@@ -73,8 +73,8 @@ class TokenEditor(TextArea):
         return super().render_line(y)
 
     def get_line(self, line_index: int) -> Text:
-        """A line of the text, called for each row of the screen; only the tokens of that row are coloured, as a line
-        of thousands of tokens may have hundreds of rows."""
+        """A line of the text, called for each row of the screen. Only the tokens of that row are coloured, as a line of
+        thousands of tokens may have hundreds of rows."""
         line = super().get_line(line_index)
         if self._layout is None:
             self._layout = self._laid_out()
@@ -118,12 +118,12 @@ class TokenEditor(TextArea):
 
 
 class NeuroscopeTerminal(App[str | None]):
-    """Runs until the user quits, or no session can be had at the start; then returns why.
+    """Runs until the user quits, or the first connection fails; then returns why.
 
     Args:
         client: not entered yet; the app connects and closes it.
-        text: what the editor opens with.
-        neurons: keys to begin with; a few of the middle layer when there are none.
+        text: the editor's first text.
+        neurons: keys to start with; by default a few of the middle layer.
     """
 
     TITLE = "Neuroscope"
@@ -214,7 +214,7 @@ class NeuroscopeTerminal(App[str | None]):
         document = None
         while document is None:
             try:
-                # Without the text, which may be one that the server does not take.
+                # Without the text, which the server may refuse.
                 document = await client.open()
             except TimeoutError as error:
                 self._complain(f"{error}")
@@ -246,7 +246,7 @@ class NeuroscopeTerminal(App[str | None]):
         self._show()
 
     def _show(self) -> None:
-        """Draws soon; a key and what the server answers to it are often drawn together."""
+        """Draws soon; a key and the server's answer to it are often drawn together."""
         if not self._drawing and self.is_running:
             self._drawing = True
             self.call_later(self._draw)
@@ -270,7 +270,7 @@ class NeuroscopeTerminal(App[str | None]):
         self.query_one("#status", Static).update(self._status(document, len(starts)))
 
     def _rows(self, document: Document, starts: Offsets, stops: Offsets, values: FloatMatrix) -> RenderableType:
-        """Each neuron: name, value at the caret, strongest token and its value, and below it its bars."""
+        """For each neuron: name, value at the caret, strongest token and its value, and bars below."""
         here = token_before(starts, stops, self.editor.caret)
         own = stops > starts  # not BOS
         at = "" if here is None else f"at {document.token_text(here)!r}, token {here}"
@@ -340,7 +340,7 @@ class NeuroscopeTerminal(App[str | None]):
             self._show()
 
     def action_step(self, by: int) -> None:
-        """Replaces the neuron in focus by another of its layer; those that have a row are skipped."""
+        """Replaces the neuron in focus by the next of its layer that has no row."""
         self._ask(self._step(by))
 
     async def _step(self, by: int) -> None:
@@ -352,7 +352,7 @@ class NeuroscopeTerminal(App[str | None]):
         while f"L{neuron['layer']}N{number}" in self.keys:
             number += by
         if number >= 0:
-            # First the new one, so that the layer stays captured.
+            # The new one first, so that the layer stays captured.
             await self._subscribe([f"L{neuron['layer']}N{number}"])
             await self._client.unsubscribe(key)
 
@@ -383,7 +383,7 @@ class NeuroscopeTerminal(App[str | None]):
         self._focus = keys[-1] if keys else self._focus
 
     def _ask(self, request: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Has a request made while the editor goes on, after those that were made before; shows what is refused."""
+        """Makes a request in the background, after earlier ones; shows the error if it is refused."""
 
         async def ask() -> None:
             try:
@@ -416,6 +416,6 @@ def token_before(starts: Offsets, stops: Offsets, caret: int) -> int | None:
 
 
 def run_terminal(url: str, token: str | None, text: str | None, neurons: Sequence[str]) -> str | None:
-    """Runs the app in this terminal; returns why it could not begin, None when the user has quit."""
+    """Runs the app in this terminal; returns why it could not start, or None after the user has quit."""
     client = Client(url, token=token, name="neuroscope tui")
     return NeuroscopeTerminal(client, _SAMPLE if text is None else text, neurons).run()

@@ -34,15 +34,15 @@ SLATE = ColorTriplet(128, 138, 150)
 GROUND = ColorTriplet(23, 25, 28)
 
 _STEPS = 16
-_CURVE = 0.62  # as the page's: most values are far below a neuron's maximum
+_CURVE = 0.62  # as on the page: most values are far below a neuron's maximum
 _STRONGEST = 0.6
 _LEAST_LEVEL = 0.999
 _BARS = " ▁▂▃▄▅▆▇█"
 
 
 def reach(neuron: Mapping[str, Any], values: FloatMatrix) -> float:
-    """The value at which a neuron's colour is strongest: a high quantile on held-out text where there are statistics,
-    else the largest magnitude in `values`."""
+    """The value at which a neuron's colour is strongest: a high quantile on held-out text if there are statistics,
+    otherwise the largest magnitude in `values`."""
     statistics = neuron.get("statistics")
     if statistics is not None:
         levels = sorted((float(level), value) for level, value in statistics.get("quantiles", {}).items())
@@ -53,7 +53,7 @@ def reach(neuron: Mapping[str, Any], values: FloatMatrix) -> float:
 
 
 def wash(value: float, reach: float, ink: ColorTriplet) -> Style:
-    """The style of a token's text: the stronger the value, the more its background is the ink's."""
+    """The style of a token's text: the stronger the value, the stronger its background."""
     step = round(min(abs(value) / reach, 1.0) * _STEPS) if math.isfinite(value) else 0
     return Style.null() if step == 0 else _background(ink if value > 0 else SLATE, step)
 

@@ -58,7 +58,7 @@ export function parseNeurons(input: string): TypedNeurons {
   const parts = whole === null ? joined.split(/[\s,;]+/).filter((part) => part !== "") : [joined.trim()];
   const ranges = parts.map((part) => ({ part, range: parseRange(part) }));
   const wrong = ranges.find(({ range }) => range === null);
-  if (wrong !== undefined) return { keys: [], problem: `${wrong.part} is no neuron: ${FORMS}.` };
+  if (wrong !== undefined) return { keys: [], problem: `${wrong.part} is not a neuron: ${FORMS}.` };
   const count = ranges.reduce((sum, { range }) => sum + (range === null ? 0 : Math.abs(range.last - range.first) + 1), 0);
   if (count > MOST_AT_ONCE) return { keys: [], problem: `That names ${count} neurons; name at most ${MOST_AT_ONCE} at once.` };
   return { keys: [...new Set(ranges.flatMap(({ range }) => (range === null ? [] : keysOf(range))))], problem: null };

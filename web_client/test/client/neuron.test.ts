@@ -23,7 +23,7 @@ describe("a neuron's name", () => {
     expect(keys("3, 42")).toEqual(["L3N42"]);
     expect(parseNeurons(" , ")).toEqual({ keys: [], problem: null });
     expect(parseNeurons("L1N5, L2, L3N4")).toEqual({
-      keys: [], problem: "L2 is no neuron: name it by layer and number, L3N42 or 3/42, or several by a range, L3N40-48.",
+      keys: [], problem: "L2 is not a neuron: name it by layer and number, L3N42 or 3/42, or several by a range, L3N40-48.",
     });
   });
 
@@ -35,7 +35,7 @@ describe("a neuron's name", () => {
     expect(parseNeurons("L3N41-40, L3N42 L3N40").keys).toEqual(["L3N41", "L3N40", "L3N42"]);
     expect(parseNeurons("L3N7-7").keys).toEqual(["L3N7"]);
     for (const input of ["L3N40-L4N42", "L3N40-", "-L3N40", "L3-4", "L3N1-2-3", "L3N4--6"]) {
-      expect(parseNeurons(input)).toMatchObject({ keys: [], problem: expect.stringContaining("is no neuron") as string });
+      expect(parseNeurons(input)).toMatchObject({ keys: [], problem: expect.stringContaining("is not a neuron") as string });
     }
     expect(parseNeurons(`L0N0-${MOST_AT_ONCE - 1}`).keys).toHaveLength(MOST_AT_ONCE);
     expect(parseNeurons(`L0N1-${MOST_AT_ONCE}, L1N0`)).toEqual({

@@ -329,7 +329,7 @@ describe("neurons", () => {
   it("are added to the settings when the server has them, and removed", async () => {
     const { host, server, run, painted } = await connected("One two.", ["L1N5"]);
     host.answer = ({ check }) => {
-      expect([check?.("rubbish"), check?.(" "), check?.("L1N6, 2/7")]).toEqual([expect.stringContaining("rubbish is no neuron"), expect.any(String), null]);
+      expect([check?.("rubbish"), check?.(" "), check?.("L1N6, 2/7")]).toEqual([expect.stringContaining("rubbish is not a neuron"), expect.any(String), null]);
       return "L1N6, 2/7, L9N9";
     };
     await run.addNeuron();
@@ -361,7 +361,7 @@ describe("neurons", () => {
     expect(host.status).toMatchObject({ text: "Neuroscope: no neuron", command: "addNeuron" });
     host.set({ neurons: ["L1N5", "what"] });
     await painted();
-    expect(host.status.detail).toContain("what is no neuron");
+    expect(host.status.detail).toContain("what is not a neuron");
     host.set({ neurons: ["L77N5", "L1N5"] });
     await painted();
     expect(host.status).toMatchObject({ icon: "problem", detail: "The model has no L77N5." });
