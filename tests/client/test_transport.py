@@ -39,7 +39,7 @@ def test_addresses(url: str, address: str, token: str | None) -> None:
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "http://", "http://:80/", "http://a:b/", "http://a:99999/"])
 def test_what_is_no_address_is_refused(url: str) -> None:
-    with pytest.raises(ValueError, match="not a server.s address"):
+    with pytest.raises(ValueError, match="not a server's address"):
         websocket_address(url)
 
 
