@@ -15,6 +15,7 @@ EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "0"))
 
 REQUESTS: dict[str, dict[str, Any]] = {
     "initialize": {"protocolVersion": 1, "client": {"name": "fuzz", "version": "1"}, "positionEncodings": ["utf-16"]},
+    "ping": {},
     "models/list": {},
     "model/load": {"model": "gpt2", "workDoneToken": 3},
     "document/open": {"uri": "a", "version": 1, "text": "The keeper counted 😀 waves."},
