@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,9 @@ def test_a_small_bench(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert written["model"] == "gpt2"
     rows = {row["name"]: row for row in written["rows"]}
     assert len([row for row in rows.values() if row["goal"]]) >= 12
-    assert all(row["value"] >= 0 for row in rows.values())
+    later = rows.pop("keystroke during a long pass: first values come later by")  # a difference, which noise may turn
+    assert math.isfinite(later["value"])
+    assert all(0 <= row["value"] < math.inf for row in rows.values())
     assert rows["  forward passes for it"]["value"] == 0
     printed = capsys.readouterr().out
     assert "memory limit" in printed

@@ -71,12 +71,15 @@ async def test_no_proxy_stands_before_this_machine(proxy: str, monkeypatch: pyte
         ("http://someone:s3cret@127.0.0.1:9", ["The proxy http://127.0.0.1:9 could not connect", "no_proxy"]),
         ("127.0.0.1:9", ["The environment's proxy, 127.0.0.1:9, is not a valid address", "no_proxy"]),
         ("socks5://someone:s3cret@127.0.0.1:9", ["roxy socks5://127.0.0.1:9", "no_proxy"]),
+        ("http://[::1", ["The environment's proxy, http://[::1, is not a valid address", "no_proxy"]),
+        ("http://127.0.0.1:99999", ["http://127.0.0.1:99999, is not a valid address", "no_proxy"]),
     ],
 )
+@pytest.mark.parametrize("variable", ["http_proxy", "all_proxy"])
 async def test_a_proxy_that_does_not_work_is_named(
-    proxy: str, words: list[str], monkeypatch: pytest.MonkeyPatch
+    variable: str, proxy: str, words: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("http_proxy", proxy)
+    monkeypatch.setenv(variable, proxy)
     told = await refusal("http://server.invalid/")
     assert all(word in told for word in words), told
     assert "s3cret" not in told
@@ -152,3 +155,14 @@ async def test_what_is_no_web_server_and_no_name() -> None:
     for url in ("http://server.invalid/", "http://a..b/"):
         told = await refusal(url)
         assert told.startswith("There is no server at ws://"), told
+
+
+@pytest.mark.parametrize("token", ["s3cret\n", "s3cret\0", "s3cret\ud800"])
+async def test_a_token_that_cannot_be_sent(token: str) -> None:
+    """The server is not to blame, and the token is not repeated."""
+    async with ScriptedServer() as server:
+        with pytest.raises(Disconnected) as caught:
+            await asyncio.wait_for(Client(server.url, token=token).__aenter__(), 30)
+    assert "token" in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+    assert "no Neuroscope server" not in str(caught.value)

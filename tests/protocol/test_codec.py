@@ -104,6 +104,45 @@ def test_the_member_at_fault_is_named() -> None:
     assert fault.error.data == {"member": "changes.1.to"}
 
 
+@pytest.mark.parametrize(
+    ("method", "params", "member"),
+    [
+        ("neurons/subscribe", {"neurons": [{"layer": 10**30, "neuron": 0}]}, "neurons.0.layer"),
+        ("neurons/subscribe", {"neurons": ["L0N1", {"layer": 0, "neuron": "1"}]}, "neurons.1.neuron"),
+        ("neurons/subscribe", {"neurons": [{"layer": 0}]}, "neurons.0.neuron"),
+        ("neurons/subscribe", {"neurons": [{"hook": "blocks.0.hook_resid_pre", "index": -1}]}, "neurons.0.index"),
+        ("neurons/subscribe", {"neurons": [None]}, "neurons.0"),
+        ("model/load", {"model": "a", "workDoneToken": 1.5}, "workDoneToken"),
+        ("initialize", {"protocolVersion": 1, "client": {"name": "a"}, "resume": {"session": 3}}, "resume.session"),
+    ],
+)
+def test_the_member_at_fault_is_named_where_it_may_be_of_several_forms(
+    method: str, params: dict[str, Any], member: str
+) -> None:
+    fault = only(decode(call(id=1, method=method, params=params)))
+    assert fault.error.data == {"member": member}
+    assert fault.error.message.startswith(f"`{member}`: ")
+
+
+@pytest.mark.parametrize("params", ["text", 3, True, [1]])
+def test_params_that_are_no_object(params: Any) -> None:
+    fault = only(decode(call(id=1, method="ping", params=params)))
+    assert ("list" in fault.error.message) == isinstance(params, list)
+
+
+def test_numbers_are_read_alike_with_and_without_lone_surrogates() -> None:
+    """Two parsers read frames."""
+    for number in (1, -(2**63), 2**64 - 1, 2**64, -(2**63) - 1, 10**300, 0.1, -0.0):
+        frame = call(id=number, method="ping")
+        (plain, other) = (only(decode(each)) for each in (frame, frame[:-1] + ', "x": "\\ud800"}'))
+        assert isinstance(plain, Request)
+        assert (type(plain.id), plain.id) == (type(other.id), other.id)
+    for number in ("1e999", "-1e999", "9" * 400, "9" * 5000):
+        for more in ("", ', "x": "\\ud800"'):
+            fault = only(decode(f'{{"jsonrpc": "2.0", "id": {number}, "method": "ping"{more}}}'))
+            assert isinstance(fault.error, ParseError)
+
+
 def test_unknown_members_are_ignored_so_that_later_versions_can_add_some() -> None:
     frame = call(id=1, method="document/close", trace=7, params={"uri": "a", "later": 1})
     assert isinstance(only(decode(frame)), Request)

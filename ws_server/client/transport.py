@@ -51,6 +51,8 @@ async def open_socket(address: str, token: str | None) -> ClientConnection:
     Raises:
         Disconnected: it failed; the message says why, and what to do about it.
     """
+    if token is not None and not token.isprintable():
+        raise Disconnected("The access token has a line break or another character that no token can have.")
     proxy = proxy_for(address)
     try:
         return await connect(
@@ -74,7 +76,7 @@ def proxy_for(address: str) -> str | None:
     if _is_this_machine(host) or proxy_bypass(f"{host}:{parts.port or (443 if parts.scheme == 'wss' else 80)}"):
         return None
     proxies = getproxies()
-    schemes = ("wss", "socks", "https") if parts.scheme == "wss" else ("ws", "socks", "https", "http")
+    schemes = ("wss", "socks", "https", "all") if parts.scheme == "wss" else ("ws", "socks", "https", "http", "all")
     return next((proxies[scheme] for scheme in schemes if scheme in proxies), None)
 
 
@@ -93,7 +95,7 @@ def _why(error: Exception, address: str, proxy: str | None) -> str:
     """Why there is no connection, as a sentence."""
     if proxy is not None:
         name = _without_password(proxy)
-        if isinstance(error, InvalidProxy):
+        if isinstance(error, InvalidProxy) or type(error) is ValueError:  # of its port, or its IPv6 address
             return f"The environment's proxy, {name}, is not a valid address: correct it or set no_proxy."
         if isinstance(error, ImportError):
             return f"The SOCKS proxy {name} needs the package python-socks: install it, or set no_proxy."
@@ -132,7 +134,8 @@ def _refusal(response: Response, address: str) -> str:
 
 def _cause(error: Exception) -> str:
     text = error.strerror if isinstance(error, OSError) and error.strerror else f"{error}"
-    return text.strip().rstrip(".").splitlines()[0][:_LONGEST_QUOTE] if text.strip() else type(error).__name__
+    lines = text.strip().rstrip(".").splitlines()
+    return lines[0][:_LONGEST_QUOTE] if lines else type(error).__name__
 
 
 def _without_password(proxy: str) -> str:

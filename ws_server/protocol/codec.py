@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -93,11 +94,25 @@ def _loads(text: str | bytes) -> Any:
         raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
         if b"\\ud" not in raw.lower():
             raise
-        return json.loads(raw.decode("utf-8"), parse_constant=_refuse_constant)
+        return json.loads(raw.decode("utf-8"), parse_constant=_refuse_constant, parse_int=_integer, parse_float=_finite)
 
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a JSON value")
+
+
+def _integer(digits: str) -> int | float:
+    """As orjson reads it: a float beyond 64 bits."""
+    if len(digits) <= 20 and -(2**63) <= (value := int(digits)) < 2**64:
+        return value
+    return _finite(digits)
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    if math.isinf(value):
+        raise ValueError("number is infinity when parsed as double")
+    return value
 
 
 def _message(value: Any) -> Message:
@@ -134,18 +149,38 @@ def _message(value: Any) -> Message:
         wanted = "needs an `id`" if method.kind == "request" else "is a notification and takes no `id`"
         return fault(InvalidRequest(f"{name!r} {wanted}.", member="id"))
     if not isinstance(raw, dict):
-        return fault(InvalidParams("`params` must be an object, not a list.", member="params"))
+        not_this = ", not a list" if isinstance(raw, list) else ""
+        return fault(InvalidParams(f"`params` must be an object{not_this}.", member="params"))
     try:
         params = method.params.model_validate(raw)
     except ValidationError as error:
-        return fault(_invalid_params(error))
+        return fault(_invalid_params(error, raw))
     return Request(request_id, name, params) if expects_answer else Notification(name, params)
 
 
-def _invalid_params(error: ValidationError) -> InvalidParams:
-    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    member = ".".join(str(part) for part in first["loc"])
-    return InvalidParams(f"`{member}`: {first['msg']}.", member=member)
+def _invalid_params(error: ValidationError, params: Any) -> InvalidParams:
+    """The first member that is wrong. Where it may be of several forms, of the one that it comes closest to."""
+    errors = error.errors(include_url=False, include_context=False, include_input=False)
+    missing = [each["type"] == "missing" for each in errors]
+    places = [_place(each["loc"], params, absent) for each, absent in zip(errors, missing, strict=True)]
+    of_first = [number for number, place in enumerate(places) if place[: len(places[0])] == places[0]]
+    closest = max(of_first, key=lambda number: (len(places[number]), not missing[number]))
+    member = ".".join(map(str, places[closest]))
+    return InvalidParams(f"`{member}`: {errors[closest]['msg']}.", member=member)
+
+
+def _place(location: Sequence[int | str], params: Any, is_missing: bool) -> list[int | str]:
+    """Where in `params` a location is. Pydantic's also name the forms that a member may take."""
+    place: list[int | str] = []
+    value = params
+    for number, part in enumerate(location):
+        if isinstance(value, dict) and (part in value or (is_missing and number == len(location) - 1)):
+            place.append(part)
+            value = value.get(part)
+        elif isinstance(value, list) and isinstance(part, int):
+            place.append(part)
+            value = value[part] if part < len(value) else None
+    return place
 
 
 # ------------------------------------------------------------------------------------ encoding
