@@ -27,7 +27,6 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "neurons/top": {"uri": "a", "token": 2, "k": 3, "layers": [0, 1], "by": "activation"},
     "neurons/changed": {"uri": "a", "k": 3, "since": 1, "layers": [0], "by": "ratio"},
     "rpc.discover": {},
-    "ping": {},
 }
 NOTIFICATIONS: dict[str, dict[str, Any]] = {
     "document/change": {"uri": "a", "version": 2, "changes": [{"from": 0, "to": 1, "insert": "x"}]},
