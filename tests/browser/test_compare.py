@@ -152,7 +152,7 @@ def test_both_texts_have_their_values_and_their_tokens_belong_together(compare: 
     assert [piece["kin"] for piece in pieces] == [kind for kind, _ in shown]
     alone = kinds.count("alone") + there.count(-1)
     expect(compare.page.get_by_test_id("compare-counts")).to_contain_text(f"{kinds.count('same')} aligned")
-    expect(compare.page.get_by_test_id("compare-counts")).to_contain_text(f"{alone} without partner")
+    expect(compare.page.get_by_test_id("compare-counts")).to_contain_text(f"{alone} unmatched")
 
 
 def test_the_right_text_wears_the_differences(compare: Compare) -> None:

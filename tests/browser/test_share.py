@@ -535,7 +535,7 @@ def test_two_texts_travel_together(
         np.testing.assert_array_equal(np.array([row[key] for row in mine], np.float32), np.array(expected, np.float32))
     html = export(page, "html").rename(tmp_path / "two.html")
     other.goto(html.as_uri())
-    assert other.locator("h2").all_inner_texts() == ["Left", "Right: difference to the left"]
+    assert other.locator("h2").all_inner_texts() == ["Left", "Right: difference from the left"]
     pieces = other.locator(".text").nth(1).locator(".t:not(.special, .break)").evaluate_all(
         "(spans) => spans.map((span) => [span.textContent, getComputedStyle(span).getPropertyValue('--b')])"
     )  # fmt: skip

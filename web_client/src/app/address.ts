@@ -1,8 +1,8 @@
 /**
- * The address follows the page, and so does what the browser keeps of it: copying the address copies the page.
+ * Keeps the address, and the browser's stored state, up to date: copying the address copies the page.
  *
- * Written when the page has been quiet for a moment, and while it is not, once in a while: browsers refuse floods. Where no
- * address could hold the page it is bare, and the browser's memory alone has it.
+ * Written after a pause in changes, and now and then while they go on: browsers limit the rate. If the page is too long
+ * for an address, the address has no state, and only the browser's storage does.
  */
 import { withoutQuery } from "./deep-link";
 import { fragmentOf } from "./link";
@@ -22,20 +22,21 @@ export class Address {
   #used = false;
 
   /**
-   * `describe` gives the page as `encodePlain` writes it, or null while it is between two states. `full` is called, once,
-   * when the browser has no room to keep it.
+   * `describe` returns the page as `encodePlain` writes it, or null while it changes from one state to another. `full`
+   * is called once if the browser has no room to store it.
    */
   constructor(memory: Memory, describe: () => string | null, full: () => void) {
     this.#memory = memory;
     this.#describe = describe;
     this.#full = full;
     for (const sign of ["keydown", "pointerdown", "drop"]) addEventListener(sign, () => { this.#used = true; }, { capture: true, once: true });
-    // A page that goes may not come to its timer. Packing takes time, so the address stays; the memory outdoes it.
+    // The timer of a page that is being left may not run. Compressing takes time, so only the stored state is written,
+    // which wins.
     addEventListener("pagehide", () => { this.#keepNow(); });
     document.addEventListener("visibilitychange", () => { if (document.visibilityState === "hidden") this.#keepNow(); });
   }
 
-  /** Something may be different. */
+  /** Something may have changed. */
   touch(): void {
     const now = performance.now();
     if (this.#timer === null) this.#dueBy = now + LONGEST_MS;
@@ -43,13 +44,13 @@ export class Address {
     this.#timer = setTimeout(() => { void this.#write(); }, Math.max(0, Math.min(QUIET_MS, this.#dueBy - now)));
   }
 
-  /** What is in the address now is not of this page. */
+  /** The address now belongs to another state. */
   refute(): void {
     this.#written = null;
     this.touch();
   }
 
-  /** Forget what was kept; the page is kept again when it changes. */
+  /** Delete the stored state; it is stored again when the page changes. */
   forget(): void {
     this.#kept = null;
     this.#memory.clear();
@@ -61,7 +62,7 @@ export class Address {
     if (state === null || state === this.#written) return;
     this.#written = state;
     const fragment = await fragmentOf(state);
-    if (this.#written !== state) return; // meanwhile there is a newer one
+    if (this.#written !== state) return; // there is a newer one now
     try {
       history.replaceState(history.state, "", `${location.pathname}${withoutQuery(location.search)}${fragment === null ? "" : `#${fragment}`}`);
     } catch {
@@ -81,7 +82,7 @@ export class Address {
   }
 }
 
-/** A link to a page in this state, for others: without what else the address had; null where it would be too long. */
+/** A link to a page in this state, without the address's other parts; null if it would be too long. */
 export async function linkTo(state: string): Promise<string | null> {
   const fragment = await fragmentOf(state);
   return fragment === null ? null : new URL(`#${fragment}`, location.origin + location.pathname).href;

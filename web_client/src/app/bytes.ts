@@ -1,6 +1,6 @@
-/** Bytes through the browser's own streams, and as text that an address can hold. */
+/** Bytes through the browser's streams, and as text for an address. */
 
-/** All that comes out of a stream when `bytes` go in. Throws RangeError when it is more than `most` bytes. */
+/** The output of a stream for `bytes`. Throws RangeError if it is more than `most` bytes. */
 export async function pipe(
   bytes: Uint8Array<ArrayBuffer>, through: ReadableWritablePair<Uint8Array<ArrayBuffer>, BufferSource>, most = Infinity,
 ): Promise<Uint8Array<ArrayBuffer>> {
@@ -25,7 +25,7 @@ export function toBase64Url(bytes: Uint8Array): string {
   return btoa(pieces.join("")).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 }
 
-/** Throws DOMException where `text` is not base64. */
+/** Throws DOMException if `text` is not base64. */
 export function fromBase64Url(text: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (character) => character.charCodeAt(0));
 }

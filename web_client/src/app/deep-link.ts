@@ -9,7 +9,7 @@ import { plainBreaks } from "../editor/characters";
 
 const OWN = ["model", "text", "layer", "neuron", "neurons"];
 
-/** What the query of an address asks for; null where it asks for nothing. Throws LinkError. */
+/** The state that an address's query names; null if it names none. Throws LinkError. */
 export function readQuery(query: string): LinkState | null {
   const all = new URLSearchParams(query);
   if (!OWN.some((name) => all.has(name))) return null;

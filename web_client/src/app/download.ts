@@ -1,4 +1,4 @@
-/** Hands files to the person at the page, and pictures to the clipboard. */
+/** Downloads files, and copies pictures to the clipboard. */
 import type { Picture } from "../exports/svg";
 
 export function download(name: string, content: Blob): void {
@@ -6,22 +6,22 @@ export function download(name: string, content: Blob): void {
   link.href = URL.createObjectURL(content);
   link.download = name;
   link.click();
-  // The browser has begun to read it by then; a moment earlier some have not.
+  // By then every browser has started to read it.
   setTimeout(() => { URL.revokeObjectURL(link.href); }, 60_000);
 }
 
-/** A name without what file systems refuse. */
+/** A name without characters that file systems refuse. */
 export function fileName(parts: readonly string[], extension: string): string {
   return `${parts.map((part) => part.replace(/[^\p{L}\p{N}._-]+/gu, "-")).filter((part) => part !== "").join("-")}.${extension}`;
 }
 
-/** Pixels a unit of the picture; for print, and for screens of high density. */
+/** Pixels per unit of the picture; for print and high-density screens. */
 const DENSITY = 3;
-/** What every browser's canvas can do: pixels of a side, and in all. */
+/** What every browser's canvas supports: pixels per side, and in total. */
 const LONGEST_SIDE = 16_000;
 const LARGEST_AREA = 100_000_000;
 
-/** The picture in pixels. Throws RangeError where no canvas would hold it. */
+/** The picture in pixels. Throws RangeError if it is too large for a canvas. */
 export async function rasterize({ svg, width, height }: Picture): Promise<Blob> {
   const density = Math.min(DENSITY, LONGEST_SIDE / width, LONGEST_SIDE / height, Math.sqrt(LARGEST_AREA / (width * height)));
   if (density < 1) throw new RangeError("the picture is too large for a canvas");
@@ -42,7 +42,7 @@ export async function rasterize({ svg, width, height }: Picture): Promise<Blob> 
   }
 }
 
-/** Put what is being made into the clipboard. The promise is passed on: some browsers forget the click that allowed it. */
+/** Copy content to the clipboard. It is passed as a promise because some browsers only allow this during the click. */
 export async function copy(type: string, content: Promise<Blob>): Promise<void> {
   await navigator.clipboard.write([new ClipboardItem({ [type]: content })]);
 }

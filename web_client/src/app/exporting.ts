@@ -8,11 +8,11 @@ import { copy, download, fileName, rasterize } from "./download";
 
 const GROUP = "Export";
 const WIDTHS = [60, 80, 100, 120];
-/** So long an export waits for values that are on their way. */
-const PATIENCE_MS = 10_000;
+/** How long an export waits for pending values. */
+const WAIT_MS = 10_000;
 const DEFAULT_COLUMNS = 80;
 
-/** `columns` tells how many columns a line of the page has. */
+/** `columns` returns how many columns a line of the page has. */
 export function exportCommands(workbench: Workbench, columns: () => number | null): Command[] {
   let width: number | null = null; // as on the page
   const picture = (snapshot: Snapshot): Picture => toSvg(snapshot, width ?? columns() ?? DEFAULT_COLUMNS);
@@ -81,7 +81,7 @@ export function snapshotOf(workbench: Workbench): Snapshot {
     const differs = i > 0 && view.state.compareColours === "difference";
     return {
       name, text, tokens, values, shown: differs ? byNeuron((key) => passage.values(key)) : values,
-      kin: passage.picture.kin ?? null, note: differs ? "difference to the left" : null,
+      kin: passage.picture.kin ?? null, note: differs ? "difference from the left" : null,
     };
   });
   const drawn = new Set(picture.stripes.map(({ key }) => key));
@@ -94,7 +94,7 @@ export function snapshotOf(workbench: Workbench): Snapshot {
   };
 }
 
-/** Whether every value of the newest text is there, after a while at the latest. */
+/** Whether every value of the newest text has come, after waiting a while for it. */
 async function settled(workbench: Workbench): Promise<boolean> {
   if (workbench.settled) return true;
   return new Promise((resolve) => {
@@ -104,6 +104,6 @@ async function settled(workbench: Workbench): Promise<boolean> {
       resolve(workbench.settled);
     };
     const stop = workbench.on("change", () => { if (workbench.settled) end(); });
-    const timer = setTimeout(end, PATIENCE_MS);
+    const timer = setTimeout(end, WAIT_MS);
   });
 }

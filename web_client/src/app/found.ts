@@ -1,17 +1,18 @@
-/** What the page opens with: a link, else what the browser kept, else nothing, which is the server's sample. */
+/** The state that the page opens with: a link, else the browser's stored state, else none, which means the server's
+ * sample. */
 import { readQuery } from "./deep-link";
 import { decodeFragment, decodePlain, LinkError, type LinkState } from "./link";
 import type { Memory } from "./memory";
 
 export interface Found {
   readonly state: LinkState;
-  /** Whether somebody asked for this state, or it is just the last one. */
+  /** Whether it comes from a link, or is just the last state. */
   readonly asked: boolean;
   /** Why a link could not be followed, as a sentence. */
   readonly problem: string | null;
 }
 
-/** Look at an address and at what the browser kept. */
+/** Look at an address and the browser's stored state. */
 export async function find({ hash, search }: { readonly hash: string; readonly search: string }, memory: Memory): Promise<Found> {
   const fragment = hash.replace(/^#/, "");
   let problem: string | null = null;
@@ -28,7 +29,7 @@ export async function find({ hash, search }: { readonly hash: string; readonly s
   return { state: lastState(memory), asked: false, problem };
 }
 
-/** What was kept last. What another version of the page kept is passed over. */
+/** The state that was stored last; ignored if another version of the page stored it. */
 function lastState(memory: Memory): LinkState {
   const kept = memory.recall("");
   if (kept === null) return {};

@@ -1,22 +1,22 @@
 /**
- * `window.neuroscope`: a read-only view of what the page shows, for tests and for the console.
+ * `window.neuroscope`: a read-only view of the page, for tests and the console.
  *
- *     neuroscope.settled        every wanted value of the newest text has arrived
- *     neuroscope.version        version of the text, grows with each change
+ *     neuroscope.settled        every value of the newest text has arrived
+ *     neuroscope.version        version of the text, increases with each change
  *     neuroscope.text           the text
  *     neuroscope.tokens         [{id, text, from, to, special, segment}], offsets in UTF-16 units of `text`
  *     neuroscope.neurons        keys of the rows, in order
- *     neuroscope.rows           the same with their looks: [{key, hue, pinned, hidden, range: {min, max}}]
+ *     neuroscope.rows           the same with their appearance: [{key, hue, pinned, hidden, range: {min, max}}]
  *     neuroscope.focus          key of the neuron that colours the text, or null
- *     neuroscope.values(key)    one number a token; null where there is none yet
+ *     neuroscope.values(key)    one number per token; null if there is none yet
  *     neuroscope.scale(key)     {min, max} of its colours
  *     neuroscope.bucket(key, i) colour bucket of one token, in [-16, 16]; its element has class neuro-n16 ... neuro-z ... neuro-p16
  *     neuroscope.other          {text, tokens, values(key), shown(key)} of the text beside it, or null; `shown` is what its colours show
- *     neuroscope.partners       {leftToRight, rightToLeft}, tokens of the two texts that belong together, -1 where there is none; or null
+ *     neuroscope.partners       {leftToRight, rightToLeft}, aligned tokens of the two texts, -1 for none; or null
  *     neuroscope.connection     "closed", "connecting", "initializing", "ready" or "waiting"
  *     neuroscope.model          what the server said about the model, or null
  *     neuroscope.lastDone       the last `activations/done` that answered a change, with roundTripMs
- *     neuroscope.latency        {totalMs, parts} of the edit that is on the screen with all its values, or null
+ *     neuroscope.latency        {totalMs, parts} of the edit that is shown with all its values, or null
  */
 import { bucketOf } from "../colour/scale";
 import type { Workbench } from "../workbench";

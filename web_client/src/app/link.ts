@@ -1,10 +1,10 @@
 /**
- * The state of the page as one line of text: what stands behind the `#` of a link, and what the browser keeps.
+ * The state of the page as one line of text: after the `#` of a link, and in the browser's storage.
  *
  *     model=gpt2&text=The+cat+sat&neurons=L9N652;pinned,L3N42;max=2.5&focus=L9N652&v=1     while that is short
  *     z=<the same, deflated, in base64url>&v=1                                             when it is long
  *
- * `v` comes last, so that a link that was cut off on its way is known by it. What stands behind `#` never reaches a server.
+ * `v` comes last, so that a truncated link is recognised. Nothing after `#` is sent to a server.
  */
 import { fromBase64Url, pipe, toBase64Url } from "./bytes";
 import { HUES } from "../colour/palette";
@@ -12,22 +12,22 @@ import { isAutomatic, type TypedRange } from "../colour/scale";
 import { plainBreaks } from "../editor/characters";
 import { type NeuronState, type PageState, type SharedView, sharedView, usualView } from "../workbench";
 
-/** The content of a link; what it leaves out stays as it is. */
+/** The content of a link; absent members stay as they are. */
 export type LinkState = Partial<PageState>;
 
-/** A link that cannot be opened; the message is a sentence for a person. */
+/** A link that cannot be opened; the message is for people. */
 export class LinkError extends Error {
   override name = "LinkError";
 }
 
 const VERSION = "1";
-/** Mail programs and chats break longer addresses, or cut them off. */
+/** Mail programs and chats break or truncate longer addresses. */
 const LONGEST_PLAIN = 1500;
-/** Chromium takes 2 MB of address, other programs far less. */
+/** Chromium allows 2 MB of address, other programs far less. */
 export const LONGEST_LINK = 500_000;
 /** A small link may inflate to gigabytes. */
 const LONGEST_INFLATED = 20_000_000;
-/** What a server accepts at most, by default. */
+/** A server's default limit. */
 const MOST_NEURONS = 1024;
 
 // ------------------------------------------------------------------ to text
@@ -46,7 +46,7 @@ export function encodePlain(state: LinkState): string {
   return parts.flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${name === "text" || name === "compare" ? escapeText(name, value) : escape(value)}`])).join("&");
 }
 
-/** What stands behind the `#` of a link, of an encoded state; null where no address could hold it. */
+/** The part of a link after `#` for an encoded state; null if it is too long for an address. */
 export async function fragmentOf(plain: string): Promise<string | null> {
   if (plain.length <= LONGEST_PLAIN && encodeURI(plain).length <= LONGEST_PLAIN) return plain;
   const packed = await pipe(new TextEncoder().encode(plain), new CompressionStream("deflate-raw"));
@@ -57,7 +57,7 @@ export async function fragmentOf(plain: string): Promise<string | null> {
 /** `L3N42;hue=2;pinned;min=-1.5` */
 function encodeNeuron({ key, hue, pinned, hidden, range }: NeuronState): string {
   const marks = [
-    key.replace(/[%,;]/g, encodeURIComponent), // hooks of other people's models may have any name
+    key.replace(/[%,;]/g, encodeURIComponent), // hooks of other models may have any name
     hue === undefined ? "" : `hue=${hue}`,
     pinned === true ? "pinned" : "",
     hidden === true ? "hidden" : "",
@@ -68,7 +68,7 @@ function encodeNeuron({ key, hue, pinned, hidden, range }: NeuronState): string 
   return marks.filter((mark) => mark !== "").join(";");
 }
 
-/** Words for what differs from a new page: `discover,heatmap,nostripes`; `neurons` where nothing does. */
+/** Words for the differences from a new page: `discover,heatmap,nostripes`; `neurons` if there are none. */
 function encodeView(view: PageState["view"]): string | undefined {
   if (view === undefined) return undefined;
   const names = Object.keys(usualView) as (keyof SharedView)[];
@@ -83,7 +83,7 @@ export function wordOf(name: string, choice: string | boolean): string {
 
 const escapedTexts = new Map<string, { readonly text: string; readonly escaped: string }>();
 
-/** As `escape`, of the text of this name. A page is written down much more often than its texts change, and they may be long. */
+/** `escape` with a cache per name: a page is encoded much more often than its texts change, and they may be long. */
 function escapeText(name: string, text: string): string {
   const last = escapedTexts.get(name);
   const found = last?.text === text ? last : { text, escaped: escape(text) };
@@ -92,8 +92,8 @@ function escapeText(name: string, text: string): string {
 }
 
 /**
- * Escape what would end a value, what programs that find links in a text leave out of them, and what nobody sees.
- * Letters of every script stay as they are; the browser writes them in its own way.
+ * Escape characters that end a value, that programs leave out of links they find in a text, and invisible ones. Letters
+ * of every script stay; the browser encodes them in its own way.
  */
 function escape(value: string): string {
   return value
@@ -114,7 +114,7 @@ export function decodePlain(line: string): LinkState {
   return readState(fields(line));
 }
 
-/** Read what stands behind the `#` of a link. Throws LinkError. */
+/** Read the part of a link after `#`. Throws LinkError. */
 export async function decodeFragment(fragment: string): Promise<LinkState> {
   const all = fields(fragment);
   const packed = all.get("z");
@@ -133,7 +133,7 @@ async function inflate(packed: string): Promise<string> {
 function fields(line: string): URLSearchParams {
   const all = new URLSearchParams(line);
   const version = all.get("v");
-  if (version === null) throw new LinkError("This link is cut off, or is not a Neuroscope link.");
+  if (version === null) throw new LinkError("This link is incomplete, or not a Neuroscope link.");
   if (version !== VERSION) throw new LinkError("This link was made by another version of Neuroscope.");
   return all;
 }
@@ -157,7 +157,7 @@ function readNeurons(value: string): NeuronState[] {
   return [...new Map(read.map((neuron) => [neuron.key, neuron])).values()];
 }
 
-/** Marks of a later version of the page are passed over. */
+/** Marks of a later version of the page are ignored. */
 function readNeuron(value: string): NeuronState {
   const [name = "", ...marks] = value.split(";");
   const numbers = new Map(marks.map((mark) => mark.split("=", 2) as [string, string | undefined]));

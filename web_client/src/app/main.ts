@@ -17,7 +17,7 @@ import { openDroppedFiles, textCommands } from "./texts";
 import { followTheme } from "./theme";
 import { compareCommands, heatmapCommands } from "./viewing";
 
-/** An address beside the page, whatever path it is served under; an access token in the page's address goes along. */
+/** An address beside the page, at any base path; keeps an access token of the page's address. */
 function beside(name: string): URL {
   const url = new URL(name, document.baseURI);
   const token = new URLSearchParams(location.search).get("token");
@@ -26,11 +26,11 @@ function beside(name: string): URL {
 }
 
 async function start(): Promise<void> {
-  const door = beside("ws");
-  const socket = new URL(door);
-  socket.protocol = door.protocol === "https:" ? "wss:" : "ws:";
-  const client = new NeuroscopeClient({ connect: explained(webSocket(socket.href), door), name: "neuroscope-web" });
-  client.start(); // connecting and fetching go on at the same time
+  const endpoint = beside("ws");
+  const socket = new URL(endpoint);
+  socket.protocol = endpoint.protocol === "https:" ? "wss:" : "ws:";
+  const client = new NeuroscopeClient({ connect: explained(webSocket(socket.href), endpoint), name: "neuroscope-web" });
+  client.start(); // connects while the sample is fetched
   const memory = new Memory(storages(), location.pathname);
   const [opening, found] = await Promise.all([fetchOpening(beside("opening.json")), find(location, memory)]);
   const workbench = new Workbench(client, client.open("neuroscope:text", found.state.text ?? opening.text));

@@ -1,22 +1,22 @@
 /**
- * What the browser keeps of the page: the last state, for the next visit, and each tab's own, for its reload.
+ * The page's state in the browser's storage: the last one, for the next visit, and each tab's own, for a reload.
  *
- * A state is written in one piece by one call, so tabs cannot mix theirs: a new tab opens with that of the tab that was used
- * last, and every tab is reloaded with its own. The tab's own counts only at the address that it was kept with: with another one,
- * somebody followed a link. Storage may be forbidden, full or damaged; the page then works without it.
+ * Each state is written by one call, so tabs cannot mix theirs: a new tab opens with the state of the tab that was used
+ * last, and a reloaded tab with its own. A tab's own state counts only at the address that it was stored with: at
+ * another, somebody followed a link. Storage may be forbidden, full or damaged; the page then works without it.
  */
 export interface Kept {
   /** The page as `encodePlain` writes it. */
   readonly state: string;
-  /** The fragment that the address had, or was about to get; "" for none. */
+  /** The address's fragment, present or pending; "" for none. */
   readonly fragment: string;
-  /** Whether somebody did anything in this tab: a link that was only looked at does not replace the last state. */
+  /** Whether anything was changed in this tab: a link that was only viewed does not replace the last state. */
   readonly used: boolean;
 }
 
 export type Storages = Readonly<Record<"visit" | "tab", Storage | null>>;
 
-/** The browser's storages, as far as they may be used. */
+/** The browser's storages that can be used. */
 export function storages(): Storages {
   const usable = (get: () => Storage): Storage | null => attempt(() => {
     const storage = get();
@@ -31,21 +31,21 @@ export class Memory {
   readonly #state: string;
   readonly #fragment: string;
 
-  /** `place` tells apart the pages that one origin serves: the path of each. */
+  /** `place` is the page's path; it distinguishes the pages of one origin. */
   constructor(storages: Storages, place: string) {
     this.#storages = storages;
     this.#state = `neuroscope.state ${place}`;
     this.#fragment = `neuroscope.fragment ${place}`;
   }
 
-  /** The state to open with at an address with this fragment; null where there is none, or the fragment is a link to follow. */
+  /** The stored state for an address with this fragment; null if there is none, or the fragment is a link to open. */
   recall(fragment: string): string | null {
     const { tab, visit } = this.#storages;
     if (read(tab, this.#fragment) === fragment) return read(tab, this.#state);
     return fragment === "" ? read(visit, this.#state) : null;
   }
 
-  /** Keep a state; false where the browser has no room for it. What was kept before then stays. */
+  /** Store a state; false if the browser has no room for it. The previous one then stays. */
   keep({ state, fragment, used }: Kept): boolean {
     const { tab, visit } = this.#storages;
     const kept = [
@@ -70,7 +70,7 @@ function write(storage: Storage | null, name: string, value: string): boolean {
   return attempt(() => { storage?.setItem(name, value); return true; }) ?? false;
 }
 
-/** What `access` gives; undefined where the storage throws, being forbidden, full or damaged. */
+/** The result of `access`; undefined if the storage throws because it is forbidden, full or damaged. */
 function attempt<T>(access: () => T): T | undefined {
   try {
     return access();

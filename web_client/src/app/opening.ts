@@ -1,17 +1,17 @@
-/** What the page opens with: the server's sample text and neurons, or a modest choice of its own. */
+/** The page's first content: the server's sample text and neurons, or a simple default. */
 import type { ModelInfo } from "../client";
 import { plainBreaks } from "../editor/characters";
 
 export interface Opening {
   readonly text: string;
-  /** Null: to be chosen when the model is known. */
+  /** Null: chosen when the model is known. */
   readonly neurons: readonly string[] | null;
 }
 
 const ownText = "Type here. Every token is coloured by how strongly the neuron in focus fires on it.\n";
 const OWN_NEURONS = 6;
 
-/** Fetch `opening.json`; the server has none when its default model came without one. */
+/** Fetch `opening.json`; there is none if the default model has none. */
 export async function fetchOpening(url: URL): Promise<Opening> {
   try {
     const response = await fetch(url);

@@ -28,7 +28,7 @@ export function pageCommands(workbench: Workbench): Command[] {
   ];
 }
 
-/** What the editor and the lists do with keys while they have the keyboard. */
+/** Keys of the editor and the lists while they have the focus. */
 export const shortcuts: readonly Shortcut[] = [
   { group: "Text", keys: "Mod-z", title: "Undo" },
   { group: "Text", keys: "Mod-Shift-z", title: "Redo" },
@@ -38,9 +38,9 @@ export const shortcuts: readonly Shortcut[] = [
   { group: "Text", keys: "Mod-Alt-ArrowDown", title: "Add a caret below" },
   { group: "Text", keys: "Mod-d", title: "Select the next occurrence" },
   { group: "Text", keys: "Escape", title: "Back to one caret; close the search" },
-  { group: "Text", keys: "Tab", title: "Go on to the neurons (types nothing in the text)" },
+  { group: "Text", keys: "Tab", title: "Go to the neurons (inserts no tab)" },
   { group: "Text", keys: "Shift-Tab", title: "Back to the bar above the text" },
-  { group: "In the heatmap", keys: "ArrowRight", title: "Next token; other arrows, Home, End and Page keys likewise, further with Ctrl" },
+  { group: "In the heatmap", keys: "ArrowRight", title: "Next token; likewise other arrows, Home, End and Page keys; further with Ctrl" },
   { group: "In the heatmap", keys: "Enter", title: "Colour the text by the neuron, and go to the token" },
   { group: "In the heatmap", keys: "+", title: "Zoom in (or Ctrl and the wheel)" },
   { group: "In the heatmap", keys: "-", title: "Zoom out" },

@@ -1,4 +1,4 @@
-/** The page: its panels, side by side or, on a narrow screen, one under the other. */
+/** The page: its panels, side by side or, on a narrow screen, stacked. */
 import { css, html, nothing, type TemplateResult } from "lit";
 import { keysOf } from "../workbench";
 import { MAC } from "../panels/keys";
@@ -29,7 +29,7 @@ export class Page extends Panel {
   override connectedCallback(): void {
     super.connectedCallback();
     addEventListener("keydown", this.#key);
-    // Not at the next frame: what takes the keyboard must have it before the next key.
+    // Not in the next frame: an element that takes the focus must have it before the next key.
     this.#stop = this.workbench.view.on("change", () => { this.requestUpdate(); });
   }
 
@@ -64,7 +64,8 @@ export class Page extends Panel {
       ${workbench.view.state.help ? html`<neuro-help role="dialog" aria-label="Shortcuts" .workbench=${workbench}></neuro-help>` : nothing}`;
   }
 
-  /** Shortcuts of the commands. What a field or the editor made use of is theirs, and so are plain characters typed into one. */
+  /** Shortcuts of the commands, except for keys that a field or the editor has handled, and plain characters typed
+   * there. */
   readonly #key = (event: KeyboardEvent): void => {
     if (event.defaultPrevented || event.isComposing) return;
     const typing = event.composedPath().some((target) => target instanceof HTMLElement

@@ -1,10 +1,10 @@
-/** Short texts to look at neurons with. Where no source is named, they were written for this page and may be used by anybody. */
+/** Short sample texts. Those without a source were written for this page and may be used freely. */
 
 export interface Sample {
   readonly id: string;
   readonly title: string;
   readonly text: string;
-  /** To be put beside it: the other half of a minimal pair. */
+  /** The text to compare it with: the other half of a minimal pair. */
   readonly compare?: string;
 }
 

@@ -1,4 +1,4 @@
-/** The commands that share the page, and begin it anew. */
+/** The commands that share the page and start it over. */
 import type { Command, Workbench } from "../workbench";
 import { type Address, linkTo } from "./address";
 import { copy } from "./download";
@@ -26,12 +26,12 @@ async function copyLink({ notices }: Workbench, showing: Showing): Promise<void>
   const link = linkTo(state);
   try {
     await copy("text/plain", link.then((address) => {
-      if (address === null) throw new RangeError("too long"); // what the clipboard holds stays
+      if (address === null) throw new RangeError("too long"); // leaves the clipboard as it is
       return new Blob([address], { type: "text/plain" });
     }));
     notices.notify("The link was copied.");
   } catch {
     notices.notify(await link === null ? "This text is too long for a link. Export it, or send it as a file."
-      : "The browser does not let this page copy. The address of the page is the link.");
+      : "The browser does not let this page copy. Copy the page's address instead.");
   }
 }

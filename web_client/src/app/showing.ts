@@ -1,4 +1,4 @@
-/** Makes the page show a state that came from elsewhere, and tells what it shows. */
+/** Makes the page show a given state, and describes the state that it shows. */
 import type { ModelSummary } from "../wire";
 import type { NeuroscopeClient } from "../client";
 import { restore, stateOf, usualView, type Workbench } from "../workbench";
@@ -8,9 +8,9 @@ import { type Opening, someNeurons } from "./opening";
 export class Showing {
   readonly #workbench: Workbench;
   readonly #opening: Opening;
-  /** The model that was asked for and is not there yet. */
+  /** The requested model, until it is loaded. */
   #coming: string | null = null;
-  /** Nobody said which neurons: they are chosen when the model is known. */
+  /** No neurons were given: they are chosen when the model is known. */
   #undecided = false;
   #between = 0;
 
@@ -19,7 +19,7 @@ export class Showing {
     this.#opening = opening;
   }
 
-  /** The page as `encodePlain` writes it; null while it goes from one state to another. */
+  /** The page as `encodePlain` writes it; null while it changes from one state to another. */
   describe(): string | null {
     if (this.#between > 0) return null;
     const { neurons, ...state } = stateOf(this.#workbench);
@@ -27,14 +27,14 @@ export class Showing {
   }
 
   /**
-   * Open the page with a state; what it leaves out is the server's sample. What needs no model is there at once, the rest
-   * when the model is known. Resolves when all is there.
+   * Open the page with a state; the server's sample supplies absent members. Everything that needs no model is shown at
+   * once, the rest when the model is known. Resolves when all is shown.
    */
   async open({ model, ...rest }: LinkState): Promise<void> {
     const workbench = this.#workbench;
     const { client } = workbench;
     this.#coming = model ?? null;
-    // Without a word on either, the neurons are those of the sample; with another model those would not be meant.
+    // With neither neurons nor model, the neurons are the sample's; with another model they would be wrong.
     const neurons = rest.neurons ?? (model === undefined ? this.#opened() : null);
     this.#undecided = neurons === null;
     await restore(workbench, { ...rest, ...(neurons === null ? {} : { neurons }) });
@@ -49,7 +49,7 @@ export class Showing {
     this.#undecided = false;
   }
 
-  /** Show a state; what it leaves out stays. */
+  /** Show a state; absent members stay as they are. */
   async show({ model, ...rest }: LinkState): Promise<void> {
     const id = this.#find(model);
     this.#between++;
@@ -68,14 +68,14 @@ export class Showing {
     this.#workbench.notices.notify(notice, { action: { title: "Undo", run: () => void this.show(decodePlain(before)) } });
   }
 
-  /** Show the page as it opens when there is neither link nor memory. */
+  /** Show the page as it opens with neither link nor stored state. */
   async startOver(): Promise<void> {
     const model = this.#workbench.client.models.find((one) => one.default)?.id;
     await this.show({ ...(model === undefined ? {} : { model }), text: this.#opening.text, view: usualView });
     await this.#choose();
   }
 
-  /** The id under which the server has a model; null, with a notice, where it has none. */
+  /** The server's id of a model; null, with a notice, if it does not have it. */
   #find(wanted: string | undefined): string | null {
     const { client, notices } = this.#workbench;
     if (wanted === undefined) return null;
@@ -87,7 +87,7 @@ export class Showing {
     return found?.id ?? null;
   }
 
-  /** Put in the neurons of the server's sample, if they are of this model, or else some. */
+  /** Add the neurons of the server's sample if they belong to this model, otherwise some others. */
   async #choose(): Promise<void> {
     const { client } = this.#workbench;
     if (client.model === null) return;
@@ -105,7 +105,7 @@ function rowsOf(keys: readonly string[]): NonNullable<LinkState["neurons"]> {
   return keys.map((key) => ({ key }));
 }
 
-/** The session has a model. */
+/** Resolves when the session has a model. */
 async function known(client: NeuroscopeClient): Promise<void> {
   if (client.model !== null) return;
   await new Promise<void>((resolve) => {
@@ -117,7 +117,7 @@ async function known(client: NeuroscopeClient): Promise<void> {
   });
 }
 
-/** The model of that name; where there is none, the one that differs only in its organisation or revision being left out. */
+/** The model with that name, or else the only one that matches without organisation or revision. */
 export function findModel(models: readonly ModelSummary[], wanted: string): ModelSummary | null {
   const exact = models.find(({ id }) => id === wanted);
   if (exact !== undefined) return exact;

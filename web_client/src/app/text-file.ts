@@ -1,7 +1,7 @@
-/** A chosen file as text, or a sentence that says why it cannot be opened. */
+/** Reads a file as text, or says why it cannot be opened. */
 import { plainBreaks } from "../editor/characters";
 
-/** Longest a file may be and still hold a text of `characters`: what UTF-8 takes at most. */
+/** UTF-8's most bytes per character: a longer file cannot fit. */
 const BYTES_PER_CHARACTER = 4;
 
 export class FileError extends Error {
@@ -10,7 +10,7 @@ export class FileError extends Error {
 
 /** The file's text, at most `characters` code points. Throws FileError. */
 export async function readTextFile(file: File, characters: number): Promise<string> {
-  const limit = `this server takes at most ${count(characters)} characters`;
+  const limit = `this server accepts at most ${count(characters)} characters`;
   if (file.size > characters * BYTES_PER_CHARACTER) throw new FileError(`${file.name} has ${count(file.size)} bytes; ${limit}.`);
   let bytes: Uint8Array;
   try {
@@ -26,15 +26,16 @@ export async function readTextFile(file: File, characters: number): Promise<stri
   return text;
 }
 
-/** Bytes as text: UTF-8, UTF-16 with its mark, else Windows-1252 where that gives no control characters; null for anything else. */
+/** Bytes as text: UTF-8, UTF-16 with a byte order mark, or Windows-1252 without control characters; null for anything
+ * else. */
 export function decodeText(bytes: Uint8Array): string | null {
   const [first, second] = bytes;
   const marked = first === 0xff && second === 0xfe ? "utf-16le" : first === 0xfe && second === 0xff ? "utf-16be" : null;
   for (const encoding of marked === null ? ["utf-8", "windows-1252"] : [marked]) {
     try {
       const text = new TextDecoder(encoding, { fatal: true }).decode(bytes);
-      // Programs and pictures are full of these, texts have none. Form feed and escape occur in old ones.
-      // eslint-disable-next-line no-control-regex -- control characters are what is looked for
+      // Binary files are full of these, texts have none. Form feed and escape occur in old texts.
+      // eslint-disable-next-line no-control-regex -- it searches for control characters
       if (!/[\u0000-\u0008\u000e-\u001a\u001c-\u001f\u007f-\u0084\u0086-\u009f]/.test(text)) return text;
     } catch {
       continue; // not in this encoding

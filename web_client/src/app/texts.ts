@@ -1,4 +1,4 @@
-/** The commands that bring in a text: samples, and files that are chosen or dropped on the page. */
+/** The commands that open a text: samples, and files that are chosen or dropped on the page. */
 import { EditorPanel } from "../panels";
 import type { Command, Passage, Workbench } from "../workbench";
 import { samples } from "./samples";
@@ -21,13 +21,13 @@ export function textCommands(workbench: Workbench): Command[] {
 }
 
 /**
- * Files that are dropped anywhere on the page are opened, in the text that they fall on; otherwise the browser would leave the
- * page for them.
+ * Files dropped anywhere on the page are opened, in the text under the pointer; otherwise the browser would leave the
+ * page to show them.
  */
 export function openDroppedFiles(workbench: Workbench): void {
   const { classList } = document.documentElement;
   const carriesFiles = ({ dataTransfer }: DragEvent): boolean => dataTransfer?.types.includes("Files") === true;
-  const options = { capture: true }; // before the editor, which would insert them where they fall
+  const options = { capture: true }; // before the editor, which would insert them
   addEventListener("dragover", (event) => {
     if (!carriesFiles(event) || event.dataTransfer === null) return;
     event.preventDefault();

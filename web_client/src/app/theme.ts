@@ -1,9 +1,9 @@
-/** The page's theme: kept in the browser, and applied to the whole page. */
+/** The page's theme: stored in the browser, and applied to the whole page. */
 import { THEMES, type Workbench } from "../workbench";
 
 const STORED = "neuroscope.theme";
 
-/** Take up the theme that was chosen last, and apply and keep what is chosen from now on. */
+/** Apply the stored theme, and apply and store each new choice. */
 export function followTheme(workbench: Workbench): void {
   const { view } = workbench;
   let applied: string | null = null;
@@ -33,6 +33,6 @@ function store(theme: string): void {
   try {
     localStorage.setItem(STORED, theme);
   } catch {
-    // Storage may be forbidden; the choice then lasts as long as the page.
+    // Storage may be forbidden; the choice then lasts until the page is left.
   }
 }

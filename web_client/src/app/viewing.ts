@@ -1,4 +1,4 @@
-/** Commands that open and close parts of the page, and change how they show things. */
+/** Commands that open and close parts of the page, and change their display. */
 import type { Command, RowSort, Workbench } from "../workbench";
 
 export function compareCommands(workbench: Workbench): Command[] {
@@ -26,7 +26,7 @@ export function heatmapCommands({ view }: Workbench): Command[] {
     sort("max", "Heatmap rows by maximum"),
     sort("similarity", "Heatmap rows by similarity"),
     {
-      id: "heatmap.scale", title: "Heatmap on one scale, or each row on its own", group: "Heatmap", enabled: open,
+      id: "heatmap.scale", title: "Heatmap on one scale, or one for each row", group: "Heatmap", enabled: open,
       run: () => { view.set({ heatmapCommonScale: !view.state.heatmapCommonScale }); },
     },
   ];

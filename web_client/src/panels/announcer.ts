@@ -1,9 +1,9 @@
-/** Says the values at the caret to screen readers, when the caret has come to rest in the editor and they are all there. */
+/** Announces the values at the caret to screen readers, once the caret rests in the editor and all values have come. */
 import { css, html, LitElement, type PropertyDeclarations, type TemplateResult } from "lit";
 import { caretWords, type Passage, type Workbench } from "../workbench";
 import { base } from "./styles";
 
-/** Earlier it would interrupt what the screen reader says about the key itself. */
+/** Earlier it would interrupt the screen reader's echo of the key. */
 const REST_MS = 700;
 
 export class Announcer extends LitElement {
@@ -37,7 +37,7 @@ export class Announcer extends LitElement {
     return html`<p class="sr" translate="no" aria-live="polite" data-testid="caret-words">${this.words}</p>`;
   }
 
-  /** The caret, the text or the neuron has changed: wait again. New values alone do not count. */
+  /** The caret, the text or the neuron has changed: wait again. New values alone do not restart the wait. */
   #changed(): void {
     const { passage, workbench } = this;
     const caret = [passage.caretToken, passage.document.version, workbench.rows.focus].join(" ");
@@ -51,7 +51,7 @@ export class Announcer extends LitElement {
     this.#timer = null;
     const { passage, workbench } = this;
     const root = this.getRootNode();
-    // Nothing is said to somebody who types elsewhere.
+    // Silent while the focus is elsewhere.
     if (!(root instanceof ShadowRoot) || root.activeElement === null) return;
     if (passage.settled || !workbench.client.ready) this.words = caretWords(workbench, passage);
     else this.#timer = setTimeout(() => { this.#rested(); }, REST_MS);

@@ -1,4 +1,5 @@
-/** What a row of the list shows of two texts: its value in the right one at the cursor, the difference, and where that is largest. */
+/** What a row shows about two texts: its value in the right one at the cursor, the difference, and where that is
+ * largest. */
 import { css, html, nothing, type TemplateResult } from "lit";
 import { classOf } from "../colour/palette";
 import { bucketOf } from "../colour/scale";
@@ -33,7 +34,7 @@ export function comparedTemplate(workbench: Workbench, comparison: Comparison, k
         <span translate="no" class="number">${formatDifference(departure.difference)}</span></button>`}`;
 }
 
-/** The heads of the columns: the token that pointer or caret are at, in both texts. */
+/** The column heads: the token at the pointer or caret, in both texts. */
 export function comparedHeads(comparison: Comparison): TemplateResult {
   const { left, right } = comparison;
   const head = ({ cursor, document }: Passage): TemplateResult => (cursor === null

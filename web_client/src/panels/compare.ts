@@ -1,4 +1,4 @@
-/** The bar over two texts: what colours the right one, how the tokens were aligned, which neurons differ most. */
+/** The bar above two texts: what colours the right one, how the tokens were aligned, which neurons differ most. */
 import { css, html, nothing, type PropertyDeclarations, type TemplateResult } from "lit";
 import { classOf, hueClass } from "../colour/palette";
 import { bucketOf } from "../colour/scale";
@@ -9,7 +9,7 @@ import { base, bucketStyles } from "./styles";
 
 const TITLES: Record<CompareColours, string> = { difference: "right − left", values: "its values" };
 
-/** So many of the neurons that differ most are listed. */
+/** How many of the neurons that differ most are listed. */
 const LISTED = 24;
 
 export class ComparePanel extends Panel {
@@ -39,7 +39,7 @@ export class ComparePanel extends Panel {
     li b { font-weight: 600; }
     .waiting { opacity: .55; }
   `];
-  /** The item of the list that the Tab key comes to. */
+  /** The list item that the Tab key reaches. */
   declare reached: number;
   #shown: { readonly comparison: Comparison; readonly list: readonly Departure[] } | null = null;
 
@@ -64,7 +64,7 @@ export class ComparePanel extends Panel {
         <span translate="no" class="counts number" data-testid="compare-counts">
           <span><b>${same}</b> aligned</span>
           ${replaced === 0 ? nothing : html`<span class="replaced"><b>${replaced}</b> replaced</span>`}
-          ${alone === 0 ? nothing : html`<span class="alone"><b>${alone}</b> without partner</span>`}
+          ${alone === 0 ? nothing : html`<span class="alone"><b>${alone}</b> unmatched</span>`}
         </span>
         <div class="tools">
           <button data-testid="compare-copy" title="Replace the right text by the left one" @click=${() => { workbench.copyText(); }}>Copy →</button>
@@ -113,7 +113,7 @@ export class ComparePanel extends Panel {
     this.workbench.view.set({ compareColours: (event.target as HTMLSelectElement).value as CompareColours });
   };
 
-  /** The list is one stop of the Tab key; arrow keys go on in it. */
+  /** The list is one Tab stop; arrow keys move within it. */
   readonly #key = (event: KeyboardEvent): void => {
     const items = [...this.renderRoot.querySelectorAll<HTMLElement>("ol button")];
     const at = items.indexOf(event.target as HTMLElement);

@@ -1,6 +1,5 @@
 /**
- * A button, and what there is to read about it: shown while the pointer or the keyboard is on it, kept by a click, closed by
- * Escape or by leaving. Nothing in the page waits for it.
+ * A button with further information: shown on hover or focus, kept open by a click, closed by Escape or by leaving.
  *
  *     <neuro-disclosure label="Model"><span slot="summary">distilgpt2</span> … </neuro-disclosure>
  */
@@ -9,9 +8,9 @@ import { base } from "./styles";
 
 export class Disclosure extends LitElement {
   static override properties: PropertyDeclarations = {
-    /** Name of the button, and of what it shows. */
+    /** Name of the button and of its content. */
     label: {},
-    /** `up` where there is no room below; `end` where there is none to the right. */
+    /** `up` if there is no room below; `end` if there is none to the right. */
     place: { reflect: true },
     open: { state: true },
   };
@@ -33,7 +32,7 @@ export class Disclosure extends LitElement {
   declare label: string;
   declare place: string;
   declare open: boolean;
-  /** Clicked open: it stays when the pointer leaves. */
+  /** Opened by a click: it stays when the pointer leaves. */
   #kept = false;
 
   constructor() {

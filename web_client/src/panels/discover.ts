@@ -1,7 +1,7 @@
 /**
  * The tab that finds neurons: those that are highest at the caret, and those that the last edit changed most.
  *
- * Each list is one stop of the Tab key; arrow keys go on from there, Enter adds what it stands on.
+ * Each list is one Tab stop; arrow keys move within it, Enter adds the neuron.
  */
 import { css, html, nothing, svg, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
@@ -58,7 +58,7 @@ export class DiscoverPanel extends Panel {
     .problem { padding: 8px 16px; color: var(--warning); font-size: 12.5px; }
   `];
   #stops: readonly (() => void)[] = [];
-  /** Where the Tab key enters each list, by its label: where the keyboard was last. */
+  /** Where the Tab key enters each list, by its label: the item that had the focus last. */
   readonly #entries = new Map<string, string>();
 
   override connectedCallback(): void {
@@ -167,7 +167,7 @@ export class DiscoverPanel extends Panel {
       <span class="sr">${this.workbench.rows.get(key) === null ? "" : ", in the list"}</span>`;
   }
 
-  /** The token at which a neuron moved most. Its number is that of the text that was compared. */
+  /** The token at which a neuron changed most, as an index into the compared text. */
   #where({ key, token }: ChangedNeuron): TemplateResult {
     const { workbench } = this;
     const { discovery, document } = workbench;
@@ -217,7 +217,7 @@ export class DiscoverPanel extends Panel {
       ${missing.length === 0 ? "All added" : `Add all ${missing.length}`}</button>`;
   }
 
-  /** What the bar and the rank are about. */
+  /** The number that the bar and the rank show. */
   #size(value: number, ratio: number | null): number {
     return this.workbench.discovery.options.by === "ratio" ? ratio ?? 0 : value;
   }
@@ -247,14 +247,14 @@ export class DiscoverPanel extends Panel {
   };
 }
 
-/** Why nothing is listed. */
+/** Why the list is empty. */
 function nothingChanged(previous: number | null, compared: number): string {
   if (previous === null) return "There is no earlier text to compare with yet. Edit again.";
   if (compared === 0) return "Nothing to compare: no token follows the edit, or the edit was undone.";
   return "No neuron changed.";
 }
 
-/** How large a value is beside the largest of its list. */
+/** A value relative to the largest of its list. */
 function bar(size: number, most: number): TemplateResult {
   const width = most > 0 ? (Math.abs(size) / most) * 100 : 0;
   return html`<svg viewBox="0 0 100 7" preserveAspectRatio="none" aria-hidden="true">

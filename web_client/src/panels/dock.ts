@@ -1,4 +1,4 @@
-/** A place under the text whose height a person can change: drag its upper edge, or move it with the arrow keys. */
+/** An area under the text with an adjustable height: drag its upper edge, or use the arrow keys. */
 import { css, html, LitElement, type PropertyDeclarations, type TemplateResult } from "lit";
 import { base } from "./styles";
 

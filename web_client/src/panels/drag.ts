@@ -1,8 +1,8 @@
 /**
- * Moves a row of a list by its grip, with mouse, pen or finger.
+ * Moves a row of a list by its grip, by mouse, pen or touch.
  *
- * The row follows the pointer and the others make room at once, in the list itself; Escape puts it back. While it is
- * dragged, rows keep their order as elements, or the pointer would lose the one it holds; only their places change.
+ * The row follows the pointer and the others make room at once, in the list itself; Escape puts it back. During a drag,
+ * the elements keep their order and only their positions change; otherwise the pointer would lose the row.
  */
 export interface DragHost {
   keys(): readonly string[];
@@ -11,7 +11,7 @@ export interface DragHost {
   /** Index of the row at a distance from the list's top. */
   place(offset: number): number;
   move(key: string, index: number): void;
-  /** What scrolls the list; null where the page does. */
+  /** The list's scroll container; null if the page scrolls. */
   scroller(): HTMLElement | null;
   /** Render again. */
   changed(): void;
@@ -19,16 +19,16 @@ export interface DragHost {
   readonly height: number;
 }
 
-/** So near to the edge of what is seen the list begins to scroll, so many px a frame. */
+/** Distance from the edge at which the list scrolls, in px, and its speed, in px per frame. */
 const EDGE = 36;
 const SPEED = 9;
-/** A finger or a hand is not quite still. */
+/** Movement below this many px is not a drag. */
 const THRESHOLD = 3;
 
 export class RowDrag {
   readonly #host: DragHost;
   #key: string | null = null;
-  /** Of the rows when it began. */
+  /** Order of the rows at the start. */
   #order: readonly string[] = [];
   #begun: { readonly key: string; readonly y: number; readonly from: number; readonly grip: number } | null = null;
   #y = 0;
@@ -49,14 +49,14 @@ export class RowDrag {
     return Math.max(0, Math.min(last, this.#y - this.#host.top() - (this.#begun?.grip ?? 0)));
   }
 
-  /** Items as they are to stand in the page. */
+  /** Items in the order of their elements. */
   inOrder<T>(items: readonly T[], key: (item: T) => string): readonly T[] {
     return this.#key === null ? items : [...items].sort((a, b) => this.#order.indexOf(key(a)) - this.#order.indexOf(key(b)));
   }
 
   begin(event: PointerEvent, key: string): void {
     if (event.button !== 0 || !event.isPrimary) return;
-    event.preventDefault(); // no text is selected
+    event.preventDefault(); // do not select text
     const grip = event.currentTarget as HTMLElement;
     grip.setPointerCapture(event.pointerId);
     this.#begun = { key, y: event.clientY, from: this.#host.keys().indexOf(key), grip: event.clientY - grip.getBoundingClientRect().top };
@@ -67,7 +67,7 @@ export class RowDrag {
     addEventListener("keydown", this.#escape, { capture: true });
   }
 
-  /** End it, and put the row back. */
+  /** Cancel, and put the row back. */
   cancel(): void {
     if (this.#key !== null && this.#begun !== null) this.#host.move(this.#key, this.#begun.from);
     this.#stop();

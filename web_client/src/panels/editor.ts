@@ -1,4 +1,5 @@
-/** The editor as an element. Its shadow root lets CodeMirror's styles be adopted, which a strict content policy allows. */
+/** The editor as an element. In its shadow root, CodeMirror adopts its style sheets, which a strict content policy
+ * allows. */
 import { highlightSelectionMatches, openSearchPanel, search, searchKeymap } from "@codemirror/search";
 import { defaultKeymap, history, historyKeymap } from "@codemirror/commands";
 import { EditorSelection, EditorState } from "@codemirror/state";
@@ -9,7 +10,7 @@ import type { Passage } from "../workbench";
 import { Panel } from "./panel";
 import { base } from "./styles";
 
-/** Editors that are not on the page, as they were: a text that comes back has its undo history. */
+/** States of editors that are not on the page, so that a text that returns keeps its undo history. */
 const kept = new WeakMap<Passage, EditorState>();
 
 export class EditorPanel extends Panel {
@@ -19,14 +20,14 @@ export class EditorPanel extends Panel {
     .host { flex: 1; min-width: 0; display: flex; }
     .cm-editor { flex: 1; min-width: 0; height: auto; max-height: 100%; }
   `];
-  /** The text that is edited here, for as long as the element lives. */
+  /** The edited text; the same for the element's whole life. */
   declare passage: Passage;
-  /** Tells people who do not see it which text this is; the first one has the keyboard when the page opens. */
+  /** Accessible name; the first editor has the focus when the page opens. */
   declare label: string;
   #view: EditorView | null = null;
   #stops: readonly (() => void)[] = [];
 
-  /** How many columns of text a line has room for; null before there is an editor. */
+  /** How many columns fit on a line; null before there is an editor. */
   get columns(): number | null {
     const view = this.#view;
     const line = view?.contentDOM.querySelector(".cm-line");
@@ -65,7 +66,7 @@ export class EditorPanel extends Panel {
     if (this.#first && matchMedia("(pointer: fine)").matches) view.focus();
   }
 
-  /** The editor as it was when it was last seen, with the text as it is now. */
+  /** The editor's last state, with the current text. */
   #state(): EditorState {
     const { document } = this.passage;
     const state = kept.get(this.passage) ?? this.#newState();

@@ -1,4 +1,4 @@
-/** The line over the text: which neuron colours it, what the colours mean, and what it does on this text. */
+/** The line above the text: which neuron colours it, what the colours mean, and its extremes on this text. */
 import { css, html, nothing, type TemplateResult } from "lit";
 import { neuronName, type NeuronStatistics } from "../client";
 import { rankOf, rankWords } from "../colour/rank";
@@ -10,7 +10,7 @@ import { base, bucketStyles } from "./styles";
 
 export class FocusPanel extends Panel {
   static override styles = [base, bucketStyles, css`
-    /* The width that counts is the panel's own, not the window's. */
+    /* Depends on the panel's width, not the window's. */
     :host { padding: 7px 16px; border-bottom: 1px solid var(--line); container-type: inline-size; }
     .bar { display: flex; flex-wrap: wrap; align-items: center; gap: 6px 20px; min-height: 34px; }
     .group { display: flex; align-items: center; gap: 6px; }
@@ -78,7 +78,7 @@ export class FocusPanel extends Panel {
       </div>`;
   }
 
-  /** The largest or smallest value on this text, special tokens left out; a click goes there. */
+  /** The largest or smallest value on this text, without special tokens; a click goes there. */
   #extreme(key: string, which: "max" | "min", statistics: NeuronStatistics | null): TemplateResult {
     const { workbench } = this;
     const extent = workbench.document.activations.extent(key);
@@ -119,7 +119,7 @@ export class FocusPanel extends Panel {
   };
 }
 
-/** A whole number as typed; NaN for anything else, the empty field included. */
+/** A whole number; NaN for anything else, including an empty field. */
 function readNatural(input: string): number {
   return /^\s*\d+\s*$/.test(input) ? Number(input) : NaN;
 }

@@ -1,14 +1,14 @@
 /**
- * Which part of a grid of columns and rows is seen, and how large its cells are. All lengths are in CSS pixels.
+ * Which part of a grid of columns and rows is visible, and how large its cells are. All lengths are in CSS pixels.
  *
- * A cell size of null is the one at which the whole grid fits, and follows the grid as it grows. Windows are plain values;
- * every function gives one that lies within the grid.
+ * A cell size of null fits the whole grid, and follows it as it grows. Windows are plain values; every function returns
+ * one within the grid.
  */
 
 export interface Grid {
   readonly columns: number;
   readonly rows: number;
-  /** Of the place it is seen in. */
+  /** Size of its viewport. */
   readonly width: number;
   readonly height: number;
 }
@@ -21,7 +21,7 @@ export interface GridWindow {
   readonly cellHeight: number | null;
 }
 
-/** The window in pixels a cell. */
+/** The window with cell sizes in pixels. */
 export interface Placed {
   readonly x: number;
   readonly y: number;
@@ -36,11 +36,11 @@ export interface Cell {
 
 export const wholeGrid: GridWindow = { x: 0, y: 0, cellWidth: null, cellHeight: null };
 
-/** Largest cells, and the largest that fitting makes: few tokens are not drawn across the whole page. */
+/** Largest cells, and the largest when fitted, so that few tokens do not fill the whole page. */
 const LARGEST = { width: 96, height: 20 };
 const LARGEST_FIT = { width: 32, height: 20 };
 
-/** Rows do not get lower than this; where they are too many to fit so, they are scrolled. */
+/** Rows do not get lower than this; if there are too many to fit, they scroll. */
 const LOWEST = 1;
 
 const clamp = (value: number, low: number, high: number): number => Math.max(low, Math.min(high, value));
@@ -52,12 +52,12 @@ function fitOf({ columns, rows, width, height }: Grid): { width: number; height:
   };
 }
 
-/** A cell is no larger than the place it is seen in. */
+/** A cell is not larger than the viewport. */
 function largestOf({ width, height }: Grid): { width: number; height: number } {
   return { width: Math.min(LARGEST.width, width), height: Math.min(LARGEST.height, height) };
 }
 
-/** Cell sizes and edges as they are drawn. */
+/** Cell sizes and edges as drawn. */
 export function place(window: GridWindow, grid: Grid): Placed {
   const fit = fitOf(grid);
   const largest = largestOf(grid);
@@ -70,7 +70,7 @@ export function place(window: GridWindow, grid: Grid): Placed {
   };
 }
 
-/** Move by so many pixels to the right and down. */
+/** Move by these pixels to the right and down. */
 export function pan(window: GridWindow, grid: Grid, right: number, down: number): GridWindow {
   const { x, y, cellWidth, cellHeight } = place(window, grid);
   const moved = place({ ...window, x: x + right / cellWidth, y: y + down / cellHeight }, grid);
@@ -96,7 +96,7 @@ export function zoom(window: GridWindow, grid: Grid, factor: number, { left, top
   return { x: placed.x, y: placed.y, cellWidth, cellHeight };
 }
 
-/** Move no further than needed to see the whole of a cell. */
+/** Move only as far as needed to show a whole cell. */
 export function reveal(window: GridWindow, grid: Grid, { row, column }: Cell): GridWindow {
   const { x, y, cellWidth, cellHeight } = place(window, grid);
   const within = (edge: number, index: number, seen: number): number => clamp(edge, index + 1 - Math.max(1, seen), index);
@@ -106,7 +106,7 @@ export function reveal(window: GridWindow, grid: Grid, { row, column }: Cell): G
   return { ...window, x: moved.x, y: moved.y };
 }
 
-/** The cell at a point of the place it is seen in; null beside the grid. */
+/** The cell at a point of the viewport; null outside the grid. */
 export function cellAt(window: GridWindow, grid: Grid, left: number, top: number): Cell | null {
   if (left < 0 || top < 0 || left >= grid.width || top >= grid.height) return null;
   const { x, y, cellWidth, cellHeight } = place(window, grid);
@@ -116,11 +116,11 @@ export function cellAt(window: GridWindow, grid: Grid, left: number, top: number
 }
 
 /**
- * Edges of the bins in which columns are drawn, and where on the device's pixels the first begins and how wide all are: a bin
- * a column where columns are at least a pixel wide, else a bin a pixel.
+ * Edges of the bins in which columns are drawn, with the start and total width in device pixels: one bin per column if
+ * columns are at least a pixel wide, otherwise one per pixel.
  */
 export function bins(start: number, size: number, count: number, length: number, density: number): { edges: Int32Array; from: number; to: number } {
-  const scale = size * density; // device pixels a column
+  const scale = size * density; // device pixels per column
   const pixels = Math.round(length * density);
   const first = Math.floor(start);
   const last = Math.min(count, Math.ceil(start + pixels / scale));

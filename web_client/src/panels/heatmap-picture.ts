@@ -1,7 +1,8 @@
 /**
  * Paints the heatmap: cells, row labels, token labels or a ruler, the tree of the rows, the cursor.
  *
- * Everything is painted anew each time except the cells, whose pixels are kept until something that they depend on changes.
+ * Everything is repainted each time except the cells, whose pixels are cached until something that they depend on
+ * changes.
  */
 import { cellOf, css, inkOf, type Theme } from "../colour/palette";
 import { type Palette, paletteOf, rasterize } from "../colour/raster";
@@ -16,21 +17,21 @@ export interface HeatRow {
   readonly scale: Scale;
 }
 
-/** Joints of the tree over the rows: each joins two branches, named as in analysis/cluster. */
+/** The tree over the rows: each merge joins two branches, numbered as in analysis/cluster. */
 export interface Tree {
   /** Place of each leaf among the rows, from the top. */
   readonly places: readonly number[];
   readonly merges: readonly { readonly a: number; readonly b: number; readonly height: number }[];
 }
 
-/** All that is to be seen. */
+/** Everything that is drawn. */
 export interface HeatScene {
   readonly rows: readonly HeatRow[];
-  /** Texts of the tokens, as they are written on the page. */
+  /** Texts of the tokens, as shown on the page. */
   readonly tokens: { readonly length: number; textAt(index: number): string; breakAt(index: number): boolean };
   readonly window: GridWindow;
   readonly tree: Tree | null;
-  /** Row in focus, row and token pointed at, and the cell that the keyboard is on. */
+  /** Row in focus, row and token under the pointer, and the cell with the keyboard focus. */
   readonly focus: string | null;
   readonly pointed: string | null;
   readonly cursor: number | null;
@@ -59,14 +60,14 @@ const GAP = 6;
 const TREE = 44;
 const RULER = 18;
 const LABELS = 62;
-/** From this width of a cell on, tokens have labels. */
+/** Tokens have labels from this cell width on. */
 const LABELLED = 12;
-/** From this height of a row on, rows are parted by a line. */
+/** Rows are separated by a line from this height on. */
 const PARTED = 6;
 const LEAST_LABEL_DISTANCE = 12;
 const FADED = 0.4;
 
-/** Where the grid is; the labels take what they need. */
+/** Positions of the grid and its labels. */
 export function layOut(scene: Pick<HeatScene, "rows" | "tokens" | "window" | "tree">, width: number, height: number, measure: (text: string) => number): HeatLayout {
   const labels = scene.rows.reduce((widest, { key }) => Math.max(widest, measure(key)), 0);
   const left = Math.min(Math.ceil(SWATCH + GAP + labels + GAP), Math.round(width * 0.4)) + (scene.tree === null ? 0 : TREE);
@@ -91,7 +92,7 @@ export class HeatPicture {
   #from = 0;
   #to = 0;
 
-  /** Paint a scene. `state` names everything that the cells' pixels depend on, window and size excepted. */
+  /** Paint a scene. `state` identifies everything that the cells' pixels depend on, except window and size. */
   paint(context: CanvasRenderingContext2D, scene: HeatScene, layout: HeatLayout, colours: HeatColours, state: string): void {
     const density = devicePixelRatio;
     const { left, top, grid } = layout;
@@ -173,7 +174,7 @@ function paintBreaks(context: CanvasRenderingContext2D, { tokens }: HeatScene, {
   }
 }
 
-/** The column that pointer or caret are on, the row pointed at, and the keyboard's cell. */
+/** The column at the pointer or caret, the row under the pointer, and the keyboard's cell. */
 function paintCursor(context: CanvasRenderingContext2D, scene: HeatScene, { left, top, grid }: HeatLayout, placed: Placed, { accent, text }: HeatColours): void {
   const { cursor, cell, pointed, rows } = scene;
   const high = Math.min(grid.height, (grid.rows - placed.y) * placed.cellHeight);
@@ -196,7 +197,7 @@ function paintCursor(context: CanvasRenderingContext2D, scene: HeatScene, { left
   }
 }
 
-/** Name and hue of every row; names of some only, where rows are lower than a line of text. */
+/** Name and hue of every row; only some names if rows are lower than a line of text. */
 function paintRowLabels(
   context: CanvasRenderingContext2D, scene: HeatScene, { left, top }: HeatLayout, placed: Placed, first: number, last: number,
   { theme, text, muted, mono }: HeatColours,
@@ -218,7 +219,7 @@ function paintRowLabels(
   }
 }
 
-/** The tree that the order of similarity comes from: the further to the left, the less alike. */
+/** The tree of the order by similarity: merges further to the left are less similar. */
 function paintTree(context: CanvasRenderingContext2D, { merges, places }: Tree, { left, top }: HeatLayout, placed: Placed, { muted }: HeatColours): void {
   const highest = merges.reduce((most, { height }) => Math.max(most, height), 0) || 1;
   const right = left - 3;
@@ -254,7 +255,7 @@ function paintTokenLabels(context: CanvasRenderingContext2D, scene: HeatScene, {
   }
 }
 
-/** Numbers of tokens at round steps. */
+/** Token indices at round steps. */
 function paintRuler(context: CanvasRenderingContext2D, { left, top, grid }: HeatLayout, placed: Placed, { muted }: HeatColours): void {
   const step = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000].find((count) => count * placed.cellWidth >= 60) ?? 10_000;
   context.fillStyle = muted;

@@ -1,8 +1,8 @@
 /**
- * The heatmap: all neurons that are not hidden, over all tokens of the text, on one canvas.
+ * The heatmap: all visible neurons over all tokens of the text, on one canvas.
  *
- * Drag or scroll to move, Ctrl and scroll or pinch to zoom, click to focus the neuron and go to the token. From the keyboard
- * it is a grid with one cell at a time: arrow keys move it, Enter does as a click.
+ * Drag or scroll to move, Ctrl and scroll or pinch to zoom, click to focus the neuron and go to the token. With the
+ * keyboard it is a grid with one current cell: arrow keys move it, Enter acts like a click.
  */
 import { css, html, nothing, type PropertyDeclarations, type TemplateResult } from "lit";
 import { hueClass } from "../colour/palette";
@@ -17,18 +17,18 @@ import { base, bucketStyles } from "./styles";
 
 const SORT_TITLES: Record<RowSort, string> = { order: "as listed", max: "by maximum", similarity: "by similarity" };
 
-/** Orders that depend on values are updated after so long without new values. */
+/** Orders that depend on values are updated after this long without new values. */
 const REST_MS = 250;
 const ZOOM_STEP = 1.4;
 /** The least time between two reports of a moving pointer to the rest of the page. */
 const SHARE_MS = 60;
-/** After so long without a turn of the wheel, the pointer points again. */
+/** The pointer counts again this long after the wheel has stopped. */
 const STILL_MS = 120;
-/** A pointer that moved less than this was a click. */
+/** Movement below this many px is a click. */
 const CLICK_REACH = 4;
 const LONGEST_LABEL = 9;
 
-/** A cell by what it shows, so that it stays the same when rows are sorted anew. */
+/** A cell by its content, so that it stays the same when rows are sorted again. */
 interface Place {
   readonly key: string;
   readonly token: number;
@@ -47,7 +47,7 @@ export class HeatmapPanel extends Panel {
     .place { position: relative; flex: 1; min-height: 0; padding: 6px 16px 8px; }
     .grid { position: relative; height: 100%; outline-offset: 2px; }
     .grid:focus-visible { outline: 2px solid var(--accent); }
-    /* The canvas reads its colours here: a computed style has light-dark() resolved, a custom property has not. */
+    /* The canvas reads its colours here: computed styles resolve light-dark(), custom properties do not. */
     canvas {
       display: block; width: 100%; height: 100%; touch-action: pan-y; cursor: crosshair; font-family: var(--mono);
       color: var(--text); outline: 0 solid var(--accent); background: var(--page); caret-color: var(--muted);
@@ -65,10 +65,10 @@ export class HeatmapPanel extends Panel {
     @media (max-width: 820px) { h2, label span { display: none; } header { gap: 6px; } label { min-width: 0; } header select { width: 100%; } }
   `];
 
-  /** Where the keyboard is, and where the pointer is. */
+  /** The cells of the keyboard and of the pointer. */
   declare cell: Place | null;
   declare pointed: Place | null;
-  /** The keyboard's focus is on the grid. */
+  /** Whether the grid has the focus. */
   declare attended: boolean;
 
   #window: GridWindow = wholeGrid;
@@ -76,7 +76,7 @@ export class HeatmapPanel extends Panel {
   #rows: readonly HeatRow[] = [];
   readonly #picture = new HeatPicture();
   readonly #order = new RowOrder(() => { this.requestUpdate(); });
-  /** Grows when values may have changed. */
+  /** Increases when values may have changed. */
   #state = 0;
   #looks = "";
   #found = "";
@@ -138,7 +138,7 @@ export class HeatmapPanel extends Panel {
     this.#looks = JSON.stringify(this.#rows.map(({ key, hue, scale }) => [key, hue, scale]));
   }
 
-  /** Notice what happens to the values of the passage that is shown. */
+  /** Listen to changes of the shown passage's values. */
   #follow(): void {
     const passage = this.#passage;
     if (this.#followed?.passage === passage) return;
@@ -155,7 +155,7 @@ export class HeatmapPanel extends Panel {
     return { min: -reach, max: reach };
   }
 
-  /** See to it that the rows' order is found again, if it may be another one. */
+  /** Update the order of the rows if it may have changed. */
   #sort(): void {
     const sort = this.workbench.view.state.heatmapSort;
     const keys = this.workbench.rows.list.filter(({ hidden }) => !hidden).map(({ key }) => key);
@@ -169,7 +169,7 @@ export class HeatmapPanel extends Panel {
     };
     if (this.#rest !== null) clearTimeout(this.#rest);
     this.#rest = null;
-    // A person who asks for another order gets it at once; one who types gets it after a rest.
+    // At once when another order is chosen, after a rest while typing.
     if (sort === "order" || sort !== this.#sorted) find();
     else if (this.#passage.settled) this.#rest = setTimeout(find, REST_MS);
   }
@@ -182,7 +182,7 @@ export class HeatmapPanel extends Panel {
     return { merges: tree.merges, places: tree.keys.map((key) => places.get(key) ?? 0) };
   }
 
-  /** Where a place is in the grid; null when it is not there any more. */
+  /** Where a place is in the grid; null if it no longer exists. */
   #cellOf(place: Place | null): Cell | null {
     if (place === null || place.token >= this.#passage.document.tokens.length) return null;
     const row = this.#rows.findIndex(({ key }) => key === place.key);
@@ -228,7 +228,7 @@ export class HeatmapPanel extends Panel {
         </div>
       </header>
       ${this.#rows.length === 0 || this.#passage.document.tokens.length === 0
-        ? html`<p class="empty">${this.#rows.length === 0 ? "Add a neuron, or show one that is hidden." : "There is no text yet."}</p>`
+        ? html`<p class="empty">${this.#rows.length === 0 ? "Add a neuron, or show a hidden one." : "There is no text yet."}</p>`
         : html`<div class="place">${this.#grid()}${this.#readout()}</div>`}`;
   }
 
@@ -258,7 +258,7 @@ export class HeatmapPanel extends Panel {
     return `${this.#textAt(token)}, token ${token}, ${key}: ${formatValue(values[token] ?? NaN)}`;
   }
 
-  /** Value, token and neuron of the cell that pointer or keyboard are on, beside it. */
+  /** Value, token and neuron of the pointer's or keyboard's cell, beside it. */
   #readout(): TemplateResult | typeof nothing {
     const place = this.pointed ?? (this.attended ? this.cell : null);
     const row = this.#rows.find(({ key }) => key === place?.key);
@@ -306,7 +306,7 @@ export class HeatmapPanel extends Panel {
     this.#putReadout(this.#layout);
   }
 
-  /** The readout stands beside its cell, on the side that has room. */
+  /** Place the readout beside its cell, on the side with room. */
   #putReadout({ left, top, grid }: HeatLayout): void {
     const readout = this.renderRoot.querySelector<HTMLElement>(".readout");
     const box = this.renderRoot.querySelector<HTMLElement>(".place");
@@ -349,7 +349,7 @@ export class HeatmapPanel extends Panel {
     this.#paint();
   }
 
-  /** Zoom about the keyboard's cell where there is one, else about the middle. */
+  /** Zoom about the keyboard's cell if there is one, otherwise about the middle. */
   #zoomBy(factor: number): void {
     if (this.#layout === null) return;
     const { grid } = this.#layout;
@@ -380,7 +380,7 @@ export class HeatmapPanel extends Panel {
     this.#share(place);
   }
 
-  /** Tell the rest of the page, but not at every move: it redraws the text for each token. */
+  /** Share the pointer's place with the page, but not at every move: each token redraws the text. */
   #share(place: Place | null): void {
     if (this.#sharing !== null) clearTimeout(this.#sharing);
     const wait = place === null ? 0 : this.#sharedAt + SHARE_MS - performance.now();
@@ -432,7 +432,7 @@ export class HeatmapPanel extends Panel {
     this.#point(place);
     this.cell = place;
     this.#go(place);
-    this.renderRoot.querySelector<HTMLElement>(".grid")?.focus({ preventScroll: true }); // a finger gives it none by itself
+    this.renderRoot.querySelector<HTMLElement>(".grid")?.focus({ preventScroll: true }); // touch does not focus by itself
   };
 
   readonly #leave = (): void => {
@@ -447,7 +447,7 @@ export class HeatmapPanel extends Panel {
     const before = place(this.#window, grid);
     let window: GridWindow;
     if (event.ctrlKey || event.metaKey) {
-      event.preventDefault(); // or the page would zoom
+      event.preventDefault(); // otherwise the page would zoom
       const axes: Axes = event.shiftKey ? "columns" : event.altKey ? "rows" : "both";
       const delta = (event.deltaY || event.deltaX) * unit; // with Shift, some systems scroll sideways
       window = zoom(this.#window, grid, Math.exp(-Math.max(-60, Math.min(60, delta)) * 0.01), this.#inGrid(event), axes);
@@ -455,10 +455,10 @@ export class HeatmapPanel extends Panel {
       const sideways = event.shiftKey && event.deltaX === 0;
       window = pan(this.#window, grid, (sideways ? event.deltaY : event.deltaX) * unit, (sideways ? 0 : event.deltaY) * unit);
       const after = place(window, grid);
-      if (after.x === before.x && after.y === before.y) return; // the page's own scrolling goes on
+      if (after.x === before.x && after.y === before.y) return; // let the page scroll
       event.preventDefault();
     }
-    // What comes under the pointer on the way is not pointed at: the text would be drawn anew at each step.
+    // Cells that pass under the pointer do not count: the text would be redrawn at each step.
     this.#point(null);
     if (this.#still !== null) clearTimeout(this.#still);
     this.#still = setTimeout(() => { this.#point(this.#placeAt(event)); }, STILL_MS);
@@ -507,7 +507,7 @@ export class HeatmapPanel extends Panel {
   }
 }
 
-/** Where a key takes a cell; null for a key that moves nothing. */
+/** The cell after a key; null for keys that do not move. */
 function moved({ row, column }: Cell, key: string, far: boolean, page: number): Cell | null {
   switch (key) {
     case "ArrowLeft": return { row, column: column - (far ? 10 : 1) };

@@ -1,4 +1,4 @@
-/** All shortcuts, as the commands tell them. */
+/** All shortcuts, from the commands. */
 import { css, html, type TemplateResult } from "lit";
 import type { Shortcut } from "../workbench";
 import { keyCaps } from "./keys";

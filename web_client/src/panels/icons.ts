@@ -1,4 +1,4 @@
-/** The few drawings of the page. */
+/** The page's icons. */
 import { svg, type TemplateResult } from "lit";
 
 /** Three bars about a line: the mark of the page, as in favicon.svg. */

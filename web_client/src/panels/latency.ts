@@ -1,4 +1,4 @@
-/** How long the last edit took until its colours were on the screen, and where that time went: a bar, and figures to read. */
+/** How long the last edit took until its colours were shown, and where the time went: as a bar and in figures. */
 import { css, html, type TemplateResult } from "lit";
 import { LATENCY_PARTS, type LatencyPart } from "../workbench";
 import { Panel } from "./panel";
@@ -43,14 +43,14 @@ export class LatencyPanel extends Panel {
 
   override render(): TemplateResult {
     const { latency } = this.workbench.edited;
-    // A dash alone: letters that are seen have to be in the button's name.
+    // A dash alone: visible letters must be part of the button's name.
     const total = latency === null ? "–" : `${Math.round(latency.totalMs)} ms`;
     const ms = (part: LatencyPart): number => latency?.parts[part] ?? 0;
     return html`
       <neuro-disclosure translate="no" place="up end" label="Latency of the last edit: ${latency === null ? "unknown" : total}">
         <span slot="summary" class="bar" data-testid="latency-bar">${LATENCY_PARTS.map((part) => html`<span class=${part}></span>`)}</span>
         <span slot="summary" class="total" data-testid="latency">${total}</span>
-        ${latency === null ? html`<p>Edit the text to see how long it takes until the new colours are on the screen.</p>` : html`
+        ${latency === null ? html`<p>Edit the text to see how long its new colours take.</p>` : html`
           <p>From the last key to its colours on the screen: <b>${latency.totalMs.toFixed(1)} ms</b></p>
           <dl class="number" data-testid="latency-parts">${LATENCY_PARTS.map((part) => html`
             <span class="swatch ${part}"></span><dt>${WORDS[part]}</dt><dd data-part=${part}>${ms(part).toFixed(1)} ms</dd>`)}</dl>
@@ -58,7 +58,7 @@ export class LatencyPanel extends Panel {
       </neuro-disclosure>`;
   }
 
-  /** As properties: a style attribute would break the content policy. */
+  /** Set as properties: the content policy forbids style attributes. */
   protected override updated(): void {
     const { latency } = this.workbench.edited;
     for (const part of LATENCY_PARTS) {

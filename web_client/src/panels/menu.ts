@@ -1,4 +1,4 @@
-/** A button of the top bar that opens a menu of commands. */
+/** A button in the top bar that opens a menu of commands. */
 import { css, html, nothing, type PropertyDeclarations, type TemplateResult } from "lit";
 import type { Command } from "../workbench";
 import { keyCaps } from "./keys";
@@ -85,13 +85,13 @@ export class MenuButton extends Panel {
     else this.#show(event.detail === 0 ? 0 : null);
   };
 
-  /** Open, with the keyboard's focus on an item: counted from the start, or, negative, from the end. */
+  /** Open with the focus on an item, counted from the start, or from the end if negative. */
   #show(index: number | null): void {
     this.open = true;
     void this.updateComplete.then(() => {
       const menu = this.renderRoot.querySelector<HTMLElement>("[role=menu]");
       if (menu === null) return;
-      // It hangs from its button's right end; on a narrow screen that may take it over the left edge.
+      // It is aligned with its button's right end; on a narrow screen it may cross the left edge.
       menu.style.translate = `${Math.max(0, EDGE - menu.getBoundingClientRect().left)}px`;
       ((index === null ? null : this.#items.at(index)) ?? menu).focus();
     });
@@ -134,13 +134,13 @@ export class MenuButton extends Panel {
     inOrder.find((item) => item.textContent.trim().toLowerCase().startsWith(this.#typed))?.focus();
   }
 
-  /** The focus went elsewhere: the menu has nothing to say any more. */
+  /** Close when the focus goes elsewhere. */
   readonly #left = (event: FocusEvent): void => {
     if (!this.renderRoot.contains(event.relatedTarget as Node | null)) this.open = false;
   };
 }
 
-/** Pressing a button takes the focus in some browsers and drops it in others; here it goes where the menu puts it. */
+/** Browsers differ in whether a pressed button gets the focus; here the menu decides. */
 function keepFocus(event: Event): void {
   event.preventDefault();
 }

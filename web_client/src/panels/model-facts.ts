@@ -1,4 +1,4 @@
-/** What is known of the model that the values are of: what decides them, and how large it is. */
+/** The model's facts: everything that values depend on, and its size. */
 import { css, html, nothing, type TemplateResult } from "lit";
 import { infoSign } from "./icons";
 import { Panel } from "./panel";
@@ -20,7 +20,7 @@ export class ModelFactsPanel extends Panel {
     const count = (value: number): string => value.toLocaleString("en");
     const facts: readonly (readonly [string, string])[] = [
       ["Name", model.id],
-      ["Revision", model.revision ?? "of a folder"],
+      ["Revision", model.revision ?? "local folder"],
       ["Architecture", model.architecture],
       ["Layers", count(model.layers)],
       ["MLP neurons per layer", count(model.neuronsPerLayer)],
@@ -29,7 +29,7 @@ export class ModelFactsPanel extends Panel {
       ["Precision", model.dtype],
       ["Device", model.device],
       ["BOS", model.prependsBos ? "prepended to each context" : "not prepended"],
-      ["Statistics", model.hasStatistics ? "of every neuron over held-out text" : "none"],
+      ["Statistics", model.hasStatistics ? "all neurons, over held-out text" : "none"],
     ];
     return html`
       <neuro-disclosure label="About the model">

@@ -1,8 +1,8 @@
 /**
- * All subscribed neurons: a row each, and the field that adds some.
+ * All subscribed neurons, one row each, and the field that adds more.
  *
- * Only rows near what is seen stand in the page, at computed places (see windowing.ts), and always the one in focus. The
- * list is one stop of the Tab key: that row, with its controls. Arrow keys go on from there.
+ * Only rows near the visible part exist as elements, at computed positions (see windowing.ts), and always the one in
+ * focus. The list is one Tab stop: that row, with its controls. Arrow keys move within it.
  */
 import { css, html, nothing, type PropertyDeclarations, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
@@ -17,7 +17,7 @@ import { DETAIL, ROW, rowStyles, rowTemplate } from "./row";
 import { base, bucketStyles } from "./styles";
 import { indexAt, type ListShape, offsetOf, windowOf } from "./windowing";
 
-/** Rows that stand ready above and below of what is seen: a scroll shows them before it can be answered. */
+/** Extra rows above and below the visible part, which a scroll shows before it can be handled. */
 const SPARE = 5;
 
 const sorts = [["max", "Strongest first"], ["name", "By layer and number"], ["added", "As added"]] as const;
@@ -52,11 +52,11 @@ export class NeuronsPanel extends Panel {
     .absent .remove { position: absolute; top: 3px; right: 10px; opacity: 1; width: 28px; padding: 0; }
   `];
 
-  /** Why what was typed into the field could not be added. */
+  /** Why the typed neurons could not be added. */
   declare problem: string | null;
 
   #model: string | null = null;
-  /** What of the list is seen, px from its top. */
+  /** The visible part of the list, px from its top. */
   #seen = { top: 0, bottom: 900 };
   /** Indices of the rows that were rendered last. */
   #rendered: readonly number[] = [];
@@ -96,7 +96,7 @@ export class NeuronsPanel extends Panel {
     this.#resized.observe(this);
   }
 
-  /** What was wrong with one model may be right with the next. */
+  /** An input that was wrong for one model may be right for the next. */
   protected override willUpdate(): void {
     const id = this.workbench.client.model?.id ?? null;
     if (id !== this.#model) this.problem = null;
@@ -135,7 +135,7 @@ export class NeuronsPanel extends Panel {
       </div>`;
   }
 
-  /** Heads of the columns: the token whose values the rows give, and the extremes. */
+  /** Column heads: the token whose values the rows show, and the extremes. */
   #heads(): TemplateResult {
     const { comparison, cursor, document, hovered } = this.workbench;
     if (comparison !== null) return comparedHeads(comparison);
@@ -150,7 +150,7 @@ export class NeuronsPanel extends Panel {
 
   get #shape(): ListShape {
     const { focus, keys } = this.workbench.rows;
-    // A row that is dragged passes rows of one height: none opens under the pointer.
+    // While dragging all rows have the same height: none opens under the pointer.
     const opened = focus === null || this.#drag.key !== null ? -1 : keys.indexOf(focus);
     return { count: keys.length, height: ROW, opened, more: DETAIL };
   }
@@ -176,12 +176,12 @@ export class NeuronsPanel extends Panel {
     this.#drag.begin(event, key);
   };
 
-  /** Those that wait for a model that has them. */
+  /** Neurons that this model lacks. */
   #absent(keys: readonly string[]): TemplateResult {
     const { workbench } = this;
     return html`
       <ul class="others" aria-label="Not in this model">
-        <li class="absent-head"><span>Not in this model; shown again with one that has ${keys.length === 1 ? "it" : "them"}</span>
+        <li class="absent-head"><span>Not in this model; kept for one that has ${keys.length === 1 ? "it" : "them"}</span>
           <button data-testid="remove-absent" @click=${() => { workbench.rows.removeAbsent(); }}>Remove</button></li>
         ${keys.map((key) => html`
           <li class="absent" data-testid="absent-neuron" data-absent=${key}><span translate="no" class="name number">${key}</span>
@@ -196,20 +196,20 @@ export class NeuronsPanel extends Panel {
     return this.renderRoot.querySelector<HTMLElement>(".rows");
   }
 
-  /** What scrolls the list; null where the page does. */
+  /** The list's scroll container; null if the page scrolls. */
   get #scroller(): HTMLElement | null {
     const list = this.renderRoot.querySelector<HTMLElement>(".list");
     return list === null || getComputedStyle(list).overflowY === "visible" ? null : list;
   }
 
-  /** Render again where other rows are seen than stand ready. */
+  /** Render again if visible rows are missing. */
   #lookAgain(): void {
     const list = this.#list;
     if (list === null) return;
     const frame = this.#scroller?.getBoundingClientRect();
     const { top } = list.getBoundingClientRect();
     this.#seen = { top: Math.max(0, frame?.top ?? 0) - top, bottom: Math.min(innerHeight, frame?.bottom ?? Infinity) - top };
-    // Half of the spare rows may be used up before any is added.
+    // Add rows only after half of the spare ones are used up.
     const needed = windowOf(this.#shape, this.#seen.top, this.#seen.bottom, SPARE >> 1, []);
     if (!needed.every((index) => this.#rendered.includes(index))) this.requestUpdate();
   }
@@ -251,7 +251,7 @@ export class NeuronsPanel extends Panel {
     void this.#await(keys);
   };
 
-  /** Add neurons, bring the last one's row into view, and say what the server refuses. */
+  /** Add neurons, scroll to the last one, and show what the server refuses. */
   async #await(keys: readonly string[]): Promise<void> {
     const added = this.workbench.rows.add(keys);
     this.requestUpdate();
@@ -274,7 +274,7 @@ export class NeuronsPanel extends Panel {
     if (id === undefined) rows.moveFocus(end);
     else if (!commands.run(id)) return;
     event.preventDefault();
-    // The keyboard stays with the row in focus, which may be a new element.
+    // Keep the focus on the row in focus, which may be a new element.
     void this.#keepKeyboard();
   };
 

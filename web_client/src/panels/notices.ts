@@ -1,10 +1,10 @@
-/** Short messages that ask for nothing; read out, and gone by themselves. */
+/** Short messages that need no answer; announced, and removed after a while. */
 import { css, html, nothing, type TemplateResult } from "lit";
 import { Panel } from "./panel";
 import { base } from "./styles";
 import type { Notice } from "../workbench";
 
-/** In place of a notice's id: it stays as long as the document has its problem. */
+/** Instead of a notice's id: stays as long as the document has a problem. */
 const PROBLEM = 0;
 
 export class NoticesPanel extends Panel {

@@ -1,6 +1,6 @@
 /**
- * Something that lies over the page for a moment and takes the keyboard: Escape, or the keyboard going elsewhere, closes it,
- * and then the keyboard is back where it was. The page behind it stays as it is, and can be used.
+ * A temporary overlay with the keyboard focus. Escape or moving the focus elsewhere closes it and returns the focus.
+ * The page behind it can still be used.
  */
 import { css } from "lit";
 import { Panel } from "./panel";
@@ -17,7 +17,7 @@ export const overlayStyles = css`
 export abstract class Overlay extends Panel {
   #before: HTMLElement | null = null;
 
-  /** Close, and be done with. */
+  /** Close, after an action. */
   protected abstract leave(): void;
 
   override connectedCallback(): void {
@@ -31,10 +31,10 @@ export abstract class Overlay extends Panel {
     super.disconnectedCallback();
     this.removeEventListener("keydown", this.#escape);
     this.removeEventListener("focusout", this.#left);
-    if (focused() === null) this.#before?.focus({ preventScroll: true }); // closed from elsewhere, with the keyboard in it
+    if (focused() === null) this.#before?.focus({ preventScroll: true }); // closed from elsewhere while it had the focus
   }
 
-  /** Close, and give the keyboard back to where it was. */
+  /** Close, and return the focus. */
   protected close(): void {
     this.removeEventListener("focusout", this.#left);
     this.leave();
@@ -50,14 +50,14 @@ export abstract class Overlay extends Panel {
 
   readonly #left = (event: FocusEvent): void => {
     const to = event.relatedTarget;
-    // To nowhere: the window, or a place that takes no keyboard; within: another part of this.
+    // No target: the window, or an element without focus; inside: another part of this.
     if (to instanceof Node && (to === this || this.renderRoot.contains(to))) return;
     if (!document.hasFocus()) return;
     this.leave();
   };
 }
 
-/** What has the keyboard, however deep in shadow roots. */
+/** The focused element, however deep in shadow roots. */
 function focused(): HTMLElement | null {
   let found = document.activeElement;
   while (found?.shadowRoot?.activeElement !== null && found?.shadowRoot?.activeElement !== undefined) found = found.shadowRoot.activeElement;

@@ -1,4 +1,4 @@
-/** The command palette: one field, and what it offers for what is typed into it (a combobox with a list). */
+/** The command palette: one field with a list of matches (a combobox). */
 import { css, html, nothing, type PropertyDeclarations, type TemplateResult } from "lit";
 import { label, type Offer, type OfferGroup } from "../workbench";
 import { keyCaps } from "./keys";
@@ -46,7 +46,7 @@ export class PalettePanel extends Overlay {
       <input role="combobox" data-testid="palette" aria-label="Command or neurons" aria-expanded="true" aria-autocomplete="list" aria-controls="offers"
         aria-activedescendant=${chosen < 0 ? nothing : `offer-${chosen}`} placeholder="Command, L3N42, L3N40-48, or top 8 here"
         autocomplete="off" autocapitalize="off" spellcheck="false" .value=${this.query} @input=${this.#typed} @keydown=${this.#key}>
-      <div class="list" id="offers" role="listbox" aria-label="Matches" @pointerdown=${keepKeyboard}>
+      <div class="list" id="offers" role="listbox" aria-label="Matches" @pointerdown=${keepFocus}>
         ${groups.map((group, i) => this.#group(group, i, groups.slice(0, i).reduce((sum, one) => sum + one.offers.length, 0), chosen))}
       </div>
       ${offers.length > 0 ? nothing : html`<p class="none" data-testid="palette-none">No match.</p>`}
@@ -84,7 +84,7 @@ export class PalettePanel extends Overlay {
 
   #run(offer: Offer): void {
     if (!offer.enabled) return;
-    this.close(); // first, as what is done may want the keyboard
+    this.close(); // first, as the action may take the focus
     this.workbench.palette.run(offer);
   }
 
@@ -109,12 +109,12 @@ export class PalettePanel extends Overlay {
   };
 }
 
-/** A press on the list must not take the keyboard from the field. */
-function keepKeyboard(event: Event): void {
+/** A press on the list must not take the focus from the field. */
+function keepFocus(event: Event): void {
   event.preventDefault();
 }
 
-/** A text with the letters that were found in bold. */
+/** A text with the matched letters in bold. */
 function marked(text: string, at: readonly number[]): TemplateResult[] {
   const runs: { text: string; found: boolean }[] = [];
   for (let i = 0; i < text.length; i++) {

@@ -1,4 +1,4 @@
-/** Ties a panel to the workbench: it renders again, at most once a frame, when something is different. */
+/** Connects a panel to the workbench: it renders again, at most once per frame, when something changes. */
 import { LitElement, type PropertyDeclarations } from "lit";
 import type { Workbench } from "../workbench";
 

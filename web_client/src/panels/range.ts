@@ -1,4 +1,4 @@
-/** How far a neuron's colours reach: from its statistics, from this text, or as typed. */
+/** The range of a neuron's colours: from its statistics, from this text, or as typed. */
 import { css, html, type PropertyDeclarations, type TemplateResult } from "lit";
 import { automatic, parseBound, type TypedRange } from "../colour/scale";
 import { formatValue } from "../editor/format";
@@ -46,7 +46,7 @@ export class RangeControl extends Panel {
     </div>`;
   }
 
-  /** A field for one end; empty is automatic, and shows which value that is. */
+  /** A field for one end; empty means automatic, and shows that value. */
   #bound(range: TypedRange, side: "min" | "max"): TemplateResult {
     const { neuron, workbench } = this;
     const change = (event: Event): void => {
@@ -55,7 +55,7 @@ export class RangeControl extends Panel {
       const bad = Number.isNaN(bound);
       input.setAttribute("aria-invalid", String(bad));
       if (bad) workbench.notices.notify(`${side} must be a number, 0 or ${side === "max" ? "more" : "less"}. Leave it empty for automatic.`);
-      else workbench.rows.setRange(neuron, { ...workbench.rows.range(neuron), [side]: bound }); // as it is now, not when last rendered
+      else workbench.rows.setRange(neuron, { ...workbench.rows.range(neuron), [side]: bound }); // the current one, not the last rendered one
     };
     return html`<input class="number" data-testid="range-${side}" inputmode="text" autocomplete="off"
       aria-label="${side === "min" ? "Lowest" : "Highest"} value of the colours; empty is automatic" title="${side} of the colours; empty is automatic"
@@ -69,7 +69,7 @@ export class RangeControl extends Panel {
     else {
       const { min, max } = workbench.scale(neuron);
       workbench.rows.setRange(neuron, { min: rounded(min), max: rounded(max) });
-      this.requestUpdate(); // at once: the fields must have their values before anybody types over them
+      this.requestUpdate(); // at once: the fields must have their values before anyone edits them
       void this.updateComplete.then(() => { this.renderRoot.querySelector<HTMLInputElement>("[data-testid=range-max]")?.select(); });
     }
   }

@@ -1,4 +1,4 @@
-/** Where a neuron's maximum on this text stands among its activations over held-out text: a bar and a few characters. */
+/** The rank of a neuron's maximum on this text among its activations over held-out text: a bar and a few characters. */
 import { css, html, svg, type TemplateResult } from "lit";
 import type { NeuronStatistics } from "../client";
 import { rankLabel, rankMarks, rankOf, rankWords } from "../colour/rank";
@@ -15,7 +15,7 @@ export const rankStyles = css`
   .rank .mark { fill: var(--page); }
 `;
 
-/** The bar of one neuron; nothing where there are no statistics. `max` is its largest value on this text. */
+/** The bar of one neuron; empty without statistics. `max` is its largest value on this text. */
 export function rankBar(max: number, statistics: NeuronStatistics | null): TemplateResult {
   if (statistics === null) return html`<span class="rank" title="This model has no statistics to compare with" data-testid="rank"></span>`;
   if (Number.isNaN(max)) return html`<span class="rank" data-testid="rank"></span>`;
@@ -32,7 +32,7 @@ export function rankBar(max: number, statistics: NeuronStatistics | null): Templ
     </span>`;
 }
 
-/** What is known of a neuron over the corpus, in a sentence. */
+/** A neuron's statistics over the corpus, as a sentence. */
 export function statisticsWords({ max, min, mean, density, quantiles }: NeuronStatistics): string {
   const levels = Object.entries(quantiles)
     .filter(([level]) => Number(level) >= 0.9)

@@ -1,7 +1,7 @@
 /**
- * One neuron of the list, in two lines; the one in focus has two more with what else can be done.
+ * One neuron of the list, in two lines; the one in focus has two more with further controls.
  *
- * All heights are fixed, so that a list of hundreds can tell where a row is without having drawn it.
+ * All heights are fixed, so that the position of a row is known without drawing the others.
  */
 import { css, html, nothing, type TemplateResult } from "lit";
 import { classOf, hueClass } from "../colour/palette";
@@ -12,7 +12,7 @@ import { comparedTemplate, compareRowStyles } from "./compare-row";
 import { pinSign } from "./icons";
 import { rankBar, rankStyles } from "./rank-bar";
 
-/** Height of a row, and what the one in focus is higher by; px. */
+/** Height of a row, and the extra height of the one in focus; px. */
 export const ROW = 68;
 export const DETAIL = 70;
 
@@ -77,12 +77,12 @@ export const rowStyles = [rankStyles, compareRowStyles, css`
   .tools a:hover { color: var(--text); }
 
   @media (pointer: coarse) { .grip { opacity: .6; } .remove { opacity: 1; } li { --left: 30px; } .grip { width: 24px; } }
-  /* Narrow: the lowest value keeps its number, and its token is in its title. */
+  /* Narrow: the lowest value keeps its number; its token is in the title. */
   @container (max-width: 400px) { .peak.min .mono { display: none; } .line .peak.min { flex: none; } .row { width: 130px; gap: 4px; } .here { padding: 0 3px; } }
 `];
 
 export interface RowPlace {
-  /** Its index in the list, and how many there are. */
+  /** Its index in the list, and the number of rows. */
   readonly index: number;
   readonly count: number;
   /** Its top's distance from the list's, px. */
@@ -142,7 +142,7 @@ export function rowTemplate(workbench: Workbench, { key, hue, hidden, pinned }: 
     </li>`;
 }
 
-/** What else can be done with the row in focus. Those with keys of their own are no stops of the Tab key. */
+/** Further controls of the row in focus. Those with their own keys are not Tab stops. */
 function detail(workbench: Workbench, key: string, pinned: boolean, hidden: boolean): TemplateResult {
   const { rows } = workbench;
   const page = neuronpediaPage(workbench.client.model, key);

@@ -10,7 +10,7 @@ interface Tab {
   readonly content: (workbench: Workbench) => TemplateResult;
 }
 
-/** In order. A tab's content stands in the page only while it is chosen. */
+/** In order. A tab's content exists only while it is chosen. */
 const tabs: readonly [Tab, ...Tab[]] = [
   { id: "neurons", title: "Neurons", content: (workbench) => html`<neuro-neurons .workbench=${workbench}></neuro-neurons>` },
   { id: "discover", title: "Discover", content: (workbench) => html`<neuro-discover .workbench=${workbench}></neuro-discover>` },

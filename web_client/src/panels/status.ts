@@ -1,4 +1,4 @@
-/** The line at the bottom: connection, what decides the values, how much text, how fast. */
+/** The line at the bottom: connection, model, number of tokens, latency. */
 import { css, html, nothing, type TemplateResult } from "lit";
 import { connectionHelp, connectionText, type ConnectionState } from "../client";
 import { Panel } from "./panel";
@@ -51,7 +51,7 @@ export class StatusPanel extends Panel {
       </footer>`;
   }
 
-  /** Until the next attempt to connect, counted down; null when none is waited for. */
+  /** Seconds until the next attempt to connect; null if none is pending. */
   #secondsLeft(): number | null {
     const { state } = this.workbench.client;
     if (state !== this.#counted) {
@@ -59,7 +59,7 @@ export class StatusPanel extends Panel {
       this.#dueAt = state.kind === "waiting" ? performance.now() + state.retryMs : 0;
     }
     const left = state.kind === "waiting" ? Math.ceil((this.#dueAt - performance.now()) / 1000) : 0;
-    if (left < 2) return null; // not worth a count
+    if (left < 2) return null; // too short to count down
     if (!this.#ticking) {
       this.#ticking = true;
       setTimeout(() => {

@@ -7,7 +7,7 @@ import { systemDark, themeOf } from "../colour/theme";
 import { Panel } from "./panel";
 import { base } from "./styles";
 
-/** What of the height the side below zero gets at least, so that it can be seen at all. */
+/** Least share of the height below zero, so that it is visible. */
 const LEAST_BELOW = 0.14;
 
 export class Strip extends Panel {
@@ -100,20 +100,20 @@ export class Strip extends Panel {
     context.fillRect(0, zero, width, Math.max(1, Math.round(density / 2)));
     const positive = colourOf(inkOf(workbench.rows.get(neuron)?.hue ?? 0, theme));
     const negative = colourOf(slate[theme]);
-    const paths = new Map<string, Path2D>(); // one fill a colour, however many bars
+    const paths = new Map<string, Path2D>(); // one fill per colour, however many bars
     const bars = Math.min(values.length, Math.floor(width / density));
     for (let bar = 0; bar < bars; bar++) {
-      // Where several tokens share a pixel, the strongest is seen.
+      // If several tokens share a pixel, the strongest is drawn.
       const first = Math.floor((bar * values.length) / bars);
       const last = Math.max(first + 1, Math.floor(((bar + 1) * values.length) / bars));
       let strongest = first;
       for (let i = first + 1; i < last; i++) {
-        if (!(Math.abs(values[i] as number) <= Math.abs(values[strongest] as number))) strongest = i; // NaN gives way too
+        if (!(Math.abs(values[i] as number) <= Math.abs(values[strongest] as number))) strongest = i; // also replaces NaN
       }
       const value = values[strongest] as number;
       if (Number.isNaN(value)) continue;
       const size = Math.max(Math.min(value, scale.max), -below) * unit;
-      // What the server added is not part of the text: its bar steps back.
+      // Tokens that the server added are not part of the text: their bars are pale.
       const colour = document.tokens.infos[strongest]?.special === true ? style.outlineColor : value < 0 ? negative : positive;
       const late = workbench.late && freshness[strongest] !== Freshness.fresh;
       const left = Math.round((bar * width) / bars);

@@ -22,7 +22,7 @@ export const base = css`
   .number { font-variant-numeric: tabular-nums; }
   .muted { color: var(--muted); }
   .mono { font-family: var(--mono); }
-  /* In a contrast theme colours that mean something stay; everything else has the theme's. */
+  /* In a contrast theme, colours with a meaning stay; everything else follows the theme. */
   .swatch, .dot, [class*="neuro-hue"]::before, [aria-checked]::before, progress { forced-color-adjust: none; }
   @media (forced-colors: active) {
     :is([aria-pressed="true"], [aria-selected="true"], :checked + span) { outline: 2px solid Highlight; outline-offset: -2px; }
@@ -30,7 +30,7 @@ export const base = css`
   .sr { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 `;
 
-/** Classes of hues and of buckets: an element of class `neuro-hue-3` gives its hue to the buckets in it. */
+/** Classes of hues and buckets: an element of class `neuro-hue-3` sets the hue of the buckets in it. */
 export const bucketStyles = unsafeCSS([
   ...Array.from({ length: HUES }, (_, hue) => `.${hueClass(hue)} { ${declarations(hueProperties(hue))} }`),
   ...buckets.map((bucket) => `.${classOf(bucket)} { background-color: ${washOf(bucket)}; }`),

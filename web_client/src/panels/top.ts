@@ -1,4 +1,4 @@
-/** The bar at the top: the product's name, the model and how far it is loaded, the theme. */
+/** The bar at the top: the product's name, the model and its loading progress, the theme. */
 import { css, html, nothing, type TemplateResult } from "lit";
 import type { ProgressValue } from "../client";
 import { THEMES } from "../workbench";
@@ -111,7 +111,7 @@ export class TopPanel extends Panel {
       </button>`;
   }
 
-  /** The model's name, to choose where there are several. */
+  /** The model's name, or a choice if there are several. */
   #model(): TemplateResult {
     const { models, model, state } = this.workbench.client;
     if (models.length < 2) {
@@ -124,7 +124,7 @@ export class TopPanel extends Panel {
       </select>`;
   }
 
-  /** What a person picked stands only while it loads; a refused model must not stay in the picker. */
+  /** The picker shows a chosen model only while it loads; a refused one must not stay. */
   protected override updated(): void {
     const { client, loading } = this.workbench;
     const picker = this.renderRoot.querySelector<HTMLSelectElement>("#model");
@@ -146,7 +146,7 @@ export class TopPanel extends Panel {
   };
 }
 
-/** What is going on, as far as the server tells. */
+/** What the server reports about loading. */
 function progressText(doing: string, progress: ProgressValue | null): string {
   const message = progress?.message === undefined ? "" : `: ${progress.message}`;
   const share = progress?.percentage === undefined ? "" : ` (${Math.round(progress.percentage)} %)`;

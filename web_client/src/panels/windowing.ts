@@ -1,8 +1,8 @@
 /**
- * Which rows of a long list stand in the page, and where.
+ * Which rows of a long list exist as elements, and where.
  *
- * All rows are of one height, save one that is opened; so places are computed, and nothing has to be measured. That is all
- * that is needed here of a virtual list: a library's would measure every row, and take the keyboard's row away with the others.
+ * All rows have the same height, except an opened one, so positions are computed and nothing is measured. A virtual
+ * list from a library would measure every row, and remove the focused row with the others.
  */
 
 export interface ListShape {
@@ -11,7 +11,7 @@ export interface ListShape {
   readonly height: number;
   /** Index of the opened row, or -1. */
   readonly opened: number;
-  /** What the opened row is higher by, px. */
+  /** Extra height of the opened row, px. */
   readonly more: number;
 }
 
@@ -20,9 +20,9 @@ export function offsetOf({ height, opened, more }: ListShape, index: number): nu
   return index * height + (opened >= 0 && index > opened ? more : 0);
 }
 
-/** Index of the row at a distance from the list's top, cut to the rows there are; -1 where there are none. */
+/** Index of the row at a distance from the list's top, clamped; -1 if there are no rows. */
 export function indexAt({ count, height, opened, more }: ListShape, offset: number): number {
-  const end = opened < 0 ? Infinity : (opened + 1) * height; // from here to `more` further is the opened row's too
+  const end = opened < 0 ? Infinity : (opened + 1) * height; // the next `more` px belong to the opened row, too
   const flat = offset < end ? offset : Math.max(end - 1, offset - more);
   return Math.min(count - 1, Math.max(0, Math.floor(flat / height)));
 }

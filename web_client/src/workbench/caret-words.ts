@@ -5,11 +5,12 @@ import { formatDifference, formatValue } from "../editor/format";
 import type { Passage } from "./passage";
 import type { Workbench } from "./workbench";
 
-/** At most so many other neurons are named, and only those above this share of their colours' reach. */
+/** How many other neurons are named at most, and the least share of their colour range. */
 const MOST_OTHERS = 2;
 const STRONG = 0.25;
 
-/** What is at the caret of a text: the token, the value of the neuron in focus, and which others are strong. Empty for none. */
+/** What is at the caret of a text: the token, the value of the neuron in focus, and other strong neurons. Empty for
+ * none. */
 export function caretWords(workbench: Workbench, passage: Passage): string {
   const { document: { text, tokens } } = passage;
   const { caretToken } = passage;

@@ -1,11 +1,11 @@
 /**
- * Everything that can be done on the page, as one list: the palette offers it, the help shows its keys, and the page's
- * key handler runs it. Each feature adds its own.
+ * All commands of the page, as one list: the palette offers them, the help shows their keys, and the page's key handler
+ * runs them. Each feature adds its own.
  */
 import { Emitter } from "../client/emitter";
 
 export interface Command {
-  /** Names it for good, as "heatmap.toggle". */
+  /** A permanent name, such as "heatmap.toggle". */
   readonly id: string;
   readonly title: string;
   /** Heading in the help and the palette. */
@@ -14,11 +14,11 @@ export interface Command {
   readonly keys?: string;
   /** A second shortcut. */
   readonly alsoKeys?: string;
-  /** Keys that do the same in one place only, which sees to them; `group` is their heading in the help. */
+  /** Keys with the same effect in one part of the page, which handles them; `group` is their heading in the help. */
   readonly local?: { readonly keys: string; readonly group: string };
   /** Whether it can be run now; always, when absent. */
   readonly enabled?: () => boolean;
-  /** Of several commands that choose one of a group: whether this is the choice. */
+  /** For a command that chooses one of a group: whether this is the current choice. */
   readonly checked?: () => boolean;
   readonly run: () => void;
 }
@@ -47,13 +47,13 @@ export class Commands extends Emitter<{ change: undefined }> {
     return [...ofCommands, ...this.#shortcuts, ...ofPlaces];
   }
 
-  /** Tell of keys that are seen to elsewhere. */
+  /** List keys that are handled elsewhere. */
   tell(...shortcuts: readonly Shortcut[]): void {
     this.#shortcuts = [...this.#shortcuts, ...shortcuts];
     this.emit("change", undefined);
   }
 
-  /** Add commands; returns what takes them away again. An id or a shortcut that is taken is a mistake (Error). */
+  /** Add commands; returns a function that removes them. Throws Error if an id or shortcut is taken. */
   add(...commands: readonly Command[]): () => void {
     for (const command of commands) {
       const wanted = shortcutsOf(command);
@@ -94,7 +94,7 @@ function shortcutsOf({ keys, alsoKeys }: Command): readonly string[] {
   return [keys, alsoKeys].filter((one) => one !== undefined);
 }
 
-/** What of a keyboard event names a shortcut. */
+/** The parts of a keyboard event that make a shortcut. */
 export interface KeyPress {
   readonly key: string;
   readonly ctrlKey: boolean;
@@ -109,7 +109,7 @@ export interface KeyPress {
 export function keysOf(event: KeyPress, mac: boolean): string {
   const mod = mac ? event.metaKey : event.ctrlKey;
   const other = mac ? event.ctrlKey : event.metaKey;
-  // With Alt, a Mac's keys type signs of their own.
+  // With Alt, keys on a Mac type other characters.
   const letter = event.altKey ? /^Key([A-Z])$/.exec(event.code ?? "")?.[1] : undefined;
   const typed = letter ?? event.key;
   const key = typed.length === 1 ? typed.toLowerCase() : typed;

@@ -1,8 +1,8 @@
 /**
- * Two texts side by side: which tokens belong together, how far their values are apart, and one cursor for both.
+ * Two texts side by side: their aligned tokens, the differences of their values, and a shared cursor.
  *
- * While it lasts, both passages mark what has no equal in the other, pointer and caret in one are at the partner in the
- * other, and the right one can show differences, right minus left, in place of its values.
+ * Meanwhile both passages mark tokens without an equal in the other, pointer and caret in one are followed in the
+ * other, and the right one can show differences, right minus left, instead of its values.
  */
 import { align, type Alignment, NONE } from "../analysis/align";
 import { type Departure, differences, furthestFirst, largest } from "../analysis/difference";
@@ -16,7 +16,7 @@ export const COMPARE_COLOURS = ["difference", "values"] as const;
 /** What colours the right text. */
 export type CompareColours = (typeof COMPARE_COLOURS)[number];
 
-/** How many tokens of the two texts are the same, stand in place of each other, or have no partner. */
+/** How many tokens of the two texts are the same, replace each other, or have no partner. */
 export interface AlignmentCounts {
   readonly same: number;
   readonly replaced: number;
@@ -52,14 +52,14 @@ export class Comparison {
     right.look(this.#lens("right"));
   }
 
-  /** Colour the right text by its values, or by how far they are from the left one's. */
+  /** Colour the right text by its values, or by their difference from the left one's. */
   show(colours: CompareColours): void {
     if (colours === this.#colours) return;
     this.#colours = colours;
     this.right.restate();
   }
 
-  /** Let the passages be on their own again. */
+  /** Separate the passages again. */
   end(): void {
     for (const stop of this.#stops) stop();
     this.left.look(null);
@@ -86,14 +86,14 @@ export class Comparison {
     return { same: count(right, Kin.same), replaced: count(right, Kin.replaced), alone: count(left, Kin.alone) + count(right, Kin.alone) };
   }
 
-  /** The token that pointer or caret are at, in both texts. */
+  /** The token at the pointer or caret, in both texts. */
   get cursor(): TokenPair {
     return { left: this.left.cursor, right: this.right.cursor };
   }
 
   // ------------------------------------------------------------------ differences
 
-  /** right - left at the right text's tokens, [tokens]; NaN where one has no partner or no value. */
+  /** right - left at the right text's tokens, [tokens]; NaN without a partner or a value. */
   differences(key: string): Float32Array {
     const known = this.#differences.get(key);
     if (known !== undefined) return known;
@@ -103,8 +103,8 @@ export class Comparison {
   }
 
   /**
-   * Where a neuron's values are furthest apart, of the tokens that are the same in both texts: at another token most neurons
-   * have another value. Null where it has no value yet.
+   * Where a neuron's values differ most among tokens that are the same in both texts, since at different tokens most
+   * neurons differ. Null if it has no value yet.
    */
   departure(key: string): Departure | null {
     const known = this.#departures.get(key);
@@ -118,12 +118,12 @@ export class Comparison {
     return found;
   }
 
-  /** The departures of neurons, the furthest first. */
+  /** The departures of neurons, the largest first. */
   departures(keys: readonly string[]): readonly Departure[] {
     return furthestFirst(keys.flatMap((key) => this.departure(key) ?? []));
   }
 
-  /** Both texts' values are all there. */
+  /** Whether both texts have all their values. */
   get settled(): boolean {
     return this.left.settled && this.right.settled;
   }
@@ -150,7 +150,7 @@ export class Comparison {
     });
   }
 
-  /** What the other passage does in return is not followed back. */
+  /** The other passage's reaction is not followed back. */
   #lead(leading: Passage, follow: () => void): void {
     if (this.#leading !== null) return;
     this.#leading = leading;

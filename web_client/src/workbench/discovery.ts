@@ -1,9 +1,9 @@
 /**
  * Which neurons are worth a look: those that are highest at the caret, and those that the last edit changed most.
  *
- * The questions follow the text, the caret and the options by themselves, while somebody looks (`watch`). The caret's token
- * is the one before it; of a selection it is the token at which the neuron in focus is strongest. An edit is what was written
- * without a pause: a word, not a letter.
+ * While it is watched (`watch`), requests follow the text, the caret and the options. The caret's token is the one
+ * before it; in a selection, the token at which the neuron in focus is strongest. An edit is everything written without
+ * a pause: a word, not a letter.
  */
 import type { NeuronsChangedParams, NeuronsChangedResult, NeuronsTopParams, NeuronsTopResult } from "../wire";
 import { DisconnectedError, ErrorCode, type NeuroscopeClient, type NeuroscopeDocument, RequestError } from "../client";
@@ -17,7 +17,7 @@ export type TopNeuron = NeuronsTopResult["neurons"][number];
 export type ChangedNeuron = NeuronsChangedResult["neurons"][number];
 
 export interface DiscoveryOptions {
-  /** The one layer to look at; null for all. */
+  /** The layer to search; null for all. */
   readonly layer: number | null;
   /** Rank by value and change, or by their share of the neuron's own maximum. */
   readonly by: "activation" | "ratio";
@@ -36,19 +36,19 @@ export interface DiscoveryContext {
   on(name: "change", listener: () => void): () => void;
 }
 
-/** What is asked, of which version of the text. */
+/** A request, and the version of the text that it is about. */
 interface Question<Params> {
   readonly version: number;
   readonly params: Params;
 }
 
-/** So many neurons the server finds at once. */
+/** The server's limit on neurons per request. */
 const MOST_TOP = 1000;
-/** Shorter than a person notices, longer than a key's repetition takes to come. */
+/** Too short to notice, longer than the interval of a repeated key. */
 const CARET_MS = 60;
-/** A comparison costs a pass; while somebody types, none is asked for. */
+/** A comparison costs a pass, so none is requested while typing. */
 const EDIT_MS = 250;
-/** Whoever stops writing for so long begins another edit. */
+/** After a pause this long, another edit begins. */
 const PAUSE_MS = 1000;
 
 export class Discovery extends Emitter<{ change: undefined }> {
@@ -60,7 +60,8 @@ export class Discovery extends Emitter<{ change: undefined }> {
   #editedAt = -Infinity;
   /** The version before the last edit; null before the first. */
   #since: number | null = null;
-  /** The neuron that a selection is measured by, once another was added from here: the list must not change under the pointer. */
+  /** The neuron that a selection is measured by after another was added from here: the list must not change under the
+   * pointer. */
   #measure: { readonly key: string; readonly focus: string | null; readonly selection: TokenRange | null } | null = null;
 
   constructor(workbench: DiscoveryContext) {
@@ -80,7 +81,7 @@ export class Discovery extends Emitter<{ change: undefined }> {
       const now = performance.now();
       if (now - this.#editedAt > PAUSE_MS) this.#since = version - 1;
       this.#editedAt = now;
-      // An answer would be of the text as it was, and the server has better to do.
+      // The answer would be about an old text.
       this.#top.stop();
       this.#changed.stop();
     });
@@ -106,12 +107,12 @@ export class Discovery extends Emitter<{ change: undefined }> {
     this.emit("change", undefined);
   }
 
-  /** Whether the model's neurons have maxima of their own to compare with. */
+  /** Whether the model has statistics with its neurons' maxima. */
   get ranksByRatio(): boolean {
     return this.#workbench.client.model?.hasStatistics === true;
   }
 
-  /** Somebody looks: ask, until the returned function is called. */
+  /** Send requests until the returned function is called. */
   watch(): () => void {
     this.#watchers += 1;
     this.#refresh();
@@ -125,7 +126,8 @@ export class Discovery extends Emitter<{ change: undefined }> {
 
   // ------------------------------------------------------------------ at the caret
 
-  /** The neuron whose strongest token in the selection is looked at: that in focus; null when there is none, or no selection. */
+  /** The neuron whose strongest token in the selection counts: the one in focus; null without one or without a
+   * selection. */
   get measure(): string | null {
     const { rows, selection } = this.#workbench;
     if (selection === null) return null;
@@ -134,7 +136,7 @@ export class Discovery extends Emitter<{ change: undefined }> {
     return holds ? kept.key : rows.focus;
   }
 
-  /** The token that is looked at; null when there is none. */
+  /** The token whose neurons are listed; null if there is none. */
   get token(): number | null {
     const { measure } = this;
     const { caretToken, document, selection } = this.#workbench;
@@ -157,7 +159,7 @@ export class Discovery extends Emitter<{ change: undefined }> {
     return this.#top.answer;
   }
 
-  /** Whether `top` is of the text, the token and the options as they are. */
+  /** Whether `top` matches the current text, token and options. */
   get topIsCurrent(): boolean {
     return this.#top.current && this.#workbench.document.done;
   }
@@ -173,7 +175,7 @@ export class Discovery extends Emitter<{ change: undefined }> {
     return this.#changed.current && this.#workbench.document.done;
   }
 
-  /** Whether anything was edited that can be asked about. */
+  /** Whether there has been an edit. */
   get edited(): boolean {
     return this.#since !== null;
   }
@@ -182,7 +184,7 @@ export class Discovery extends Emitter<{ change: undefined }> {
   get problem(): string | null {
     for (const { problem } of [this.#top, this.#changed]) {
       if (problem instanceof DisconnectedError || problem === null) continue;
-      // The text went on: the next question is on its way.
+      // The text has changed: the next request follows.
       if (problem instanceof RequestError && problem.code === ErrorCode.cancelled) continue;
       return problem.message;
     }
@@ -191,7 +193,7 @@ export class Discovery extends Emitter<{ change: undefined }> {
 
   // ------------------------------------------------------------------ verbs
 
-  /** Add neurons, and look at the first of them. A notice says what is refused. */
+  /** Add neurons and focus the first. A notice shows what is refused. */
   async add(keys: readonly string[]): Promise<void> {
     const { measure } = this;
     const { notices, rows, selection } = this.#workbench;
@@ -233,7 +235,7 @@ export class Discovery extends Emitter<{ change: undefined }> {
     return { uri: this.#workbench.document.uri, k: count, by, ...(layer === null ? {} : { layers: [layer] }) };
   }
 
-  /** Ask what is to be asked now. While the text is ahead of its values, nothing is: tokens have other numbers soon. */
+  /** Send the current requests, but none while the text is ahead of its values: token indices are about to change. */
   #refresh(): void {
     const { client, document } = this.#workbench;
     if (this.#watchers === 0 || !client.ready || !document.done) return;

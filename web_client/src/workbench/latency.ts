@@ -6,7 +6,7 @@ export const LATENCY_PARTS = ["network", "queue", "tokens", "model", "server", "
 export type LatencyPart = (typeof LATENCY_PARTS)[number];
 
 export interface Latency {
-  /** Version of the text that it was the time of. */
+  /** Version of the text. */
   readonly version: number;
   readonly totalMs: number;
   readonly parts: Readonly<Record<LatencyPart, number>>;
@@ -15,8 +15,8 @@ export interface Latency {
 }
 
 /**
- * The latency of an answered edit: what the server says of its own time, what is left of the round trip (the network), and
- * `paintMs`, from the last answer to the frame that shows it. Null for what was no edit of ours.
+ * The latency of an answered edit: the server's own figures, the rest of the round trip (the network), and `paintMs`,
+ * from the last answer to the frame that shows it. Null if it was not an edit of ours.
  */
 export function latencyOf({ version, roundTripMs, computedTokens, reusedTokens, timing }: Done, paintMs: number): Latency | null {
   if (roundTripMs === null) return null;

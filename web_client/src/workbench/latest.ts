@@ -1,16 +1,16 @@
 /**
- * The answer to a question that changes faster than answers come: the newest question is asked after a moment, an older one
- * that is still under way is given up, and its answer, should it come all the same, is dropped.
+ * The answer to a question that changes faster than answers come: the newest question is sent after a short delay, an
+ * older one is cancelled, and a late answer to it is dropped.
  */
 import { Emitter } from "../client/emitter";
 
 export interface LatestOptions<Question, Answer> {
   readonly ask: (question: Question, signal: AbortSignal) => Promise<Answer>;
-  /** Names a question: two of one name are the same question. */
+  /** A question's name: questions with the same name are the same. */
   readonly name: (question: Question) => string;
-  /** Time from a new question to asking it. */
+  /** Delay before a new question is sent. */
   readonly delayMs: number;
-  /** Whether the time begins anew with each further question, so that nothing is asked while they keep coming. */
+  /** Whether each further question restarts the delay, so that nothing is sent while they keep coming. */
   readonly patient: boolean;
 }
 
@@ -42,14 +42,14 @@ export class Latest<Question, Answer> extends Emitter<{ change: undefined }> {
     return this.#problem;
   }
 
-  /** Ask this from now on. Asking the same again does nothing. */
+  /** Set the question. Setting the same one again does nothing. */
   want(question: Question): void {
     const name = this.#options.name(question);
     if (name === this.#wanted?.name) return;
     this.#wanted = { name, question };
     this.#problem = null;
     this.#giveUp();
-    if (this.current) { // back to what was answered already
+    if (this.current) { // back to the answered one
       this.#stopTimer();
     } else {
       if (this.#options.patient) this.#stopTimer();
@@ -58,14 +58,14 @@ export class Latest<Question, Answer> extends Emitter<{ change: undefined }> {
     this.emit("change", undefined);
   }
 
-  /** Ask nothing more; what was answered stays. */
+  /** Stop asking; keep the answer. */
   stop(): void {
     this.#stopTimer();
     this.#giveUp();
     this.#wanted = null;
   }
 
-  /** Ask nothing more, and forget what was answered. */
+  /** Stop asking, and drop the answer. */
   reset(): void {
     this.stop();
     this.#answer = this.#problem = null;

@@ -1,10 +1,10 @@
 /**
- * Finds what a person means by a few letters: each word of the query must be found in the text, its letters in order but not
- * necessarily side by side. Beginnings of words and letters in a row count most, as in the finders of editors.
+ * Fuzzy search: each word of the query must occur in the text, with its letters in order but not necessarily adjacent.
+ * Word starts and adjacent letters count most, as in the finders of editors.
  */
 
 export interface Match {
-  /** Higher is better; comparable between texts of one query. */
+  /** Higher is better; comparable within one query. */
   readonly score: number;
   /** Indices of the text's letters that matched, ascending. */
   readonly at: readonly number[];
@@ -13,10 +13,10 @@ export interface Match {
 const LETTER = 1;
 const IN_A_ROW = 4;
 const WORD_START = 6;
-/** A longer text with the same letters is less likely meant. */
+/** A longer text with the same letters is a worse match. */
 const LENGTH_PENALTY = 0.02;
 
-/** Match a query against a text; null when it does not. An empty query matches everything alike. */
+/** Match a query against a text; null if it does not match. An empty query matches everything equally. */
 export function match(query: string, text: string): Match | null {
   const lower = text.toLowerCase();
   const at = new Set<number>();
@@ -32,7 +32,7 @@ export function match(query: string, text: string): Match | null {
 
 /** The best way to find the letters of `word` in `text`, which is in lower case. */
 function matchWord(word: string, text: string): Match | null {
-  // best[j]: of the ways to place the letters so far with the last one at j, the best.
+  // best[j]: the best way to place the letters so far with the last one at j.
   let best: (Match | null)[] = [];
   for (let i = 0; i < word.length; i++) {
     const next: (Match | null)[] = [];

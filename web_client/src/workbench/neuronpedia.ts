@@ -1,10 +1,10 @@
 /**
- * Pages of Neuronpedia about neurons of models that it serves.
+ * Links to Neuronpedia's pages about neurons.
  *
  * A model's own neurons are at `https://www.neuronpedia.org/{model}/{layer}/{index}`: a source that is a plain number is the
  * MLP neurons of that layer (`isNeuronLayerSource` in its web application's `lib/utils/source.ts`, and its documentation's
- * example https://www.neuronpedia.org/gpt2-small/6/200; looked up in November 2026). Only models are listed of which such a
- * page is documented; most others have pages of sparse autoencoders' features only.
+ * example https://www.neuronpedia.org/gpt2-small/6/200; looked up in November 2026). Only models for which such a page
+ * is documented are listed; most others have only pages of sparse autoencoder features.
  */
 import { neuronName } from "../client";
 import type { ModelInfo } from "../wire";
@@ -23,8 +23,8 @@ const SERVED: Readonly<Record<string, Served>> = {
 };
 
 /**
- * Address of a neuron's page; null where there is none. A model from a folder is none of those, whatever its name: only one
- * from the Hub has a revision.
+ * Address of a neuron's page; null if there is none. A model from a folder never has one, whatever its name: only
+ * models from the Hub have a revision.
  */
 export function neuronpediaPage(model: ModelInfo | null, key: string): string | null {
   const neuron = neuronName(key);

@@ -1,12 +1,12 @@
-/** Short messages to the person at the page, the newest last. */
+/** Short messages to the user, the newest last. */
 import { Emitter } from "../client/emitter";
 
 export interface Notice {
   readonly id: number;
-  /** What it is about, where the text alone does not say. */
+  /** What it is about, if the text alone does not say. */
   readonly title?: string;
   readonly text: string;
-  /** What can be done about it, as a button. */
+  /** An action, shown as a button. */
   readonly action?: { readonly title: string; readonly run: () => void };
 }
 
@@ -30,7 +30,7 @@ export class Notices extends Emitter<{ change: undefined }> {
     return notice.id;
   }
 
-  /** Say why something failed, if it does. */
+  /** Show why something failed, if it does. */
   async tellFailure(done: Promise<unknown>): Promise<void> {
     try {
       await done;

@@ -1,6 +1,6 @@
 /**
- * What the command palette offers for what is typed into it: commands, models, and what can be entered directly, neurons
- * (`L3N42`, `3/42`, `L3N40-48`) and the strongest ones here (`top 8 here`).
+ * What the command palette offers for its input: commands, models, neurons (`L3N42`, `3/42`, `L3N40-48`) and the
+ * strongest ones here (`top 8 here`).
  */
 import { MOST_AT_ONCE, type NeuroscopeClient, parseNeurons } from "../client";
 import type { Commands } from "./commands";
@@ -14,16 +14,16 @@ export interface Offer {
   readonly group: string;
   readonly title: string;
   readonly keys?: string;
-  /** Letters of `label` that were found, by index. */
+  /** Indices of the matched letters of `label`. */
   readonly at: readonly number[];
   readonly enabled: boolean;
-  /** Whether this is the choice among those of its group; absent where there is nothing to choose. */
+  /** Whether this is the current choice of its group; absent if there is nothing to choose. */
   readonly checked?: boolean;
   readonly run: () => void;
 }
 
 export interface OfferGroup {
-  /** Null for what was searched for: the best first, whatever its group. */
+  /** Null for search results, which are sorted by score across groups. */
   readonly title: string | null;
   readonly offers: readonly Offer[];
 }
@@ -44,10 +44,10 @@ export const DEFAULT_TOP = 8;
 
 const MOST_RECENT = 5;
 const MOST_FOUND = 50;
-/** What was run lately is more likely meant again. */
+/** Recently used commands are more likely wanted again. */
 const RECENT_BONUS = 3;
 
-/** As an offer is searched for, and as it stands among those of other groups. */
+/** An offer's full name, for searching and outside its group. */
 export function label({ group, title }: Pick<Offer, "group" | "title">): string {
   return `${group}: ${title}`;
 }
@@ -60,7 +60,7 @@ export class Palette {
     this.#workbench = workbench;
   }
 
-  /** What to offer for `query`; with an empty one everything there is, what was run last before the rest. */
+  /** The offers for `query`; for an empty one everything, recently used ones first. */
   offers(query: string): readonly OfferGroup[] {
     const all = [...this.#commands(), ...this.#models()];
     if (query.trim() === "") return this.#browse(all);
@@ -74,7 +74,7 @@ export class Palette {
     return offers.length === 0 ? [] : [{ title: null, offers }];
   }
 
-  /** Do what is offered. False when it cannot be done now. */
+  /** Run an offer; false if it cannot be run now. */
   run(offer: Offer): boolean {
     if (!offer.enabled) return false;
     this.#recent = [offer.id, ...this.#recent.filter((id) => id !== offer.id)].slice(0, MOST_RECENT);
@@ -111,7 +111,7 @@ export class Palette {
     }));
   }
 
-  // ------------------------------------------------------------------ what is entered directly
+  // ------------------------------------------------------------------ direct input
 
   #direct(query: string): Offer[] {
     const top = parseTop(query);
@@ -131,13 +131,13 @@ export class Palette {
     }];
   }
 
-  #top({ count, layer = null, by = "activation" }: TopWish): Offer {
+  #top({ count, layer = null, by = "activation" }: TopRequest): Offer {
     const { client, discovery, notices } = this.#workbench;
     const where = discovery.token === null ? "" : ` at token ${discovery.token}`;
     const how = `${by === "ratio" ? ", by share of their maximum" : ""}${layer === null ? "" : `, of layer ${layer}`}`;
     const layers = client.model?.layers ?? 0;
     if (layer !== null && layer >= layers) return refusal(`This model has layers 0 to ${layers - 1}.`);
-    if (by === "ratio" && !discovery.ranksByRatio) return refusal("This model has no statistics to rank by share with.");
+    if (by === "ratio" && !discovery.ranksByRatio) return refusal("This model has no statistics, so shares are unknown.");
     if (discovery.token === null) return refusal("There is no token at the caret.");
     const many = count === 1 ? "the strongest neuron" : `the ${count} strongest neurons`;
     return {
@@ -152,15 +152,15 @@ function listing(keys: readonly string[]): string {
   return keys.length <= 4 ? keys.join(", ") : `${keys.slice(0, 2).join(", ")} … ${keys.at(-1) ?? ""}`;
 }
 
-/** Why what was entered cannot be done, in place of an offer. */
+/** Shown instead of an offer: why the input is not possible. */
 function refusal(sentence: string): Offer {
   return { id: "refusal", group: "Neurons", title: sentence, at: [], enabled: false, run: () => undefined };
 }
 
-/** Begins as a neuron does, so that what is wrong with it is worth saying. */
+/** Begins like a neuron, so that its error is worth showing. */
 const LIKE_A_NEURON = /^\s*(?:L\s*\d+\s*N|\d+\s*[/,.:])/i;
 
-export interface TopWish {
+export interface TopRequest {
   readonly count: number;
   readonly layer?: number | null;
   readonly by?: "activation" | "ratio";
@@ -169,7 +169,7 @@ export interface TopWish {
 const TOP = /^\s*top(?:\s*(\d{1,4}))?((?:\s+(?:here|neurons?|at|in|of|by|the|caret|activation|ratio|share|layer\s*\d{1,4}|L\s*\d{1,4}))*)\s*$/i;
 
 /** Read `top 8 here`, `top 5 by ratio`, `top 8 in layer 3`, `top`; null for anything else. */
-export function parseTop(query: string): TopWish | null {
+export function parseTop(query: string): TopRequest | null {
   const found = TOP.exec(query);
   if (found === null) return null;
   const [, number, more = ""] = found;

@@ -1,7 +1,7 @@
 /**
- * One text of the page: its document, where pointer and caret are in it, and its coloured tokens as an editor shows them.
+ * One text of the page: its document, its pointer and caret, and its coloured tokens as an editor shows them.
  *
- * The rows and their scales belong to the page and are the same for all of its texts. No DOM here.
+ * Rows and scales belong to the page and are the same for all texts. No DOM here.
  */
 import { bucketOf, bucketsOf, NO_VALUE, type Scale } from "../colour/scale";
 import { type Done, Freshness, type NeuroscopeClient, type NeuroscopeDocument } from "../client";
@@ -11,21 +11,21 @@ import { type Latency, latencyOf } from "./latency";
 import type { Rows } from "./rows";
 
 export interface PassageEvents {
-  /** An edit is on the screen with all its values. Not a `change`: nothing else is different. */
+  /** An edit is shown with all its values. Not a `change`: nothing else has changed. */
   latency: undefined;
   change: undefined;
   picture: undefined;
-  /** Values, or how current they are, may be others. */
+  /** Values, or whether they are current, may have changed. */
   restate: undefined;
-  /** Pointer or caret are at another token. */
+  /** Pointer or caret moved to another token. */
   cursor: "pointer" | "caret";
-  /** Put this text in the place of all there is, as an edit that can be undone. */
+  /** Replace the whole text, as an edit that can be undone. */
   replace: string;
   /** Bring this offset of the text into view. */
   reveal: number;
   /** This token was brought into view. */
   revealed: number;
-  /** Let a person search the text. */
+  /** Open the editor's search. */
   find: undefined;
 }
 
@@ -37,11 +37,11 @@ export interface PassageLook {
   stripes(): boolean;
 }
 
-/** What a passage shows because of the text beside it. */
+/** What a passage shows because of the other text. */
 export interface Lens {
-  /** What is shown in place of a neuron's values, [tokens]; null for the values. */
+  /** What is shown instead of a neuron's values, [tokens]; null for the values. */
   values(key: string): Float32Array | null;
-  /** What is shown belongs to an older state of the other text. */
+  /** Whether it belongs to an older state of the other text. */
   late(): boolean;
   /** `Kin` of each token. */
   kin(): Uint8Array;
@@ -49,12 +49,12 @@ export interface Lens {
   note(token: number): string | null;
 }
 
-/** After this long without an answer, values of an older text are drawn faded. Sooner, it would flicker at each key. */
+/** After this long without an answer, values of an older text are drawn faded. Earlier, each key would flicker. */
 const FADE_MS = 400;
 
 /**
- * So long the text keeps its colours when another neuron comes into focus whose values are on their way. They take a few
- * milliseconds, and to paint the text without colours in between would take longer.
+ * How long the text keeps its colours while the values of a newly focused neuron are pending. They take a few
+ * milliseconds, and painting the text without colours in between would take longer.
  */
 const HOLD_MS = 60;
 
@@ -65,7 +65,7 @@ export class Passage extends Emitter<PassageEvents> implements TokenSource {
   #late = false;
   #lateTimer: ReturnType<typeof setTimeout> | null = null;
   #lastDone: Done | null = null;
-  /** The answer whose values are on their way to the screen, and when it came. */
+  /** The answer whose values are about to be painted, and when it came. */
   #unpainted: { readonly done: Done; readonly at: number } | null = null;
   #latency: Latency | null = null;
   #picture: TokenPicture | null = null;
@@ -92,23 +92,23 @@ export class Passage extends Emitter<PassageEvents> implements TokenSource {
     });
   }
 
-  /** See the text through a lens, or as it is. */
+  /** Set or remove the lens. */
   look(lens: Lens | null): void {
     this.#lens = lens;
     this.restate();
   }
 
-  /** Value of a neuron at a token; NaN where there is none. */
+  /** Value of a neuron at a token; NaN if there is none. */
   value(key: string, token: number): number {
     return this.document.activations.values(key)[token] ?? NaN;
   }
 
-  /** Values that a neuron's colours show, [tokens]; NaN where there is none. A view: copy it to keep it. */
+  /** Values that a neuron's colours show, [tokens]; NaN if there is none. A view: copy it to keep it. */
   values(key: string): Float32Array {
     return this.#lens?.values(key) ?? this.document.activations.values(key);
   }
 
-  /** 1 at tokens whose value is drawn as one of an older text; null when none is. */
+  /** 1 at tokens whose value is drawn as outdated; null if there are none. */
   fading(key: string | null): Uint8Array | null {
     const { activations, tokens, editedFrom } = this.document;
     if (this.#lens?.late() === true) return new Uint8Array(tokens.length).fill(1);
@@ -172,12 +172,12 @@ export class Passage extends Emitter<PassageEvents> implements TokenSource {
     return this.#caret !== null && this.#caret < this.document.tokens.length ? this.#caret : null;
   }
 
-  /** The tokens that are selected; null when none is. */
+  /** The selected tokens; null if there are none. */
   get selection(): TokenRange | null {
     return this.#selection;
   }
 
-  /** The token to give values for: the one under the pointer, else the one at the caret. */
+  /** The token whose values are shown: the one under the pointer, else the one at the caret. */
   get cursor(): number | null {
     const cursor = this.#hovered ?? this.#caret;
     return cursor !== null && cursor < this.document.tokens.length ? cursor : null;
@@ -194,25 +194,25 @@ export class Passage extends Emitter<PassageEvents> implements TokenSource {
     this.emit("revealed", token);
   }
 
-  /** Let a person search the text, where there is an editor. */
+  /** Open the search, if there is an editor. */
   find(): void {
     this.emit("find", undefined);
   }
 
   // ------------------------------------------------------------------ state
 
-  /** Put another text in the place of all there is; where there is an editor, as an edit that can be undone. */
+  /** Replace the whole text; with an editor, as an edit that can be undone. */
   replaceText(text: string): void {
     if (this.listens("replace")) this.emit("replace", text);
     else this.document.change([{ from: 0, to: this.document.text.length, insert: text }]);
   }
 
-  /** Every wanted value of the newest text is here. */
+  /** Whether every value of the newest text has come. */
   get settled(): boolean {
     return this.client.isSettled(this.document);
   }
 
-  /** The answer is late: what is shown belongs to an older text. */
+  /** Whether the answer is late, so that an older text's values are shown. */
   get late(): boolean {
     return this.#late;
   }
@@ -222,20 +222,20 @@ export class Passage extends Emitter<PassageEvents> implements TokenSource {
     return this.#lastDone;
   }
 
-  /** How long the newest text that is on the screen with all its values took; null while a newer one takes long. */
+  /** How long the newest completely shown text took; null while a newer one takes long. */
   get latency(): Latency | null {
     const { ready } = this.client;
     const stands = this.#latency?.version === this.document.version || (ready && !this.settled && !this.late) || this.#unpainted !== null;
     return stands ? this.#latency : null;
   }
 
-  /** What the values are seen through is different. */
+  /** The lens has changed. */
   restate(): void {
     this.emit("restate", undefined);
     this.redraw();
   }
 
-  /** Something that the picture depends on is different. */
+  /** Something that the picture depends on has changed. */
   redraw(): void {
     this.#picture = null;
     this.emit("picture", undefined);
@@ -257,7 +257,7 @@ export class Passage extends Emitter<PassageEvents> implements TokenSource {
     };
   }
 
-  /** The picture as it was, while the values of another neuron in focus are awaited for a moment; else null. */
+  /** The previous picture, while waiting briefly for the values of a newly focused neuron; otherwise null. */
   #held(): TokenPicture | null {
     const { tokens, activations } = this.document;
     const { focus } = this.rows;
@@ -282,7 +282,7 @@ export class Passage extends Emitter<PassageEvents> implements TokenSource {
     return bucketsOf(this.values(key), this.page.scale(key));
   }
 
-  /** Answers come: none is late. */
+  /** An answer came: none is late. */
   #answered(): void {
     if (this.#lateTimer !== null) clearTimeout(this.#lateTimer);
     this.#lateTimer = null;
@@ -290,7 +290,7 @@ export class Passage extends Emitter<PassageEvents> implements TokenSource {
     this.#watch();
   }
 
-  /** Notice when nothing comes though something is due. */
+  /** Notice when an expected answer does not come. */
   #watch(): void {
     if (this.settled) {
       if (this.#late || this.#lateTimer !== null) this.#answered();

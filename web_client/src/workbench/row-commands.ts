@@ -1,8 +1,8 @@
-/** What can be done with the rows, as commands: for the palette, the help and the keyboard. */
+/** The commands of the rows: for the palette, the help and the keyboard. */
 import type { Command } from "./commands";
 import type { Workbench } from "./workbench";
 
-/** Where the rows have keys of their own; its heading in the help. */
+/** Heading of the list's own keys in the help. */
 export const LIST = "In the list of neurons";
 
 const group = "Neurons";

@@ -1,8 +1,8 @@
 /**
- * In which order the heatmap's rows stand: as in the list, by their largest value, or like beside like.
+ * The order of the heatmap's rows: as in the list, by largest value, or by similarity.
  *
- * Orders that depend on values are found anew only when told that the values are settled, and clustering goes on in small
- * slices between whatever else happens; until then rows keep the places they have.
+ * Orders that depend on values are updated only when the values are settled, and clustering runs in small time slices;
+ * until then rows keep their places.
  */
 import { clusterRows, type Dendrogram } from "../analysis/cluster";
 
@@ -27,23 +27,23 @@ export class RowOrder {
   #tree: RowTree | null = null;
   #timer: ReturnType<typeof setTimeout> | null = null;
 
-  /** `changed` is called when another order was found in the meantime. */
+  /** `changed` is called when a new order is ready. */
   constructor(private readonly changed: () => void) {}
 
-  /** The tree of the clustering, where `keys` are exactly its rows. */
+  /** The clustering's tree, if `keys` are exactly its rows. */
   treeOf(keys: readonly string[]): RowTree | null {
     const tree = this.#tree;
     return tree !== null && tree.keys.length === keys.length && keys.every((key) => tree.keys.includes(key)) ? tree : null;
   }
 
-  /** These rows, in the order found last; those that came since stand at the end. */
+  /** These rows in the last order; newer ones come last. */
   apply(keys: readonly string[]): readonly string[] {
     const rank = new Map(this.#ranks.map((key, i) => [key, i]));
     const place = (key: string): number => rank.get(key) ?? rank.size;
     return [...keys].sort((a, b) => place(a) - place(b));
   }
 
-  /** The values are settled: find the order anew. */
+  /** The values are settled: update the order. */
   find(sort: RowSort, rows: RowValues): void {
     this.stop();
     if (sort === "similarity") {
@@ -55,7 +55,7 @@ export class RowOrder {
     this.changed();
   }
 
-  /** Give up what is not found yet. */
+  /** Cancel a pending update. */
   stop(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
@@ -81,7 +81,7 @@ export class RowOrder {
   }
 }
 
-/** Largest value first; rows of one maximum as they were. */
+/** Largest value first; rows with equal maxima keep their order. */
 function byMaximum({ keys, values }: RowValues): string[] {
   const maximum = values.map((row) => row.reduce((a, b) => Math.max(a, b), -Infinity));
   const order = keys.map((_, i) => i);
@@ -89,7 +89,7 @@ function byMaximum({ keys, values }: RowValues): string[] {
   return order.map((i) => keys[i] as string);
 }
 
-/** The tokens that count for an order: the text's own, at which every row has a value. */
+/** The tokens that count for an order: not special, with a value in every row. */
 export function comparable(
   keys: readonly string[], valuesOf: (key: string) => ArrayLike<number>, tokens: readonly { readonly special: boolean }[],
 ): RowValues {

@@ -1,8 +1,8 @@
 /**
- * The neurons of the page, a row each: their order, their look, and which of them is in focus.
+ * The neurons of the page, one row each: their order, their look, and which of them is in focus.
  *
- * Which neurons there are is `Subscriptions`' business; here is what a person gives them. Pinned rows stand first. A row keeps
- * its hue and its pin when it steps to a neighbouring neuron; a typed range belongs to the neuron.
+ * `Subscriptions` holds the neurons; this adds what the user sets. Pinned rows come first. A row keeps its hue and pin
+ * when it steps to a neighbouring neuron; a typed range belongs to the neuron.
  */
 import { DisconnectedError, neuronKey, type NeuronName, neuronName, type NeuroscopeClient } from "../client";
 import { Emitter } from "../client/emitter";
@@ -13,7 +13,7 @@ export interface Row {
   readonly key: string;
   /** Number of the row's hue (see colour/palette). */
   readonly hue: number;
-  /** Stands first, and stays when the others are replaced. */
+  /** Comes first, and stays when the others are replaced. */
   readonly pinned: boolean;
   /** Is not drawn in the text and the heatmap. */
   readonly hidden: boolean;
@@ -24,7 +24,7 @@ interface Look {
   readonly hue: number;
   readonly pinned: boolean;
   readonly hidden: boolean;
-  /** Counts the rows as they came. */
+  /** Numbers the rows in the order of adding. */
   readonly added: number;
 }
 
@@ -34,17 +34,17 @@ interface Removed {
 }
 
 export interface RowsEvents {
-  /** Other rows, another order, look or focus. */
+  /** The rows, their order, look or focus changed. */
   change: undefined;
   /** The pointer is on another row. */
   point: undefined;
-  /** These were taken away, and `undoRemove` would bring them back; none when it just did. */
+  /** These were removed, and `undoRemove` brings them back; none after it did. */
   removed: readonly string[];
 }
 
 const MOST_UNDONE = 50;
 
-/** So long after a step its neighbours are kept at hand. */
+/** How long after a step its neighbours stay subscribed. */
 const AHEAD_MS = 15_000;
 
 export class Rows extends Emitter<RowsEvents> {
@@ -54,12 +54,12 @@ export class Rows extends Emitter<RowsEvents> {
   #removed: readonly Removed[] = [];
   #focus: string | null = null;
   #pointed: string | null = null;
-  /** The neuron that a person focused; another one stands in while the model lacks it. */
+  /** The neuron that the user focused; another one replaces it while the model lacks it. */
   #chosen: string | null = null;
   #list: readonly Row[] | null = null;
   #aheadTimer: ReturnType<typeof setTimeout> | null = null;
   #count = 0;
-  /** Being added: whoever asked for them handles a refusal. */
+  /** Being added: the caller handles a refusal. */
   readonly #adding = new Set<string>();
 
   constructor(client: NeuroscopeClient) {
@@ -85,12 +85,12 @@ export class Rows extends Emitter<RowsEvents> {
     return this.list.map(({ key }) => key);
   }
 
-  /** The row of a neuron; null when it has none. */
+  /** The row of a neuron; null if it has none. */
   get(key: string): Row | null {
     return this.list.find((row) => row.key === key) ?? null;
   }
 
-  /** Keys of the neurons that are wanted and that this model lacks. */
+  /** Keys of the wanted neurons that this model lacks. */
   get absent(): readonly string[] {
     return this.#client.subscriptions.absent;
   }
@@ -110,7 +110,7 @@ export class Rows extends Emitter<RowsEvents> {
     this.#changed();
   }
 
-  /** Key of the neuron whose row a pointer is on, wherever it is shown; null when it is on none. */
+  /** Key of the neuron under the pointer, wherever it is shown; null for none. */
   get pointed(): string | null {
     return this.#pointed;
   }
@@ -130,12 +130,12 @@ export class Rows extends Emitter<RowsEvents> {
 
   // ------------------------------------------------------------------ which neurons
 
-  /** Whether whoever adds this neuron handles a refusal. */
+  /** Whether the caller that adds this neuron handles a refusal. */
   isAdding(key: string): boolean {
     return this.#adding.has(key);
   }
 
-  /** Why the model has no such neuron, in words; null when it has, or is not known yet. */
+  /** Why the model has no such neuron, in words; null if it has it, or is not known yet. */
   outside(layer: number, neuron: number): string | null {
     const { model } = this.#client;
     const within = (value: number, count: number): boolean => Number.isInteger(value) && value >= 0 && value < count;
@@ -143,7 +143,7 @@ export class Rows extends Emitter<RowsEvents> {
     return `This model has layers 0 to ${model.layers - 1}, with neurons 0 to ${model.neuronsPerLayer - 1}.`;
   }
 
-  /** Why not all of these are neurons of the model, in words; null when they are. */
+  /** Which of these the model lacks, in words; null if it has all. */
   lacking(keys: readonly string[]): string | null {
     for (const key of keys) {
       const name = neuronName(key);
@@ -153,7 +153,7 @@ export class Rows extends Emitter<RowsEvents> {
     return null;
   }
 
-  /** Add neurons and focus the last. Resolves to what the server said of those it refused. */
+  /** Add neurons and focus the last. Resolves to the server's messages for refused ones. */
   async add(keys: readonly string[]): Promise<string[]> {
     const { subscriptions } = this.#client;
     for (const key of keys) this.#adding.add(key);
@@ -172,7 +172,7 @@ export class Rows extends Emitter<RowsEvents> {
     this.removeAll([key]);
   }
 
-  /** Take rows away, so that one `undoRemove` brings them back. */
+  /** Remove rows; one `undoRemove` brings them back. */
   removeAll(keys: readonly string[]): void {
     const before = this.keys;
     const wanted = this.#client.subscriptions.wanted;
@@ -190,17 +190,17 @@ export class Rows extends Emitter<RowsEvents> {
     this.emit("removed", rows.map(({ key }) => key));
   }
 
-  /** Give those up that this model lacks. */
+  /** Remove the neurons that this model lacks. */
   removeAbsent(): void {
     this.removeAll(this.absent);
   }
 
-  /** Keys that `undoRemove` would bring back; none when there is nothing to undo. */
+  /** Keys that `undoRemove` would bring back. */
   get removed(): readonly string[] {
     return this.#removed.at(-1)?.rows.map(({ key }) => key) ?? [];
   }
 
-  /** Bring back what was removed last, where it was and as it looked. */
+  /** Bring back the last removed rows, with their place and look. */
   undoRemove(): void {
     const last = this.#removed.at(-1);
     if (last === undefined) return;
@@ -213,7 +213,8 @@ export class Rows extends Emitter<RowsEvents> {
     this.emit("removed", []);
   }
 
-  /** Put another neuron of this model in a row. One that has a row already is just focused; one out of range is not there. */
+  /** Put another neuron of this model in a row. One that already has a row is only focused; one out of range is
+   * ignored. */
   replace(key: string, layer: number, neuron: number): void {
     if (this.outside(layer, neuron) !== null) return;
     const next = neuronKey({ layer, neuron });
@@ -230,8 +231,8 @@ export class Rows extends Emitter<RowsEvents> {
   }
 
   /**
-   * Step a row to a neighbouring neuron, or to the same neuron of a neighbouring layer; over those that have a row of
-   * their own.
+   * Step a row to a neighbouring neuron, or to the same neuron of a neighbouring layer, skipping those that already
+   * have a row.
    */
   step(key: string, { neurons = 0, layers = 0 }: { neurons?: number; layers?: number }): void {
     const name = neuronName(key);
@@ -246,7 +247,7 @@ export class Rows extends Emitter<RowsEvents> {
     this.replace(key, next.layer, next.neuron);
   }
 
-  /** A step is often followed by another, or a step back: fetch the values of those neurons ahead. */
+  /** Prefetch the values of the next and previous neurons: a step is often followed by another, or by a step back. */
   #lookAhead(names: readonly NeuronName[]): void {
     const { subscriptions } = this.#client;
     subscriptions.ahead(names.filter(({ layer, neuron }) => this.outside(layer, neuron) === null).map(neuronKey));
@@ -256,7 +257,7 @@ export class Rows extends Emitter<RowsEvents> {
 
   // ------------------------------------------------------------------ order and look
 
-  /** Put a row at `index` of the list; pinned rows stay before the others. */
+  /** Move a row to `index` of the list; pinned rows stay before the others. */
   move(key: string, index: number): void {
     const row = this.get(key);
     if (row === null) return;
@@ -272,12 +273,12 @@ export class Rows extends Emitter<RowsEvents> {
     this.#order([...keys].sort((a, b) => place(a) - place(b)));
   }
 
-  /** Rows in the order in which they came; one that stepped to a neighbour keeps its place. */
+  /** Rows in the order of adding; one that stepped to a neighbour keeps its place. */
   get byAge(): readonly string[] {
     return [...this.keys].sort((a, b) => this.#lookOf(a).added - this.#lookOf(b).added);
   }
 
-  /** Pin a row to the end of the pinned ones, or let it go to the start of the others. */
+  /** Pin a row after the other pinned ones, or unpin it to the start of the others. */
   pin(key: string, pinned: boolean): void {
     const row = this.get(key);
     if (row === null || row.pinned === pinned) return;
@@ -290,12 +291,12 @@ export class Rows extends Emitter<RowsEvents> {
     if (this.get(key) !== null) this.#look(key, { hidden });
   }
 
-  /** Give a neuron a certain look, before or after it has a row. */
+  /** Set a neuron's look, before or after it has a row. */
   dress(key: string, look: Partial<Look>): void {
     this.#look(key, look);
   }
 
-  /** What was given to a neuron, whether the model has it or not; null when nothing was. */
+  /** A neuron's look, whether the model has it or not; null if none was set. */
   look(key: string): Look | null {
     return this.#looks.get(key) ?? null;
   }
@@ -320,14 +321,14 @@ export class Rows extends Emitter<RowsEvents> {
     return look;
   }
 
-  /** The hue that the fewest rows wear; of several the first. */
+  /** The least used hue; of several the first. */
   #freeHue(): number {
-    const worn = new Array<number>(HUES).fill(0);
+    const uses = new Array<number>(HUES).fill(0);
     for (const key of this.#client.subscriptions.wanted) {
       const look = this.#looks.get(key);
-      if (look !== undefined) worn[look.hue] = (worn[look.hue] ?? 0) + 1;
+      if (look !== undefined) uses[look.hue] = (uses[look.hue] ?? 0) + 1;
     }
-    return worn.indexOf(Math.min(...worn));
+    return uses.indexOf(Math.min(...uses));
   }
 
   #look(key: string, look: Partial<Look>): void {
@@ -339,7 +340,7 @@ export class Rows extends Emitter<RowsEvents> {
     this.#client.subscriptions.reorder(keys);
   }
 
-  /** What is there again by other ways needs no undoing. */
+  /** Rows that have been added again need no undoing. */
   #forgetReturned(): void {
     const { wanted } = this.#client.subscriptions;
     const left = this.#removed.filter(({ rows }) => !rows.every(({ key }) => wanted.includes(key)));
@@ -359,7 +360,7 @@ export class Rows extends Emitter<RowsEvents> {
     this.emit("change", undefined);
   }
 
-  /** A refusal has its notice already; a lost connection brings the rows back by itself. */
+  /** A refusal already has its notice; after a lost connection the rows are restored anyway. */
   #quietly(done: Promise<void>): void {
     done.catch((error: unknown) => {
       if (!(error instanceof DisconnectedError)) this.#changed();

@@ -2,7 +2,7 @@
 import type { NeuroscopeDocument, Subscriptions } from "../client";
 import { type Scale, scaleOf, type TypedRange } from "../colour/scale";
 
-/** From the neuron's statistics, what was seen in `documents`, and the range that a person chose. */
+/** From the neuron's statistics, its values in `documents`, and the chosen range. */
 export function scaleIn(subscriptions: Subscriptions, documents: readonly NeuroscopeDocument[], key: string, range: TypedRange): Scale {
   const tables = documents.map(({ activations }) => activations);
   return scaleOf({

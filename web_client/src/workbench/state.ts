@@ -1,7 +1,7 @@
 /**
  * The page as plain data: everything that a link reproduces.
  *
- * Absent members are what a page has by itself. How it travels (address, storage) is not known here.
+ * Absent members are a page's defaults. Knows nothing about addresses and storage.
  */
 import { HUES } from "../colour/palette";
 import { automatic, isAutomatic, type TypedRange } from "../colour/scale";
@@ -19,7 +19,7 @@ export interface NeuronState {
 export interface PageState {
   readonly model?: string;
   readonly text: string;
-  /** The text beside it, where there is one. */
+  /** The text that it is compared with, if any. */
   readonly compare?: string;
   readonly neurons: readonly NeuronState[];
   readonly focus?: string;
@@ -28,7 +28,7 @@ export interface PageState {
 
 /** What the page shows now. */
 export function stateOf({ client, comparison, document, rows, view }: Workbench): PageState {
-  // Those that this model lacks belong to the page too: another may have them.
+  // Neurons that this model lacks are included: another model may have them.
   const { wanted } = client.subscriptions;
   const bare = wanted.map((key): NeuronState => {
     const look = rows.look(key);
@@ -53,9 +53,10 @@ export function stateOf({ client, comparison, document, rows, view }: Workbench)
 }
 
 /**
- * Make the page show a state; what it leaves out stays. Resolves when its model is there, or could not be had.
+ * Make the page show a state; absent members stay as they are. Resolves when its model is loaded, or has failed to
+ * load.
  *
- * The model comes before the neurons, for those are its own. The text is put in as an edit, so that it can be undone.
+ * The model comes before its neurons. The text is set by an edit, so that it can be undone.
  */
 export async function restore(workbench: Workbench, state: Partial<PageState>): Promise<void> {
   const { client, rows, view } = workbench;
@@ -74,14 +75,14 @@ export async function restore(workbench: Workbench, state: Partial<PageState>): 
   if (state.focus !== undefined) rows.setFocus(state.focus);
 }
 
-/** Each neuron with a hue: its own, or else the first of those that the fewest have. */
+/** Each neuron with a hue: its own, or else the first of the least used. */
 function withHues(neurons: readonly NeuronState[]): (NeuronState & { readonly hue: number })[] {
-  const worn = new Array<number>(HUES).fill(0);
-  for (const { hue } of neurons) if (hue !== undefined) worn[hue] = (worn[hue] ?? 0) + 1;
+  const uses = new Array<number>(HUES).fill(0);
+  for (const { hue } of neurons) if (hue !== undefined) uses[hue] = (uses[hue] ?? 0) + 1;
   return neurons.map((neuron) => {
     if (neuron.hue !== undefined) return { ...neuron, hue: neuron.hue };
-    const hue = worn.indexOf(Math.min(...worn));
-    worn[hue] = (worn[hue] ?? 0) + 1;
+    const hue = uses.indexOf(Math.min(...uses));
+    uses[hue] = (uses[hue] ?? 0) + 1;
     return { ...neuron, hue };
   });
 }

@@ -10,23 +10,23 @@ export interface ViewState {
   readonly stripes: boolean;
   readonly heatmap: boolean;
   readonly heatmapSort: RowSort;
-  /** Whether all rows of the heatmap are coloured on one scale, or each on its own. */
+  /** Whether all rows of the heatmap share one scale. */
   readonly heatmapCommonScale: boolean;
-  /** Which of two texts the heatmap is of. */
+  /** Which of two texts the heatmap shows. */
   readonly heatmapSide: "left" | "right";
-  /** Whether another text stands beside the text. */
+  /** Whether two texts are compared. */
   readonly compare: boolean;
   readonly compareColours: CompareColours;
   readonly palette: boolean;
   readonly help: boolean;
-  /** Light or dark, or as the system has it. A person's own: no link carries it. */
+  /** Light, dark, or the system's. Personal: not part of a link. */
   readonly theme: Theme;
 }
 
 export const THEMES = ["system", "light", "dark"] as const;
 export type Theme = (typeof THEMES)[number];
 
-/** What of the view belongs to a page that is shared: its choices, the one that a page opens with first. */
+/** The shared part of the view: the choices of each member, the default first. */
 export const SHARED_VIEW = {
   side: ["neurons", "discover"],
   stripes: [true, false],
@@ -40,7 +40,7 @@ export const SHARED_VIEW = {
 
 export type SharedView = Pick<ViewState, keyof typeof SHARED_VIEW>;
 
-/** The shared part of a view: `choose` gives what it is, by name and choices. */
+/** The shared part of a view: `choose` returns each member, by name and choices. */
 export function sharedView(
   choose: <Name extends keyof SharedView>(name: Name, choices: readonly [SharedView[Name], ...SharedView[Name][]]) => SharedView[Name],
 ): SharedView {
@@ -48,7 +48,7 @@ export function sharedView(
   return Object.fromEntries(names.map((name) => [name, choose(name, SHARED_VIEW[name])])) as unknown as SharedView;
 }
 
-/** The shared part of the view that a page opens with. */
+/** The default of the shared view. */
 export const usualView: SharedView = sharedView((_, [usual]) => usual);
 
 const closed: ViewState = { ...usualView, palette: false, help: false, theme: "system" };

@@ -1,8 +1,8 @@
 /**
- * What the page knows: a client, its text, perhaps another one beside it, the rows of its neurons, what of it is open.
+ * The page's state: a client, its text, perhaps a second one, the rows of its neurons, which parts are open.
  *
- * Panels read it and call its verbs; `change` says that something is different. What concerns one text is in its
- * `Passage`, what concerns two in their `Comparison`; the workbench passes on the verbs of the page's own text. No DOM here.
+ * Panels read it and call its methods; `change` reports that something changed. One text's state is in its `Passage`,
+ * that of two in their `Comparison`; the workbench forwards the methods of the page's own text. No DOM here.
  */
 import { originOf, type Scale } from "../colour/scale";
 import { type Done, type NeuroscopeClient, type NeuroscopeDocument, type ProgressValue, RequestError } from "../client";
@@ -18,7 +18,7 @@ import { Rows } from "./rows";
 import { scaleIn } from "./scales";
 import { View } from "./view";
 
-/** Names the second document to the server. */
+/** The second document's name on the server. */
 const OTHER = "neuroscope:other";
 
 export interface WorkbenchEvents {
@@ -35,11 +35,11 @@ export class Workbench extends Emitter<WorkbenchEvents> {
   readonly text: Passage;
   #comparison: Comparison | null = null;
   #edited: Passage;
-  /** The second text, kept while it is not shown: the next comparison goes on with it. */
+  /** The second text, kept while it is not shown for the next comparison. */
   #other: Passage | null = null;
   readonly discovery: Discovery;
   readonly palette = new Palette(this);
-  /** Offers to bring back what was removed last. */
+  /** The notice that offers to undo the last removal. */
   #undoNotice: number | null = null;
   #absentNotice: { readonly id: number; readonly keys: string } | null = null;
   #loading: { readonly model: string; readonly progress: ProgressValue | null; readonly abort: AbortController } | null = null;
@@ -51,7 +51,7 @@ export class Workbench extends Emitter<WorkbenchEvents> {
     this.text = this.#passage(document);
     this.#edited = this.text;
     this.discovery = new Discovery(this);
-    this.text.on("change", changed); // as at another row, and at the connection's state
+    this.text.on("change", changed); // on changes of rows and of the connection, too
     this.rows.on("point", changed);
     this.rows.on("removed", (keys) => { this.#offerUndo(keys); });
     this.view.on("change", () => {
@@ -64,8 +64,8 @@ export class Workbench extends Emitter<WorkbenchEvents> {
     client.on("model", () => { this.redraw(); });
     client.on("models", changed);
     client.on("fault", (error) => {
-      // What the server says is meant for people; anything else goes to the console.
-      if (this.passages.some(({ document }) => document.problem?.message === error.message)) return; // said already
+      // The server's messages are for people; anything else goes to the console.
+      if (this.passages.some(({ document }) => document.problem?.message === error.message)) return; // shown already
       if (error instanceof RequestError) this.notices.notify(error.message);
       else console.info(`neuroscope: ${error.message}`);
     });
@@ -88,7 +88,7 @@ export class Workbench extends Emitter<WorkbenchEvents> {
 
   // ------------------------------------------------------------------ two texts
 
-  /** The text beside another; null while it stands alone. `view.compare` is what begins and ends it. */
+  /** The comparison; null if there is none. `view.compare` starts and ends it. */
   get comparison(): Comparison | null {
     return this.#comparison;
   }
@@ -103,13 +103,13 @@ export class Workbench extends Emitter<WorkbenchEvents> {
     return this.passages.includes(this.#edited) ? this.#edited : this.text;
   }
 
-  /** Put a text beside the text. */
+  /** Compare the text with another. */
   compareWith(text: string): void {
     this.view.set({ compare: true });
     if (this.#other?.document.text !== text) this.#other?.replaceText(text);
   }
 
-  /** Put each of the two texts in the other's place. In both that is an edit, which can be undone. */
+  /** Swap the two texts, by an edit of each, which can be undone. */
   swapTexts(): void {
     if (this.#comparison === null) return;
     const { left, right } = this.#comparison;
@@ -118,7 +118,7 @@ export class Workbench extends Emitter<WorkbenchEvents> {
     right.replaceText(one);
   }
 
-  /** Write the left text in the place of the right one. */
+  /** Replace the right text by the left one. */
   copyText(): void {
     if (this.#comparison !== null) this.#comparison.right.replaceText(this.document.text);
   }
@@ -170,7 +170,7 @@ export class Workbench extends Emitter<WorkbenchEvents> {
     if (extent !== null) this.reveal(which === "max" ? extent.maxAt : extent.minAt);
   }
 
-  /** Put another text in the place of all there is; where there is an editor, as an edit that can be undone. */
+  /** Replace the whole text; with an editor, as an edit that can be undone. */
   replaceText(text: string): void {
     this.text.replaceText(text);
   }
@@ -197,13 +197,13 @@ export class Workbench extends Emitter<WorkbenchEvents> {
     return this.#loading;
   }
 
-  /** Change to another model; a second call gives the first up. */
+  /** Change to another model; a second call cancels the first. */
   async loadModel(id: string): Promise<void> {
     this.#loading?.abort.abort();
     const abort = new AbortController();
     const current = (): boolean => this.#loading?.abort === abort;
     this.#loading = { model: id, progress: null, abort };
-    this.notices.clear(); // they are of the model as it was
+    this.notices.clear(); // they are about the previous model
     this.#changed();
     try {
       await this.client.loadModel(id, {
@@ -230,7 +230,7 @@ export class Workbench extends Emitter<WorkbenchEvents> {
     this.#loading?.abort.abort();
   }
 
-  /** What things look like changed elsewhere: the theme. */
+  /** The theme changed: draw everything again. */
   redraw(): void {
     for (const passage of this.passages) passage.redraw();
   }
@@ -244,7 +244,7 @@ export class Workbench extends Emitter<WorkbenchEvents> {
   #passage(document: NeuroscopeDocument): Passage {
     const passage = new Passage(document, this.client, this.rows, { scale: (key) => this.scale(key), stripes: () => this.view.state.stripes });
     document.on("change", () => { this.#edited = passage; });
-    // It is shown for as long as it lasts, and no longer.
+    // It is shown as long as it lasts.
     let problem: Error | null = null;
     document.on("problem", (now) => {
       const text = (now ?? problem)?.message;
@@ -255,7 +255,7 @@ export class Workbench extends Emitter<WorkbenchEvents> {
     return passage;
   }
 
-  /** Begin or end the comparison. The first begins with a copy of the text, ready to be changed in one place. */
+  /** Start or end the comparison. The first starts with a copy of the text. */
   #compare(wanted: boolean): void {
     if (wanted === (this.#comparison !== null)) return;
     if (this.#comparison !== null) {
@@ -280,7 +280,7 @@ export class Workbench extends Emitter<WorkbenchEvents> {
       : this.notices.notify(`${what} removed`, { action: { title: "Undo", run: () => { this.rows.undoRemove(); } } });
   }
 
-  /** One notice for all that the model lacks, as long as that is true. */
+  /** One notice for all neurons that the model lacks, while it lacks them. */
   #tellAbsent(absent: readonly string[]): void {
     const keys = absent.join(", ");
     if (keys === (this.#absentNotice?.keys ?? "")) return;
@@ -292,7 +292,7 @@ export class Workbench extends Emitter<WorkbenchEvents> {
 
 const LONGEST_REASON = 140;
 
-/** The first sentence of why a model could not be loaded, without saying again that it could not. */
+/** The first sentence of the reason why a model could not be loaded. */
 function reasonOf(message: string): string {
   const reason = message.replace(/^.*? could not be loaded: /s, "");
   const line = reason.split("\n", 1)[0] ?? "";

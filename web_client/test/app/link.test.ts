@@ -95,7 +95,7 @@ describe("links", () => {
   it("that were cut off, changed, or made elsewhere are refused with a sentence", async () => {
     const long = await fragmentOf(encodePlain({ text: "word ".repeat(2000) })) ?? "";
     const bad: [string, RegExp][] = [
-      ["section-2", /cut off, or is not/],
+      ["section-2", /incomplete, or not/],
       ["text=The+cat", /cut off/],
       [long.slice(0, -10), /cut off/],
       ["text=a&v=2", /another version/],

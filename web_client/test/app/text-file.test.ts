@@ -26,8 +26,8 @@ describe("text files", () => {
   it("are refused with a sentence when they are no text or too long", async () => {
     await expect(readTextFile(new File(["a🙂b"], "a.txt"), 3)).resolves.toBe("a🙂b");
     await expect(readTextFile(new File(["a\r\nb\r\n"], "a.txt"), 4)).resolves.toBe("a\nb\n");
-    await expect(readTextFile(new File(["a🙂bc"], "a.txt"), 3)).rejects.toThrow(new FileError("a.txt has 4 characters; this server takes at most 3 characters."));
-    await expect(readTextFile(new File(["x".repeat(4001)], "big.txt"), 1000)).rejects.toThrow("big.txt has 4,001 bytes; this server takes at most 1,000 characters.");
+    await expect(readTextFile(new File(["a🙂bc"], "a.txt"), 3)).rejects.toThrow(new FileError("a.txt has 4 characters; this server accepts at most 3 characters."));
+    await expect(readTextFile(new File(["x".repeat(4001)], "big.txt"), 1000)).rejects.toThrow("big.txt has 4,001 bytes; this server accepts at most 1,000 characters.");
     await expect(readTextFile(new File([Uint8Array.of(0, 1, 2)], "p.bin"), 99)).rejects.toThrow("p.bin is not a text file.");
   });
 });
