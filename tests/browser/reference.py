@@ -1,43 +1,39 @@
-"""What the page has to show: a plain TransformerLens pass over the whole text, one neuron after the other."""
+"""What the page has to show: whole texts by the plain model, one neuron after the other."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
-import torch
-from transformer_lens.model_bridge import TransformerBridge
+
+from tests.support import reference
+from tests.support.reference import parse_key
 
 
 class Reference:
-    """A model in a local folder, used as anybody would use it in a notebook."""
+    """A model in a local folder, without the server and without TransformerLens."""
 
     def __init__(self, folder: str) -> None:
-        self.bridge = TransformerBridge.boot_transformers(folder, device="cpu", dtype=torch.float32)
-        self.context = int(self.bridge.cfg.n_ctx)
+        self._plain = reference.Reference(Path(folder))
+        self.context = int(self._plain.model.config.max_position_embeddings)
 
     def ids(self, text: str) -> list[int]:
-        """The token ids of a text that fits the context, with what TransformerLens puts before it."""
-        ids: list[int] = self.bridge.to_tokens(text)[0].tolist()
-        return ids
+        """The token ids of a text that fits the context, after the BOS token where the tokenizer has one."""
+        bos = self._plain.tokenizer.bos_token_id
+        return [*([] if bos is None else [bos]), *self.own_ids(text)]
 
     def own_ids(self, text: str) -> list[int]:
         """The token ids of a text of any length, with nothing before it."""
-        ids: list[int] = self.bridge.tokenizer(text, add_special_tokens=False)["input_ids"]
-        return ids
+        return self._plain.ids(text)
 
     def values(self, ids: Sequence[int], keys: Sequence[str]) -> dict[str, np.ndarray]:
         """The activations of neurons, named as L3N42, at each of these tokens: [tokens]."""
-        places = {key: tuple(int(number) for number in key.removeprefix("L").split("N")) for key in keys}
-        hooks = {f"blocks.{layer}.mlp.hook_post" for layer, _ in places.values()}
-        _, cache = self.bridge.run_with_cache(torch.tensor([list(ids)]), names_filter=sorted(hooks))
-        return {
-            key: cache[f"blocks.{layer}.mlp.hook_post"][0, :, neuron].numpy()  # [tokens]
-            for key, (layer, neuron) in places.items()
-        }
+        computed = self._plain.activations(ids)
+        places = {key: parse_key(key) for key in keys}
+        return {key: computed[hook][:, neuron] for key, (hook, neuron) in places.items()}
 
     def everything(self, ids: Sequence[int]) -> np.ndarray:
         """The activations of all neurons at each of these tokens: [layers, tokens, neurons]."""
-        hooks = [f"blocks.{layer}.mlp.hook_post" for layer in range(int(self.bridge.cfg.n_layers))]
-        _, cache = self.bridge.run_with_cache(torch.tensor([list(ids)]), names_filter=hooks)
-        return np.stack([cache[hook][0].numpy() for hook in hooks])
+        computed = self._plain.activations(ids)
+        return np.stack([computed[f"blocks.{layer}.mlp.hook_post"] for layer in range(self._plain.layers)])

@@ -116,6 +116,8 @@ class Notebook:
         self.kernel.pump(
             lambda: (
                 (self.state["text"], self.state["neurons"], self.state["status"]) == (text, neurons, "ready")
+                # Neurons that the view sets come back before the status says that they are being computed.
+                and [row["key"] for row in self.state["_rows"]] == neurons
                 and self.text(view) == text
             )
         )
