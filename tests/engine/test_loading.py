@@ -202,6 +202,13 @@ def test_more_tokens_than_the_embedding_has_rows(folder: Path) -> None:
     assert str(failure.value) == ("tiny cannot be served: its tokenizer has 512 tokens, its embedding only 300 rows.")
 
 
+def test_an_embedding_of_two_rows(tmp_path: Path) -> None:
+    """It can be computed with; what is wrong is the tokenizer, and that is said."""
+    folder = models.configured(tmp_path / "tiny", "GPT2LMHeadModel", vocab_size=2)
+    with pytest.raises(ModelLoadError, match="its embedding only 2 rows"):
+        load(folder)
+
+
 def test_a_padding_token_beyond_the_embedding(tmp_path: Path) -> None:
     folder = models.llama(tmp_path / "tiny")
     configure(folder, pad_token_id=99_999)

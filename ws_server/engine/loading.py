@@ -72,13 +72,15 @@ def load_model(spec: ModelSpec, options: LoadOptions, report: Callable[[int, str
     try:
         context_tokens = min(int(bridge.cfg.n_ctx), options.context_tokens)
         runner = Runner(bridge, plain, context_tokens)
+        _check_numbers(spec, runner, options.dtype)
+    except ModelLoadError:
+        raise
     except Unsupported as error:
         raise ModelLoadError(f"{spec.title} {error}.") from None
     except Exception as error:
         if is_out_of_memory(error):
             raise ModelLoadError(f"There is not enough memory for {spec.title}.", first_line(error)) from error
         raise ModelLoadError(f"{spec.title} loads, but a forward pass of it fails.", first_line(error)) from error
-    _check_numbers(spec, runner, options.dtype)
     bos = _bos(bridge)
     if runner.context_tokens < (1 if bos is None else 2):
         most = runner.context_tokens
@@ -123,7 +125,7 @@ def _check_numbers(spec: ModelSpec, runner: Runner, dtype: str) -> None:
     """Isolated neurons that are NaN are accepted; a model with a layer that is entirely NaN is refused."""
     hooks = [neuron_hook(layer) for layer in range(runner.layers)]
     cache = runner.new_cache()
-    cache.align(np.arange(min(4, runner.context_tokens), dtype=np.int64))
+    cache.align(np.arange(min(4, runner.context_tokens), dtype=np.int64) % int(runner.bridge.cfg.d_vocab))
     runner.extend([Piece(cache, len(cache.ids), frozenset(hooks))])
     for layer, hook in enumerate(hooks):
         if not bool(torch.isfinite(cache.rows_of(hook).row(len(cache.ids) - 1)).any()):
