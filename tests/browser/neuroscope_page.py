@@ -62,6 +62,9 @@ LINES = """
 }
 """
 
+# Where each character begins that is seen as one.
+CHARACTERS = "((text) => [...new Intl.Segmenter().segment(text)].map(({ index }) => index))"
+
 # What the page knows and what the editor shows, read in one go after the frame in which it was drawn.
 READ = f"""
 async (content) => {{
@@ -73,7 +76,7 @@ async (content) => {{
     const byNeuron = (read) => Object.fromEntries(neurons.map((key) => [key, read(key)]));
     return {{
         settled, version, text, tokens, neurons, focus, lines: linesOf(content),
-        characters: [...new Intl.Segmenter().segment(text)].map(({{ index }}) => index),
+        characters: {CHARACTERS}(text),
         values: byNeuron(window.neuroscope.values), scales: byNeuron(window.neuroscope.scale),
     }};
 }}

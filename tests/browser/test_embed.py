@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import Complaints
-from tests.browser.neuroscope_page import LINES, NeuroscopePage, Shown
+from tests.browser.neuroscope_page import CHARACTERS, LINES, NeuroscopePage, Shown
 from tests.browser.reference import Reference
 from tests.support.server import ServerProcess
 from tests.support.site import OtherSite
@@ -36,7 +36,8 @@ async (element, [text, neurons]) => {{
         await frame();
     }}
     await frame();
-    return {{ ...element.shown, version: 0, lines: linesOf(element.shadowRoot.querySelector(".cm-content")) }};
+    const lines = linesOf(element.shadowRoot.querySelector(".cm-content"));
+    return {{ ...element.shown, version: 0, lines, characters: {CHARACTERS}(text) }};
 }}
 """
 

@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import JSHandle, Page, expect
 
 from tests.browser.conftest import Complaints
-from tests.browser.neuroscope_page import LINES, NeuroscopePage, Shown
+from tests.browser.neuroscope_page import CHARACTERS, LINES, NeuroscopePage, Shown
 from tests.browser.reference import Reference
 from tests.support.node import MODULES, ROOT, WEB_CLIENT, run
 from tests.support.server import ServerProcess
@@ -176,7 +176,7 @@ async (view) => {{
     const linesOf = {LINES};
     const state = await library.shown(view);
     for (let i = 0; i < 3; i++) await new Promise(requestAnimationFrame);
-    return {{ ...state, version: 0, lines: linesOf(view.contentDOM) }};
+    return {{ ...state, version: 0, lines: linesOf(view.contentDOM), characters: {CHARACTERS}(state.text) }};
 }}
 """
 

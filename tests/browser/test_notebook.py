@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.neuroscope_page import LINES, NeuroscopePage, Shown
+from tests.browser.neuroscope_page import CHARACTERS, LINES, NeuroscopePage, Shown
 from tests.browser.reference import Reference
 from tests.support.kernel import Kernel
 from tests.support.server import ServerProcess
@@ -139,6 +139,7 @@ class Notebook:
             values={row["key"]: list(values[i * width : (i + 1) * width]) for i, row in enumerate(rows)},
             scales={row["key"]: scale(row["statistics"]) for row in rows},
             lines=self.lines(view),
+            characters=self.page.evaluate(CHARACTERS, text),
         )
         assert shown.neurons == neurons
         self._checker.check(shown)

@@ -248,7 +248,7 @@ function addHidden({ state: { doc } }: EditorView, start: number, stop: number, 
 }
 
 /** Signs for what takes up no room, or nothing but room. Bidirectional controls are shown and have no effect. */
-export const hiddenMarks = ViewPlugin.fromClass(class {
+class HiddenMarks implements PluginValue {
   decorations: DecorationSet;
 
   constructor(view: EditorView) {
@@ -264,4 +264,6 @@ export const hiddenMarks = ViewPlugin.fromClass(class {
     for (const { from, to } of view.visibleRanges) addHidden(view, from, to, ranges);
     return Decoration.set(ranges, true);
   }
-}, { decorations: (plugin) => plugin.decorations });
+}
+
+export const hiddenMarks = ViewPlugin.fromClass(HiddenMarks, { decorations: (plugin) => plugin.decorations });
