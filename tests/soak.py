@@ -1,11 +1,11 @@
-"""Many typists for a while, some of whom do not behave: nothing may be lost, slow, wrong or left over.
+"""Many typists, some of them misbehaving: nothing may be lost, slow, wrong or left over.
 
     python -m tests.soak                                  # 50 typists for 60 seconds on the embedded model (make soak)
     python -m tests.soak --seconds 10 --typists 10
 
-Each types so many keys a second, edits at random places, in a session of its own. Some read slowly, some lose their
-connection now and then and take their session up again, some paste thousands of tokens. In the end every document's
-newest version has to be done, and its values those of a plain pass of Hugging Face's own model over the whole text.
+Each edits at random places in a session of its own. Some read slowly, some lose their connection now and then and
+resume their session, some paste thousands of tokens. In the end every document's newest version must be done, with the
+values of a plain pass of Hugging Face's own model over the whole text.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ from tests.support.edits import Editor
 from tests.support.server import ServerProcess
 
 LIMIT_OF_LAG = 0.1
-"""Seconds that the event loop may be late, at the 99th percentile."""
+"""Largest lag of the event loop, in seconds, at the 99th percentile."""
 GROWTH = 0.1
-"""By which share resident memory may grow between the end of the warm-up and the end."""
+"""Share by which resident memory may grow between the end of the warm-up and the end."""
 TOLERANCE = 2e-4
-"""Of a value, absolute. A plain float32 pass of this model is up to 1e-4 off one in double precision, whose values go
-up to 30; and so is ours, by other roundings."""
+"""Largest absolute difference of a value. A float32 pass of this model differs by up to 1e-4 from one in double
+precision, for values of up to 30, and so does ours, with other roundings."""
 
-# How late a process comes that has nothing to do: for want of a processor, which no event loop can help.
+# Measures the lag of an idle process: the share that is due to a busy machine, not to the event loop.
 _IDLE = """
 import select, sys, time
 late, due = [], time.monotonic()
@@ -61,7 +61,7 @@ _SENTENCE = "It was the best of times, it was the worst of times, and {} of them
 
 @dataclass(frozen=True)
 class Load:
-    """What the server has to bear."""
+    """The load on the server."""
 
     seconds: float = 60.0
     warm_up: float = 30.0
@@ -74,7 +74,7 @@ class Load:
     paste_every: float = 12.0
     paste_tokens: int = 5000
     rest: float = 11.0
-    """Seconds before memory is looked at: workers give back what was freed every ten seconds."""
+    """Seconds before memory is measured: workers return freed memory every ten seconds."""
     seed: int = 0
 
 
@@ -100,7 +100,7 @@ class Figures:
 
     @property
     def growth(self) -> float:
-        """Of the process that has grown most."""
+        """Growth of the process that has grown most."""
         ratios = (self.memory_after[name] / before for name, before in self.memory_before.items())
         return max(ratios, default=1.0) - 1
 
@@ -128,7 +128,7 @@ class Figures:
         return lost
 
     def missed(self) -> list[str]:
-        """What was promised and not kept."""
+        """Which goals were missed."""
         missed = self.lost()
         if self.lag_share < 0.99:
             missed.append(
@@ -190,7 +190,7 @@ class Typist:
             self.client.go_on()
 
     async def rest(self) -> None:
-        """Leaves a short text."""
+        """Replaces the text by a short one."""
         await self._edit([(0, len(self.client.documents["text"].text), _SENTENCE.format("nobody", "all"))])
 
     async def _edit(self, changes: Sequence[tuple[int, int, str]]) -> None:
@@ -198,7 +198,7 @@ class Typist:
         self.edits += 1
 
     async def _paste(self) -> None:
-        """In the place of all there is."""
+        """Replaces the text by a long one."""
         sentences = self._load.paste_tokens // 25  # a sentence has some 25 tokens
         text = "".join(_SENTENCE.format(number, self._random.randrange(1000)) for number in range(sentences))
         await self._edit([(0, len(self.client.documents["text"].text), text)])
@@ -223,7 +223,7 @@ class Typist:
         return self._random.uniform(0.5, 1.5) * self._load.cut_every
 
     async def _connect(self, expected: str | None = None, **params: Any) -> None:
-        options: dict[str, Any] = {"ping_interval": None}  # who reads late sees the server's answers late, too
+        options: dict[str, Any] = {"ping_interval": None}  # a slow reader gets the pongs late, too
         if self.is_slow:
             options |= {"sock": await _narrow_socket(self._url), "max_queue": 1}
         self.client = await Client.dial(self._url, **options)
@@ -232,7 +232,7 @@ class Typist:
             assert (hello["resumed"], hello["session"]) == (True, expected), "its session was not kept"
 
     async def _read_slowly(self) -> None:
-        """A frame or two, and then nothing for a while."""
+        """Reads a frame or two, then nothing for a while."""
         while True:
             self.client.pause()
             await asyncio.sleep(self._random.uniform(0.2, 0.8))
@@ -246,7 +246,7 @@ class Typist:
 
 
 async def _narrow_socket(url: str) -> socket.socket:
-    """The network keeps little for this one."""
+    """A socket with a small receive buffer."""
     connection = socket.socket()
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 * 1024)
     connection.setblocking(False)
@@ -264,14 +264,14 @@ def metrics(server: ServerProcess) -> dict[str, float]:
 
 
 def histogram(before: dict[str, float], after: dict[str, float], name: str) -> list[tuple[float, float]]:
-    """What came between: upper bounds of the buckets, and how many observations lie below each."""
+    """The observations in between: upper bounds of the buckets, and the number of observations below each."""
     pattern = re.compile(rf'{name}_bucket\{{le="(.*)"\}}')
     bounds = [(float(match[1]), key) for key in after if (match := pattern.fullmatch(key))]
     return [(bound, after[key] - before.get(key, 0.0)) for bound, key in sorted(bounds)]
 
 
 def quantile(buckets: list[tuple[float, float]], level: float) -> float:
-    """By interpolation within the bucket that it falls into."""
+    """A quantile, interpolated within its bucket."""
     wanted = level * buckets[-1][1]
     low, below = 0.0, 0.0
     for bound, count in buckets:
@@ -316,7 +316,7 @@ async def soak(server: ServerProcess, load: Load, tell: Callable[[str], None] = 
         return time.monotonic() - begun
 
     async def memory_at_rest() -> dict[str, int]:
-        """With short texts only: what long ones take is theirs, and they come and go by chance."""
+        """Measured with short texts only: long ones need memory while they exist, and come and go at random."""
         for pause in (load.rest, 0.0):
             await asyncio.gather(*(typist.rest() for typist in typists))
             await all_settle()
@@ -372,15 +372,15 @@ def _compare(typists: Sequence[Typist], figures: Figures) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Prints the figures; 1 where something was promised and not kept."""
-    parser = argparse.ArgumentParser(prog="python -m tests.soak", description="Many typists for a while.")
+    """Prints the figures; returns 1 if a goal was missed."""
+    parser = argparse.ArgumentParser(prog="python -m tests.soak", description="Many typists at once.")
     for name, default in vars(Load()).items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=type(default), default=default, help="%(default)s")
     load = Load(**vars(parser.parse_args(arguments)))
     with tempfile.TemporaryDirectory() as folder:
         server = ServerProcess(Path(folder) / "stderr", [], afresh=True)
         idle = subprocess.Popen([sys.executable, "-c", _IDLE], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        os.nice(5)  # the server is what is measured, and the typists' program takes a processor of its own
+        os.nice(5)  # the server is measured, and this process takes a whole core
         try:
             figures = asyncio.run(soak(server, load, lambda line: print(f"... {line}", flush=True)))
         finally:

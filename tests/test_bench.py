@@ -1,4 +1,4 @@
-"""The bench runs from end to end; its figures are for the machine at hand and are not judged here."""
+"""The bench runs from end to end. Its figures depend on the machine, so they are not judged here."""
 
 from __future__ import annotations
 

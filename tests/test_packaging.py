@@ -1,4 +1,4 @@
-"""The package as others get it: its requirements, what wheel and sdist carry, and what is installed."""
+"""The package as it is distributed: requirements, contents of wheel and sdist, and what is installed."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def test_the_installed_page_refers_to_installed_files_only() -> None:
             assert (static / reference.removeprefix("./").removeprefix("/")).is_file(), reference
 
 
-def test_the_built_client_tells_nothing_about_the_machine_it_was_built_on() -> None:
+def test_the_built_client_reveals_nothing_about_the_machine_it_was_built_on() -> None:
     static = ROOT / "ws_server" / "static"
     files = [path for path in static.rglob("*") if path.is_file()]
     assert files

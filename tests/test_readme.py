@@ -1,4 +1,4 @@
-"""What the README tells works as it is written."""
+"""What the README says works as it is written."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    """A server with the embedded model, started as a person starts it."""
+    """A server with the embedded model, started by its command."""
     server = subprocess.Popen(
         [sys.executable, "-m", "ws_server", "serve", "--port", "0", "--no-open"], stdout=subprocess.PIPE, text=True
     )
@@ -52,11 +52,11 @@ def test_the_frontends_of_the_readme_run_against_the_embedded_model(address: str
 
 
 EACH_TIME = {"session", "resumeToken", "version", "timing", "cacheBytes"}
-"""Members that are different in each conversation, or on each machine."""
+"""Members that differ from conversation to conversation, or from machine to machine."""
 
 
 def agree(written: Any, said: Any, path: str = "") -> None:
-    """What the server said is what is written, numbers to within rounding, with nothing left out but hook points."""
+    """The server sent what is written, numbers to within rounding; only hook points may be left out."""
     if isinstance(written, dict):
         assert written.keys() == said.keys(), path
         for name in written.keys() - (EACH_TIME if path != ".params" else {"timing"}):

@@ -14,7 +14,7 @@ TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 
 
 def promises() -> list[str]:
-    """The rows of the tables, their heads left out."""
+    """The rows of the tables without their headings."""
     rows = re.findall(r"^\|(.*)\|$", DOCUMENT, re.MULTILINE)
     return [row for row in rows if row.strip() not in ("guarantee | shown by", "---|---")]
 

@@ -1,4 +1,4 @@
-"""A short form of the soak: nothing is lost or wrong. How late and how large a server gets, `make soak` measures."""
+"""A short soak: nothing is lost or wrong. `make soak` also measures lag and memory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.server import ServerProcess
 
 
 @pytest.mark.timeout(400)
-def test_many_typists_some_of_whom_do_not_behave(tmp_path: Path) -> None:
+def test_many_typists_some_of_whom_misbehave(tmp_path: Path) -> None:
     load = Load(
         seconds=4, warm_up=0.5, typists=10, slow=2, cutting=2, cut_every=1, pasting=1, paste_tokens=2000, rest=0
     )

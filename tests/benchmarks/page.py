@@ -1,9 +1,9 @@
-"""`make bench-page`: from a key press to painted colours, in a real browser on the machine at hand.
+"""`make bench-page`: times from a key press to painted colours, in a real browser.
 
-The server runs with the embedded model, the page in the browser of the tests. Times end when the browser says that the
-frame was presented, so they hold everything that a person waits for: the page, the wire, the tokenizer, the model,
-layout, paint, and the wait for the screen's next frame. Beside it, in turn, the notebook's way on the same machine,
-model, text and neuron. A single time depends on the machine and on what else it does; the ratio does so less.
+The server runs with the embedded model, the page in the browser of the tests. Times end when the browser reports that
+the frame was presented, so they contain everything that a person waits for: the page, the network, the tokenizer, the
+model, layout, paint, and the wait for the screen's next frame. The notebook's way is measured in turn with it, with the
+same model, text and neuron. A time depends on the machine and its load; the ratio does so less.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from time import perf_counter
 
-# As in the server's worker; read when torch is loaded.
+# As in a worker of the server; read when torch is loaded.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from playwright.sync_api import Browser, sync_playwright
@@ -46,7 +46,7 @@ async ([version, neurons]) => {
 }
 """
 
-# What a person does to the heatmap, as events of the page; each gives the ms until it is painted.
+# Actions on the heatmap, as events of the page; each returns the ms until it is painted.
 HEATMAP_ACTIONS = {
     "zoomed": "(canvas, step) => probe.wheel(canvas, { deltaY: step % 20 < 10 ? -40 : 40, ctrlKey: true })",
     "moved": "(canvas, step) => probe.wheel(canvas, step < 2 ? { deltaY: -60, ctrlKey: true } : { deltaX: 30 })",
@@ -59,7 +59,7 @@ ONE, ONE_PLACE = "L3N615", (3, 615)
 
 @dataclass(frozen=True)
 class Key:
-    """What became of one key, in ms."""
+    """The times of one key press, in ms."""
 
     own: float
     """From the key to the frame that shows what it did by itself: the character, the neuron's name."""
@@ -97,7 +97,7 @@ class Typist:
         self._version = self._settled(self._version)
 
     def caret(self, share: float) -> None:
-        """Put the caret after this share of the text, at a word's end."""
+        """Puts the caret after this share of the text, at the end of a word."""
         self.page.locator(".cm-content").press("ControlOrMeta+Home")
         if share == 1:
             self.page.keyboard.press("ControlOrMeta+End")
@@ -107,11 +107,11 @@ class Typist:
                 self.page.keyboard.press("ControlOrMeta+ArrowRight")
 
     def type(self, keys: str) -> list[Key]:
-        """Each key when the one before it is answered."""
+        """Presses each key when the one before it has been answered."""
         return [self._key("edit", key) for key in keys]
 
     def step(self, steps: int) -> list[Key]:
-        """To the next neuron, and the next."""
+        """Steps from neuron to neuron."""
         self.page.get_by_test_id("focus-neuron").focus()
         return [self._key("step", "ArrowUp") for _ in range(steps)]
 

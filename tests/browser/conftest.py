@@ -1,4 +1,4 @@
-"""A real browser, a real server, and a page that may not complain."""
+"""A real browser, a real server, and a page that must report no errors."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ FAILURES = Path(__file__).resolve().parent / "failures"
 
 @dataclass
 class Complaints:
-    """What a page complained about: errors on its console, exceptions, policy violations, failed requests."""
+    """The errors of a page: on its console, exceptions, policy violations, failed requests."""
 
     found: list[str] = field(default_factory=list)
     allowed: list[re.Pattern[str]] = field(default_factory=list)
@@ -62,7 +62,7 @@ class Complaints:
             self.found.append(complaint)
 
     def allow(self, pattern: str) -> None:
-        """From here on, complaints that match are what the test provokes."""
+        """From here on, errors that match are expected: the test provokes them."""
         self.allowed.append(re.compile(pattern))
 
 
@@ -86,8 +86,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     return report  # type: ignore[return-value]
 
 
-# Playwright keeps an event loop running in this thread: no longer than for the tests of this folder, or
-# `asyncio.run` in the others would be refused.
+# Playwright keeps an event loop running in this thread. It must end with the tests of this folder, or `asyncio.run`
+# would be refused in the others.
 @pytest.fixture(scope="package")
 def playwright() -> Iterator[Playwright]:
     with sync_playwright() as playwright:
@@ -124,7 +124,7 @@ def complaints() -> Complaints:
 
 @pytest.fixture
 def page(context: BrowserContext, complaints: Complaints) -> Iterator[Page]:
-    """An empty page. The test fails if anything that it loads complains."""
+    """An empty page. The test fails if anything that it loads reports an error."""
     page = context.new_page()
     complaints.watch(page)
     yield page
@@ -134,7 +134,7 @@ def page(context: BrowserContext, complaints: Complaints) -> Iterator[Page]:
 
 @pytest.fixture(scope="package")
 def elsewhere() -> Iterator[OtherSite]:
-    """A site of somebody else, from whose pages one may connect to the server."""
+    """Another site, whose pages may connect to the server."""
     with OtherSite() as site:
         yield site
 
@@ -157,5 +157,5 @@ def reference() -> Iterator[Reference]:
 
 @pytest.fixture
 def neuroscope(page: Page, server: ServerProcess, reference: Reference) -> NeuroscopePage:
-    """The page of the embedded model, opened and settled."""
+    """The page of the embedded model, opened, with all values shown."""
     return NeuroscopePage(page, reference).open(server.url)

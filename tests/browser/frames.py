@@ -1,9 +1,9 @@
-"""Looks at the editor frame by frame and finds the characters that wear another token's colour.
+"""Checks the editor frame by frame for characters that have another token's colour.
 
-The page is recorded from outside: what goes over its websocket, and what stands in the editor after each frame, with
-how much had been sent and received until then. What it should have shown is computed here from the messages alone.
-Every character that is ever typed gets an identity of its own, so nothing here maps positions: a character has to wear
-the colour of the token that the server counted this very character to, in the newest answer that the page had.
+The page is recorded from outside: its websocket's messages, and the editor's content after each frame, with the number
+of messages sent and received until then. What it should have shown is computed here from the messages alone. Every
+typed character gets an identity of its own, so nothing here maps positions: a character must have the colour of the
+token to which the newest answer that the page had assigned this very character.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from playwright.sync_api import Locator
 
 from tests.browser.neuroscope_page import bucket_class, units
 
-# Before the page's own scripts: what its websocket carries. A message is counted before the page hears of it.
+# Runs before the page's own scripts and records its websocket. A message is counted before the page gets it.
 RECORD_SOCKET = """
 window.recorded = { sent: [], received: [], frames: [] };
 window.WebSocket = class extends WebSocket {
@@ -35,7 +35,7 @@ window.WebSocket = class extends WebSocket {
 };
 """
 
-# What the editor shows in each frame, read in a task of its own after the frame's callbacks: what is painted.
+# Reads the editor in a task of its own after each frame's callbacks: what is painted.
 RECORD_FRAMES = """
 (content) => {
     const { sent, received, frames } = recorded;
@@ -99,7 +99,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class Misplaced:
-    """A character that wore a colour which was none of its own."""
+    """A character that had a colour of another token."""
 
     frame: int
     position: int
@@ -132,7 +132,7 @@ Character = int
 
 @dataclass(frozen=True)
 class Answer:
-    """What the server had said up to one message, in terms of characters."""
+    """What the server had sent up to one message, in terms of characters."""
 
     owners: dict[Character, list[int]] = field(default_factory=dict)
     """The serial numbers of the tokens that a character belongs to; several share one in byte-level BPE."""
@@ -165,7 +165,7 @@ class Replay:
             self._receive(message)
 
     def misplaced(self) -> Iterator[Misplaced]:
-        """Every character of every frame that wears a colour that is not its own, or none though it has one."""
+        """Every character of every frame with a wrong colour, or with none though it should have one."""
         for index, frame in enumerate(self._frames):
             text, answer = self._texts[self._shown[frame.sent]], self._answers[frame.drawn]
             assert frame.text() == [unit for unit, _ in text], "the editor shows another text than it has sent"
@@ -180,7 +180,7 @@ class Replay:
     ) -> set[str | None]:
         if character in answer.owners:
             return answer.own(character)
-        # Typed since. Within a token it may wear the token's colour until the answer comes, at its edge none.
+        # Typed since. Inside a token it may have the token's colour until the answer comes, at its edge none.
         known = answer.owners
         left = next((known[c] for _, c in reversed(text[:position]) if c in known), [])
         right = next((known[c] for _, c in text[position + 1 :] if c in known), [])

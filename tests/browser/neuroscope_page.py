@@ -1,4 +1,4 @@
-"""The page, driven by keyboard and mouse as a person does it, and held against the reference."""
+"""The page, driven by keyboard and mouse, and compared with the reference."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from playwright.sync_api import Locator, Page
 from tests.browser.reference import Reference
 
 TOLERANCE = 1e-4
-"""Of an activation, absolute: what a pass in pieces may differ from a pass over the whole text."""
+"""Largest absolute difference of an activation between a pass in pieces and one over the whole text."""
 
 STEPS = 16
 """Colours on each side of zero."""
@@ -85,7 +85,7 @@ async (content) => {{
 
 @dataclass(frozen=True)
 class Shown:
-    """A moment of the page."""
+    """What the page showed at one moment."""
 
     version: int
     text: str
@@ -105,7 +105,7 @@ class Shown:
 
 
 class NeuroscopePage:
-    """One page. All waiting is for a condition."""
+    """One page. It waits for conditions, never for a time."""
 
     def __init__(self, page: Page, reference: Reference) -> None:
         self.page = page
@@ -126,22 +126,22 @@ class NeuroscopePage:
         return self
 
     def write(self, text: str) -> None:
-        """Put `text` in the place of all there is."""
+        """Replaces the whole text."""
         self.editor.press("ControlOrMeta+a")
         self.page.keyboard.insert_text(text)
 
     def paste(self, text: str) -> None:
-        """Through the clipboard."""
+        """Pastes a text from the clipboard."""
         self.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
         self.page.evaluate("(text) => navigator.clipboard.writeText(text)", text)
         self.editor.press("ControlOrMeta+v")
 
     def wait(self, text: str | None = None, neurons: list[str] | None = None) -> None:
-        """Until every value has arrived, for this text and these rows where they are given."""
+        """Waits until every value has arrived, for this text and these rows if they are given."""
         self.page.evaluate(WAIT, [text, neurons])
 
     def shows(self, text: str, *, neurons: list[str] | None = None) -> Shown:
-        """Wait until the page has settled on this text (and these rows); what it shows must then be right."""
+        """Waits until the page has all values for this text (and these rows), and checks what it shows."""
         self.wait(text, neurons)
         shown = self.read()
         assert shown.settled
@@ -153,7 +153,7 @@ class NeuroscopePage:
         return Shown(**self.editor.evaluate(READ))
 
     def check(self, shown: Shown) -> None:
-        """Tokens, values and colours against the reference."""
+        """Compares tokens, values and colours with the reference."""
         check_spans(shown)
         ids = [token["id"] for token in shown.tokens]
         starts = [i for i, token in enumerate(shown.tokens) if token["segment"]]
@@ -180,7 +180,7 @@ def units(text: str) -> list[str]:
 
 
 def check_spans(shown: Shown) -> None:
-    """The tokens' spans lie in order and cover the text; a token that is whole characters names them."""
+    """The spans are in order and cover the text; the text of a token of whole characters is that of its span."""
     text = units(shown.text)
     covered = 0
     for token in shown.tokens:
@@ -197,7 +197,7 @@ def check_spans(shown: Shown) -> None:
 
 
 def check_colours(shown: Shown) -> None:
-    """Every character in the editor has the colour of its token's value; of one of them where it has several."""
+    """Every character in the editor has the colour of its token's value, or of one of its tokens if it has several."""
     drawn = shown.colours()
     assert [unit for unit, _, _ in drawn] == [unit for unit in units(shown.text) if unit != "\n"]
     allowed: list[set[str]] = [set() for _ in units(shown.text)]
@@ -215,7 +215,7 @@ def check_colours(shown: Shown) -> None:
 
 
 def colour_class(shown: Shown, token: int) -> str:
-    """The class of the colour that a token's value asks for, on the scale of the neuron in focus."""
+    """The class of the colour of a token's value, on the scale of the focused neuron."""
     if shown.focus is None:
         return "neuro-none"
     value = shown.values[shown.focus][token]

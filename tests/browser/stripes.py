@@ -1,7 +1,7 @@
-"""Reads the stripes back from their canvases and holds them against the tokens that they lie under.
+"""Reads the stripes back from their canvases and compares them with the tokens above them.
 
-Nothing is known here of how they are laid out: under the middle of each token the picture is read from its text down to
-the next line's, and the stripes found there have to be those of the token's values, in the order of the rows.
+Nothing here depends on their layout: under the middle of each token the picture is read from its text down to the next
+line, and the stripes found there must be those of the token's values, in the order of the rows.
 """
 
 from __future__ import annotations
@@ -169,12 +169,12 @@ async (options) => {
 STOP = "() => { cancelAnimationFrame(watchedStripes.next); return watchedStripes; }"
 
 SLATES = {"light": (118, 127, 138), "dark": (128, 138, 150)}
-"""What is below zero has this colour, whichever neuron it is of."""
+"""The colour of negative values of any neuron."""
 
 
 @dataclass
 class Seen:
-    """What was read: the runs of colour under each token, and what should lie there."""
+    """What was read: the runs of colour under each token, and what they should be."""
 
     lanes: list[str]
     found: list[dict[str, Any]]

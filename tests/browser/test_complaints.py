@@ -1,4 +1,4 @@
-"""The guard of all browser tests notices what it is there to notice."""
+"""The check for errors that all browser tests have notices them."""
 
 from __future__ import annotations
 
