@@ -294,6 +294,7 @@ def test_a_tokenizer_that_is_refused_leaves_no_worker(place: Place) -> None:
 
 
 def test_the_log_says_how_a_model_is_served(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("WARNING")  # a model that another test has loaded in this process raises the level
     note = "Contexts end at 64 tokens."
     place.load()
     (worker,) = place.running()
