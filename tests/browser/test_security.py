@@ -170,7 +170,7 @@ def test_a_server_that_came_back_with_another_token(
     server.kill()
     again = start("the-token-of-server-2", "--port", str(server.port))
     page.keyboard.type(" And more.")
-    expect(page.get_by_test_id("connection")).to_contain_text("This server asks for its token")
+    expect(page.get_by_test_id("connection")).to_contain_text("This server requires its token")
     tab = page.context.new_page()
     tab.goto(again.url + again.query)
     tab.close()

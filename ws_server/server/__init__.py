@@ -1,1 +1,1 @@
-"""Asyncio: sockets, HTTP, model workers, lifecycle and limits. The only room that does I/O."""
+"""Asyncio: sockets, HTTP, model workers, lifecycle and limits. The only package that does I/O."""

@@ -1,4 +1,4 @@
-"""Who may talk to the server: Host, Origin and token of a request.
+"""Who may use the server: checks Host, Origin and token of a request.
 
 A page of another site can open a websocket to any address, and can make a name that it owns resolve to ours (DNS
 rebinding). So the Host header has to be an address or one of our names, and a page has to come from our own origin or
@@ -58,7 +58,7 @@ class Access:
         self._cookie_value = self._derived("cookie")
 
     def check_source(self, request: Request, *, opens_socket: bool, secure: bool = False) -> None:
-        """Checks `Host`, and `Origin` where a page could make use of our cookies or of our place in the network.
+        """Checks `Host`, and `Origin` if a page could exploit our cookies or our place in the network.
 
         Args:
             secure: whether the request is known to have been encrypted; then its page has to be, too.
@@ -96,7 +96,7 @@ class Access:
             return False
         if in_address or bearer or self._cookie(request):
             raise Refusal(401, "This is not the server's token; open the link that it printed when it last started.")
-        raise Refusal(401, "This server asks for its token; open the link that it printed when it started.")
+        raise Refusal(401, "This server requires its token; open the link that it printed when it started.")
 
     def cookie(self, path: str = "/", *, secure: bool = False) -> str:
         """The header value that admits a browser later on. Scripts and other sites cannot read it, and it does not work
@@ -125,7 +125,7 @@ class Access:
         return hmac.new((self._token or "").encode(), purpose.encode(), hashlib.sha256).hexdigest()
 
     def _cookie(self, request: Request) -> str:
-        # Other servers on this machine may have set cookies that make a standard parser stop.
+        # Other servers on this machine may have set cookies that a standard parser rejects.
         for header in request.headers.get_all("Cookie"):
             for pair in header.split(";"):
                 name, _, value = pair.strip().partition("=")

@@ -54,7 +54,7 @@ _DRAIN_CHECK_EVERY = 0.02
 """Seconds between two checks whether everything has been answered."""
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 _ACCEPT_FAILURE_EVERY = 60.0
-"""Seconds between two lines in the log that say that no connection can be accepted."""
+"""Seconds between two log lines saying that no connection can be accepted."""
 SUBPROTOCOL = Subprotocol("neuroscope.v1")
 
 
@@ -223,13 +223,13 @@ class Server:
         reason = None
         if self.draining:
             reason = b"This server is shutting down.\n"
-        # One more is admitted: it may be the client of a half-open connection, which wants to resume its session.
+        # One more is admitted: it may want to resume the session of a half-open connection.
         elif self.sessions.full and len(self._connections) > limits.sessions:
-            reason = b"This server has no place for another session.\n"
+            reason = b"This server has no room for another session.\n"
         elif self.sessions.crowded(address):
             connected = sum(connection.address == address for connection in self._connections)
             if connected > limits.sessions_per_address:
-                reason = b"This server has no place for another session of your address.\n"
+                reason = b"This server has no room for another session from your address.\n"
         return None if reason is None else respond(503, reason, extra={"Retry-After": "10"})
 
     def _process_response(self, connection: ServerConnection, request: Request, response: Response) -> None:
@@ -316,7 +316,7 @@ class Server:
             return  # Windows, or not the main thread: Ctrl-C arrives as KeyboardInterrupt, or not at all
 
     def _log_failure(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """Takes the place of asyncio's own report, which quotes a failed callback's arguments: values, names, texts."""
+        """Replaces asyncio's own report, which quotes a failed callback's arguments: values, names, texts."""
         error = context.get("exception")
         if isinstance(error, OSError) and error.errno in _EXHAUSTED and "socket" in context:
             # asyncio tries again every second, and each time reports a hundred failures.
@@ -328,8 +328,8 @@ class Server:
             _log.error("A callback or task failed.", exc_info=error)
 
     def _leave_signals(self) -> None:
-        """Before the loop closes: it closes the descriptor that signals are written to before it takes its handlers
-        back, and a signal in between is answered with a traceback."""
+        """Removes the signal handlers before the loop closes: a signal between the closing of its descriptor and the
+        removal of its handlers would print a traceback."""
         for name in self._signals:
             asyncio.get_running_loop().remove_signal_handler(name)
 
@@ -337,7 +337,7 @@ class Server:
         try:
             certificate.renew()
         except StartupError as error:
-            _log.error("The certificate stays as it was. %s", error)
+            _log.error("The previous certificate stays in use. %s", error)
         else:
             _log.info("certificate renewed")
 

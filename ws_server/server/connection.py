@@ -46,7 +46,7 @@ _PAUSE = 0.001
 
 _CLOSE_CODES = {
     Verdict.SLOW: (CloseCode.POLICY_VIOLATION, "what was sent is not read"),
-    Verdict.IDLE: (CloseCode.NORMAL_CLOSURE, "nothing was said for long"),
+    Verdict.IDLE: (CloseCode.NORMAL_CLOSURE, "idle for too long"),
 }
 """How a connection is closed whose peer may still be there; any other is aborted."""
 
@@ -133,7 +133,7 @@ class Connection:
                 await self._socket.wait_closed()
                 return
             if not isinstance(text, str):
-                await self._socket.close(CloseCode.UNSUPPORTED_DATA, "only text frames are understood")
+                await self._socket.close(CloseCode.UNSUPPORTED_DATA, "only text frames are accepted")
                 return
             if not await self._within_rate(len(text) // BYTES_A_MESSAGE):
                 break
@@ -283,6 +283,6 @@ def _choose_activation_encoding(offered: list[str]) -> ActivationEncoding:
             return known[name]
     if offered:
         raise InvalidParams(
-            "No activation encoding in common; known are json and base64.", member="activationEncodings"
+            "No activation encoding in common: json and base64 are supported.", member="activationEncodings"
         )
     return "json"

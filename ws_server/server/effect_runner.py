@@ -81,7 +81,7 @@ class EffectRunner:
         self.perform(self.session.receive(message))
 
     def react(self, happened: Callable[[], Effects]) -> None:
-        """Carries out what the session makes of something that does not come from its connection."""
+        """Carries out effects that are not caused by a message of its connection."""
         try:
             self.perform(happened())
         except Exception as error:

@@ -5,7 +5,7 @@ process, the fork server, imports them as soon as the server starts, and each wo
 libraries do not survive a fork (macOS), or there is none (Windows): each worker is a new process.
 
 Both run `ws_server.engine.preloaded` in an interpreter that imports nothing from the current folder, whatever the
-environment says. Neither inherits anything of this process's but the standard streams.
+environment says. Neither inherits anything from this process but the standard streams.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ..import_path import HOME, without_current_folder
 _log = logging.getLogger(__name__)
 
 _ENVIRONMENT = {
-    # Threads that wait by spinning take the processor from those they wait for, as soon as others need it too.
+    # Threads that spin while waiting take the processor from those that they wait for, once others need it too.
     "OMP_WAIT_POLICY": "PASSIVE",
     # oneDNN makes a kernel for each number of rows, in a millisecond, and keeps it: half a megabyte each, and there
     # are as many as a context has tokens, for each shape of weights. By itself it keeps 1024.
@@ -33,7 +33,7 @@ _ENVIRONMENT = {
     "LRU_CACHE_CAPACITY": "128",
     "HF_HUB_VERBOSITY": "critical",
 }
-"""Read by the libraries when they are imported; what the operator has set stays."""
+"""Read by the libraries on import; the operator's own settings stay."""
 
 _BOOT = """
 import sys
@@ -44,14 +44,14 @@ sys.path[:] = path
 from ws_server.engine.preloaded import main
 main(kind, log_format, handle)
 """
-"""The package is imported from where it was imported here; after that the import path is the one given."""
+"""The package is imported from the same place as here; after that the import path is the one given."""
 
 _GRACE = 2.0
 """Seconds that the fork server has to end the workers that are left."""
 
 
 class Handle(Protocol):
-    """What can be done to a worker's process from outside."""
+    """Controls a worker's process."""
 
     def kill(self) -> None:
         """Ends it at once. Nothing happens if it has ended."""
@@ -76,7 +76,7 @@ class Launcher:
         self.end()
 
     def prepare(self) -> None:
-        """Begins to import what workers need, in the background, where that can be done ahead.
+        """Starts importing what workers need in the background, if the platform allows it.
 
         Raises:
             OSError: no process can be started.
@@ -140,7 +140,7 @@ class _ForkServer:
         self._socket.send(f"kill {number}".encode())
 
     def end(self) -> None:
-        # It says "ready" when it begins to listen; before that there is no worker, and it need not be waited for.
+        # It sends "ready" when it begins to listen; before that there is no worker, so there is nothing to wait for.
         self._socket.setblocking(False)
         try:
             listening = self._socket.recv(16) == b"ready"
@@ -172,7 +172,7 @@ class _Fork:
 
 def _start(kind: str, log_format: str, handle: int) -> subprocess.Popen[bytes]:
     """A process that runs `main(kind, log_format, handle)` of `ws_server.engine.preloaded`."""
-    # -I: no folder that the environment names, and not the current one, is looked into before the path is set.
+    # -I: neither the current folder nor one from the environment is searched before the path is set.
     options = ["-I", *(f"-W{warning}" for warning in sys.warnoptions)]
     if sys.dont_write_bytecode:
         options.append("-B")

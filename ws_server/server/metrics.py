@@ -48,7 +48,7 @@ class Metrics:
             "neuroscope_pass_documents", "Documents of one pass", buckets=(1, 2, 4, 8, 16), registry=registry
         )
         self._computed = Counter("neuroscope_computed_tokens", "Tokens computed", registry=registry)
-        self._reused = Counter("neuroscope_reused_tokens", "Tokens answered from what was computed", registry=registry)
+        self._reused = Counter("neuroscope_reused_tokens", "Tokens answered from computed state", registry=registry)
         self._tokenize = Histogram(
             "neuroscope_tokenize_seconds", "Tokenizing one version", buckets=_SECONDS, registry=registry
         )

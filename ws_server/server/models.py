@@ -1,4 +1,4 @@
-"""The models of a server: which there are, their workers, and who waits for them."""
+"""The models of a server, their workers, and the callers that wait for them."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ class Worker(Protocol):
 
 
 StartWorker = Callable[[ModelSpec, LoadOptions, Callable[[Any], None], Callable[[], None]], Worker]
-"""Starts a worker for a model. Its messages come to the first function, on the event loop, and its end, however it
-came, to the second, once. Raises OSError where no process can be started."""
+"""Starts a worker for a model. The first function is called on the event loop with each of its messages, the second
+once when it has ended for any reason. Raises OSError if no process can be started."""
 
 _STARTING = LoadProgress(0, "Starting PyTorch and TransformerLens")
 _SHORT_LIFE = 60.0
@@ -57,11 +57,11 @@ _LONGEST_PAUSE = 30.0
 """Seconds between the death of a worker and the start of the next, at most."""
 
 _Outcome = asyncio.Future[ServedModel]
-"""What callers of `load` wait for; it is always set in the end."""
+"""What callers of `load` wait for; it is always set eventually."""
 
 
 class _Unloaded:
-    """There is no worker, and none is wanted."""
+    """There is no worker, and none is needed."""
 
 
 @dataclass(slots=True)
@@ -72,7 +72,7 @@ class _Loading:
     worker: Worker
     begun: float
     replaces: bool
-    """Whether sessions hold the model, whose former worker has died."""
+    """Whether sessions hold the model, whose last worker has died."""
     progress: LoadProgress = _STARTING
 
 
@@ -88,7 +88,7 @@ class _Serving:
 
 @dataclass(slots=True)
 class _Pausing:
-    """The worker has died. The next one starts when the time is over, for those that wait as well."""
+    """The worker has died. The next one starts after a pause, also for waiting callers."""
 
     outcome: _Outcome
     timer: asyncio.TimerHandle
@@ -96,7 +96,7 @@ class _Pausing:
 
 # Unloaded --load--> Loading --loaded--> Serving --died--> Pausing --time is over--> Loading
 # Loading --failed or died--> Unloaded, or Pausing where it replaces another;   any --end--> Unloaded
-# A worker belongs to one state. What comes from any other worker is late, and ignored.
+# A worker belongs to one state. Messages of any other worker are late, and ignored.
 
 
 class Model:
@@ -123,7 +123,7 @@ class Model:
         self._on_memory_change = on_memory_change
         self._state: _Unloaded | _Loading | _Serving | _Pausing = _Unloaded()
         self._crashes = 0
-        """Of workers that did not live long, one after the other."""
+        """Consecutive workers that died early."""
         self._listeners: list[OnProgress] = []
         self.waiting = 0
         """How many callers wait for it to be loaded."""
@@ -140,10 +140,10 @@ class Model:
         return self._state.model if isinstance(self._state, _Serving) else None
 
     async def load(self, on_progress: OnProgress | None = None) -> ServedModel:
-        """The model, loaded now if it is not yet; callers that come meanwhile wait for the same worker.
+        """The model, which is loaded if necessary; concurrent callers wait for the same worker.
 
         Raises:
-            ModelLoadFailed: it cannot be had. The next call tries again.
+            ModelLoadFailed: it cannot be loaded. The next call tries again.
         """
         self.last_used = asyncio.get_running_loop().time()
         if isinstance(self._state, _Serving):
@@ -165,8 +165,8 @@ class Model:
                 self._listeners.remove(on_progress)
 
     def submit(self, command: Command) -> None:
-        """Hands a command to the worker. Without one that serves the model it is dropped: nothing is computed for
-        anyone then, and sessions ask again when the worker has been replaced."""
+        """Sends a command to the worker. If no worker serves the model the command is dropped; sessions repeat it when
+        the worker has been replaced."""
         if isinstance(self._state, _Serving):
             self.last_used = asyncio.get_running_loop().time()
             self._state.worker.submit(command)
@@ -177,7 +177,7 @@ class Model:
             self._state.worker.submit(budget)
 
     async def answers(self, seconds: float) -> bool:
-        """Whether it is loaded and its worker gives a sign of life within so many seconds."""
+        """Whether it is loaded and its worker answers within this many seconds."""
         state = self._state
         if not isinstance(state, _Serving):
             return False
@@ -201,7 +201,7 @@ class Model:
         return summary
 
     def end(self) -> None:
-        """Takes it out of memory; `load` brings it back."""
+        """Unloads it; `load` loads it again."""
         state, self._state = self._state, _Unloaded()
         self._crashes = 0
         self._metrics.unloaded(self.spec.id)
@@ -212,7 +212,7 @@ class Model:
         if isinstance(state, _Serving):
             _cancel(state.pong)
         elif isinstance(state, _Loading | _Pausing):
-            state.outcome.set_exception(self._failure("was taken out of memory"))
+            state.outcome.set_exception(self._failure("was unloaded"))
         self._on_memory_change()
 
     # -------------------------------------------------------------------------------- transitions
@@ -257,7 +257,7 @@ class Model:
     def _deliver(self, result: Result) -> None:
         try:
             self._on_result(result)
-        except Exception:  # of one session; the others are to have theirs
+        except Exception:  # of one session; the others get theirs
             _log.exception("A result could not be delivered.", extra=about(session=result.key[0][:6]))
 
     def _loaded(self, state: _Loading, loaded: LoadedModel) -> None:
@@ -280,7 +280,7 @@ class Model:
             self._on_replaced(self.spec.id)
 
     def _load_failed(self, outcome: _Outcome, replaces: bool, failure: ModelLoadFailed) -> None:
-        if replaces:  # nobody may be waiting who would be told
+        if replaces:  # perhaps no caller waits who would get the error
             reason = failure.detail or failure.message
             _log.error("model failed to load", extra=about(model=self.spec.id, reason=reason))
             self._crashes += 1
@@ -305,7 +305,7 @@ class Model:
             self._on_lost(self.spec.id, worker.at_work)
 
     def _pause(self) -> None:
-        # What one client asks for may be what kills workers: each early death makes the next start wait longer.
+        # One client's request may be what kills workers: each early death makes the next start wait longer.
         delay = min(_LONGEST_PAUSE, 2.0 ** min(self._crashes, 10) - 1)
         _log.warning("model to be loaded again", extra=about(model=self.spec.id, seconds_to_next=delay))
         outcome = _new_outcome()
@@ -318,7 +318,7 @@ class Model:
 
 def _new_outcome() -> _Outcome:
     outcome: _Outcome = asyncio.get_running_loop().create_future()
-    outcome.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may be waiting
+    outcome.add_done_callback(lambda done: done.cancelled() or done.exception())  # perhaps no caller waits
     return outcome
 
 
@@ -334,7 +334,7 @@ class Models:
         start_worker: starts the process of a model.
         cache_bytes: the budget for computed state, which the models in memory share.
         most_loaded: models in memory at once.
-        in_use: the ids of those that sessions hold.
+        in_use: returns the ids of those that sessions hold.
     """
 
     def __init__(
@@ -363,11 +363,11 @@ class Models:
         return self._models[model_id]
 
     async def load(self, model_id: str, on_progress: OnProgress | None = None) -> ServedModel:
-        """The model, loaded now if it is not yet.
+        """The model, which is loaded if necessary.
 
         Raises:
-            LimitExceeded: as many as may be are in memory, and all are in use.
-            ModelLoadFailed: it cannot be had.
+            LimitExceeded: the most models are in memory, and all are in use.
+            ModelLoadFailed: it cannot be loaded.
         """
         model = self._models[model_id]
         if not model.in_memory:
@@ -388,7 +388,7 @@ class Models:
                 maximum=maximum,
             )
         model = min(idle, key=lambda model: model.last_used)
-        _log.info("model taken out of memory", extra=about(model=model.spec.id, to_make_place_for=wanted.spec.id))
+        _log.info("model unloaded", extra=about(model=model.spec.id, to_make_place_for=wanted.spec.id))
         model.end()
 
     def _share_budget(self) -> None:

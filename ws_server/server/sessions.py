@@ -26,16 +26,16 @@ from .tokenizing import Tokenizing
 _log = logging.getLogger(__name__)
 
 _MOST_CRASHES = 3
-"""Workers that may die of one session's documents before it is ended."""
+"""Workers that one session's documents may crash before it is ended."""
 
 
 class Holder(Protocol):
-    """A connection, as far as it holds a session."""
+    """A connection that holds a session."""
 
     runner: EffectRunner | None
-    """The session that it speaks for."""
+    """Its session."""
     address: str
-    """Whom it is from."""
+    """The client's address."""
 
     async def close(self, code: int, reason: str) -> None: ...
 
@@ -61,24 +61,24 @@ class Sessions:
 
     @property
     def full(self) -> bool:
-        """Whether no further session can begin: all that there may be are connected."""
+        """Whether no further session can begin: the most sessions are connected."""
         return len(self._holders) >= self._settings.limits.sessions
 
     def crowded(self, address: str) -> bool:
-        """Whether no further session of this address can begin."""
+        """Whether no further session from this address can begin."""
         held = sum(self._addresses[session_id] == address for session_id in self._holders)
         return held >= self._settings.limits.sessions_per_address
 
     def begin(self, model: ServedModel, connection: Holder) -> EffectRunner:
-        """A new session; one that waits to be resumed longest makes place if need be.
+        """A new session; if necessary, the one that has waited longest to be resumed is ended.
 
         Raises:
-            Overloaded: there are as many as there may be, all connected.
-            LimitExceeded: the same for those of the connection's address.
+            Overloaded: the most sessions exist, all connected.
+            LimitExceeded: the same for the connection's address.
         """
         limits = self._settings.limits
         if self.full:
-            raise Overloaded("This server has no place for another session; try again later.")
+            raise Overloaded("This server has no room for another session; try again later.")
         address = connection.address
         if self.crowded(address):
             maximum = limits.sessions_per_address
@@ -101,9 +101,9 @@ class Sessions:
         return runner
 
     def resume(self, resume: Resume, connection: Holder) -> EffectRunner | None:
-        """The session of a dropped connection; None where it is gone or the token is not its own.
+        """The session of a dropped connection; None if it is gone or the token is wrong.
 
-        A connection that still holds it is taken to be half open and is closed: who has the token is the client.
+        A connection that still holds it is considered half open and is closed: whoever has the token is the client.
         """
         runner = self._runners.get(resume.session)
         if runner is None or not hmac.compare_digest(
@@ -136,7 +136,7 @@ class Sessions:
         self._expiry[session_id] = timer
 
     def computed(self, result: Result) -> None:
-        """An engine's result, to the session that it is for."""
+        """Passes an engine's result to its session."""
         runner = self._runners.get(result.key[0])
         if runner is not None:
             runner.react(lambda: runner.session.computed(result))
@@ -147,11 +147,11 @@ class Sessions:
 
     @property
     def quiet(self) -> bool:
-        """Whether everything that clients have asked for has been answered and sent."""
+        """Whether all requests have been answered and the answers sent."""
         return not any(runner.busy for runner in self._runners.values() if runner.outbox is not None)
 
     def engine_lost(self, model_id: str, at_work: Collection[Key]) -> None:
-        """The worker of a model has died, in the midst of a pass for the documents `at_work`."""
+        """The worker of a model has died during a pass for the documents `at_work`."""
         for runner in list(self._runners.values()):
             session = runner.session
             if session.model.id != model_id:
@@ -159,11 +159,11 @@ class Sessions:
             uris = [uri for session_id, uri in at_work if session_id == session.id]
             runner.react(partial(session.engine_lost, uris))
             if session.crashes >= _MOST_CRASHES:
-                _log.error("session ended because workers die of its documents", extra=about(session=session.id[:6]))
-                self._expel(session.id, "the model's workers die of these documents")
+                _log.error("session ended because its documents crash workers", extra=about(session=session.id[:6]))
+                self._expel(session.id, "these documents crash the model's workers")
 
     def engine_replaced(self, model_id: str) -> None:
-        """There is a worker again, with nothing computed."""
+        """There is a new worker, with nothing computed."""
         for runner in list(self._runners.values()):
             if runner.session.model.id == model_id:
                 runner.react(runner.session.engine_replaced)
@@ -178,7 +178,7 @@ class Sessions:
         farewell.add_done_callback(self._farewells.discard)
 
     def _expel(self, session_id: str, reason: str) -> None:
-        """Ends a session that does harm or has failed; called again meanwhile where it fails at its end too."""
+        """Ends a session that does harm or has failed; called again if ending it fails, too."""
         if (connection := self._holders.pop(session_id, None)) is not None:
             self._part(self._runners[session_id], connection, CloseCode.INTERNAL_ERROR, reason)
         self._end(session_id)

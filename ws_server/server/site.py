@@ -21,12 +21,12 @@ STATIC_FOLDER = Path(__file__).parent.parent / "static"
 PAGE = ("/", "/index.html")
 
 EMBEDDABLE = "/neuro-scope.js"
-"""The script that pages of other sites may load. To connect, their origin has to be allowed nevertheless."""
+"""The script that pages of other sites may load. To connect, their origin must still be allowed."""
 
 _FOR_ANY_PAGE = {"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"}
 
 _NOT_BUILT = b"""<!doctype html><meta charset="utf-8"><title>Neuroscope</title>
-<p>The server runs, but this installation holds no web client: it was installed without its build step.
+<p>The server runs, but this installation has no web client: it was installed without its build step.
 Install the package with <code>pip install .</code>, or run <code>npm run build</code> in <code>web_client/</code>.
 """
 

@@ -1,4 +1,4 @@
-"""Tokenizes in threads, off the event loop. Only other long texts wait for a text that takes seconds."""
+"""Tokenizes in threads, off the event loop. Only long texts wait for a text that takes seconds."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ class WorkerProcess:
         on_end: called on the event loop, once, when the process has ended, for whatever reason.
 
     Attributes:
-        at_work: the documents of the forward pass that it is computing, as far as is known.
+        at_work: the documents of the current forward pass, as last reported.
     """
 
     def __init__(

@@ -1,6 +1,7 @@
 """Which tokens of two versions of a document can be compared: the same token, in the same context, after an edit.
 
-An edit cannot move what stands before it, as the model is causal, and what it wrote or deleted has no counterpart.
+An edit cannot change the values of tokens before it, as the model is causal, and inserted or deleted tokens have no
+counterpart.
 """
 
 from __future__ import annotations
@@ -19,17 +20,17 @@ _SPECIAL = 2
 
 
 def comparable(old: TokenList, new: TokenList) -> tuple[ContextPair, ...]:
-    """The contexts of `new` in which something stands after what an edit made different, with their former selves."""
+    """The contexts of `new` with tokens after a difference, each paired with its old version."""
     partners = _partners(old, new)
     former = {context.start: context for context in old.contexts()}
     pairs: list[ContextPair] = []
     for number, context in enumerate(new.contexts()):
-        # A context whose beginning is another one than before has no former self: all that its tokens can see is new.
+        # A context with another beginning than before has no old version: all that its tokens attend to is new.
         origin = former.get(0 if number == 0 else int(partners[context.start]))
         if origin is None:
             continue
         before, after = old.ids[origin], new.ids[context]
-        at = partners[context] - origin.start  # [tokens of the context], in its former self
+        at = partners[context] - origin.start  # [tokens of the context], indices in its old version
         compared = np.flatnonzero((at >= 0) & (at < len(before)))
         compared = compared[compared >= common_prefix(before, after)]
         if len(compared):
@@ -45,7 +46,7 @@ def _partners(old: TokenList, new: TokenList) -> IntArray:
     partners[: splice.start] = np.arange(splice.start)
     behind = splice.start + splice.insert
     partners[behind:] = np.arange(behind, len(new)) + splice.delete - splice.insert
-    # One edit can have several places, as with several cursors; between them tokens stay as well.
+    # One edit can have several places, as with several cursors; tokens between them stay, too.
     within_old = _names(old)[splice.start : splice.start + splice.delete]
     within_new = _names(new)[splice.start : behind]
     for first, second, count in _common_runs(within_old, within_new):
@@ -54,13 +55,13 @@ def _partners(old: TokenList, new: TokenList) -> IntArray:
 
 
 def _names(tokens: TokenList) -> IntArray:
-    """A number that tells tokens apart that cannot be the same, [tokens]."""
+    """A number for each token; tokens that cannot be the same have different ones, [tokens]."""
     return tokens.ids * 4 + tokens.special * _SPECIAL + tokens.segment_flags()
 
 
 def _common_runs(old: IntArray, new: IntArray) -> list[tuple[int, int, int]]:
-    """Runs `(in old, in new, length)` that both have in the same order: around what is unique in each, as a patience
-    diff has it. Takes time n log n whatever the text; misses runs in which every token is repeated elsewhere."""
+    """Runs `(in old, in new, length)` that both have in the same order, around tokens that are unique in each, as in a
+    patience diff. Takes time n log n for any text; misses runs in which every token is repeated elsewhere."""
     runs: list[tuple[int, int, int]] = []
     old_end = new_end = 0
     for first, second in _increasing(*_unique_in_both(old, new)):
@@ -75,8 +76,8 @@ def _common_runs(old: IntArray, new: IntArray) -> list[tuple[int, int, int]]:
 
 
 def _unique_in_both(old: IntArray, new: IntArray) -> tuple[IntArray, IntArray]:
-    """Places, in each, of what occurs exactly once in each; in the order of `old`. A BOS is like any other, and so says
-    nothing of where it is."""
+    """Indices, in each, of what occurs exactly once in each; in the order of `old`. All BOS tokens are alike, so they
+    mark no place."""
     places = []
     for values in (old, new):
         names, first, counts = np.unique(values, return_index=True, return_counts=True)
@@ -89,7 +90,7 @@ def _unique_in_both(old: IntArray, new: IntArray) -> tuple[IntArray, IntArray]:
 
 
 def _increasing(first: IntArray, second: IntArray) -> list[tuple[int, int]]:
-    """The most pairs of which `second` grows as `first` does: a longest increasing subsequence."""
+    """A longest subsequence of pairs in which both `first` and `second` increase."""
     ends: list[int] = []  # the smallest end of a subsequence of each length
     indices: list[int] = []
     links: list[int] = []

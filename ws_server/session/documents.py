@@ -1,7 +1,7 @@
-"""A session's record of one document: what the client has written, what it has been sent, and what comes next.
+"""A session's record of one document: the client's text, what it has been sent, and what comes next.
 
-A document's state has two parts: what has become of its newest text, and what of the values of the tokens that the
-client has, which may be those of an older text. Both change by `Document.on`, as one table says, and by nothing else.
+A document's state has two parts: that of its newest text, and that of the values of the client's tokens, which may
+belong to an older text. Both change only by `Document.on`, according to one table.
 """
 
 from __future__ import annotations
@@ -20,39 +20,39 @@ from ..protocol.messages import ActivationEncoding, DocumentTokens, RequestId, T
 
 _REMEMBERED_VERSIONS = 64
 _REMEMBERED_TOKENS = 1 << 16
-"""Older token lists are kept, to compare with, while they have no more than these; the last one always."""
+"""Tokens of all older lists that are kept for comparison; the last one is always kept."""
 
-# What a frame holds is reckoned from the longest form that its parts can have.
+# The size of a frame is estimated from the longest form of its parts.
 _TOKENS_IN_FRAME = _VALUES_IN_FRAME = MOST_IN_FRAME - 64 * 1024
-"""Bytes; what is left is for the document's name and the other members."""
+"""Bytes; the rest is for the document's name and the other members."""
 _TOKEN_BYTES = 100
-"""Of a token without its text, all members present."""
+"""Of a token without its text, with all members."""
 _CHARACTER_BYTES = 6
-"""Of a character in JSON: that of an escape."""
+"""Of a character in JSON, as an escape."""
 _VALUE_BYTES: Mapping[ActivationEncoding, int] = {"json": 17, "base64": 6}
 """Of one float32, its comma included."""
 _ROW_BYTES = 8
-"""Of what encloses a row and its neuron's key."""
+"""Of a row's brackets and its neuron's key."""
 
 
 class TextState(Enum):
-    """What has become of a document's newest text."""
+    """The state of a document's newest text."""
 
-    LOST = "not known: the client has to open the document again"
+    LOST = "unknown: the client has to open the document again"
     UNREAD = "waits to be tokenized"
     TOKENIZING = "it, or an older one, is being tokenized"
-    TOKENIZED = "its tokens, or those of an older one, wait until the client has read what was sent before"
+    TOKENIZED = "its tokens, or those of an older one, wait until the client has read earlier messages"
     SENT = "the client has its tokens"
 
 
 class ValuesState(Enum):
-    """What has become of the values of the tokens that the client has."""
+    """The state of the values of the client's tokens."""
 
-    NONE = "nobody waits for any"
-    WANTED = "nobody computes them yet: the client does not read, or there is no worker"
-    COMPUTING = "an engine has been asked"
+    NONE = "none are wanted"
+    WANTED = "not requested yet: the client does not read, or there is no worker"
+    COMPUTING = "requested from an engine"
     COMPLETE = "all have been sent"
-    FAILED = "they cannot be had; whatever asks for the next ones tries again"
+    FAILED = "failed; the next request for values tries again"
 
 
 class Event(Enum):
@@ -65,9 +65,9 @@ class Event(Enum):
     TOKENIZING = auto()
     TOKENIZED = auto()
     OVERTAKEN = auto()
-    """What was tokenized has been dealt with, but there is a newer text."""
+    """A text has been tokenized, but there is a newer one."""
     TOKENS_SENT = auto()
-    """And they are those of the newest text."""
+    """The same, and it is the newest text."""
     WANTED = auto()
     COMPUTING = auto()
     FINISHED = auto()
@@ -112,7 +112,7 @@ _TRANSITIONS: Mapping[TextState | ValuesState, Mapping[Event, TextState | Values
     ValuesState.WANTED: {
         Event.WANTED: ValuesState.WANTED,
         Event.COMPUTING: ValuesState.COMPUTING,
-        Event.FINISHED: ValuesState.COMPLETE,  # what the engine had finished before it was held
+        Event.FINISHED: ValuesState.COMPLETE,  # what the engine had finished before it was put on hold
         Event.FAILED: ValuesState.FAILED,
         Event.LOST: ValuesState.NONE,
         Event.MODEL_CHANGED: ValuesState.NONE,
@@ -135,8 +135,8 @@ _TRANSITIONS: Mapping[TextState | ValuesState, Mapping[Event, TextState | Values
         Event.MODEL_CHANGED: ValuesState.NONE,
     },
 }
-"""Both parts of a document's state. An event that a part knows in none of its states does not concern it. Any other
-that is not listed for a state is a mistake of ours."""
+"""Both parts of a document's state. A part ignores events that it lists for none of its states. Any other event that is
+not listed for a state is a bug."""
 
 _CONCERNS: Mapping[type[Enum], frozenset[Event]] = {
     part: frozenset(event for state in part for event in _TRANSITIONS[state]) for part in (TextState, ValuesState)
@@ -144,34 +144,34 @@ _CONCERNS: Mapping[type[Enum], frozenset[Event]] = {
 
 
 class IllegalTransition(Exception):
-    """A mistake of ours: that cannot happen to a document in this state."""
+    """A bug: this event is impossible in this state."""
 
 
 @dataclass(slots=True)
 class Document:
-    """One document: what the client has written, and what it has been sent."""
+    """One document: the client's text, and what it has been sent."""
 
     text: Text
     text_state: TextState = TextState.UNREAD
     values_state: ValuesState = ValuesState.NONE
     unread_versions: int = 1
-    """How many versions are newer than what is tokenized or being tokenized."""
+    """How many versions are newer than the one that is tokenized or being tokenized."""
     opening: list[RequestId] = field(default_factory=list)
     """Requests that are answered by the next tokens."""
     ticket: int = 0
-    """Number of the tokenizing under way; others' outcomes are dropped."""
+    """Number of the current `Tokenize`; results of others are dropped."""
     ticket_version: int = 0
     tokenized: tuple[TokenList, int] | None = None
     """In `TextState.TOKENIZED`: the tokens and their version."""
     tokenize_seconds: float = 0.0
     tokens: TokenList = EMPTY
-    """Exactly the token list that the client has."""
+    """Exactly the client's token list."""
     tokens_version: int | None = None
     """None before the first."""
     replace_all: bool = False
-    """Whether nothing that the client has will be valid: the model is another one."""
+    """Whether all of the client's tokens and values will be invalid, because the model has changed."""
     history: deque[tuple[int, TokenList]] = field(default_factory=deque)
-    """Versions that `tokens` took the place of, the oldest first."""
+    """Versions that `tokens` replaced, the oldest first."""
     contexts: list[SentContext] = field(default_factory=list)
     """What the client has of each context of `tokens`."""
     serial: int = -1
@@ -179,17 +179,17 @@ class Document:
     cause: str = "document/open"
     """The method that the newest evaluation answers."""
     waiting_since: float | None = None
-    """When the oldest change came that no `activations/done` has answered."""
+    """When the oldest change came that has not been answered by `activations/done`."""
     first_update: float | None = None
     """When the first values since then were sent."""
     crashes: int = 0
-    """How often the model's worker has died of it, or may have, since it was last computed."""
+    """How often it has, or may have, crashed the model's worker since it was last computed."""
 
     def on(self, event: Event) -> None:
-        """Something happens; see `_TRANSITIONS`.
+        """Handles an event; see `_TRANSITIONS`.
 
         Raises:
-            IllegalTransition: it cannot happen in this state, which stays as it was.
+            IllegalTransition: it is impossible in this state, which does not change.
         """
         text_state = self._next(self.text_state, event)
         self.values_state, self.text_state = self._next(self.values_state, event), text_state
@@ -205,16 +205,16 @@ class Document:
 
     @property
     def pending(self) -> bool:
-        """Whether the client waits for something about it."""
+        """Whether the client waits for anything about it."""
         return self.text_state not in (TextState.LOST, TextState.SENT) or self.lacks_values
 
     @property
     def lacks_values(self) -> bool:
-        """Whether the client is still to be sent values of the tokens that it has."""
+        """Whether the client is still missing values of its tokens."""
         return self.values_state in (ValuesState.WANTED, ValuesState.COMPUTING)
 
     def take_tokens(self, tokens: TokenList, version: int, subscribed: tuple[Unit, ...]) -> Splice:
-        """Makes `tokens` what the client has; returns the splice that it has to be sent for that."""
+        """Makes `tokens` the client's list; returns the splice to send."""
         splice = (replacement if self.replace_all else splice_between)(self.tokens, tokens)
         old, contexts = (EMPTY, []) if self.replace_all else (self.tokens, self.contexts)
         self._remember()
@@ -223,14 +223,14 @@ class Document:
         return splice
 
     def version_before(self, since: int | None) -> tuple[int, TokenList] | None:
-        """What to compare the newest tokens with: the last version that is not after `since`, else the oldest that is
-        remembered; without `since` the last but one. None where there is none."""
+        """The version to compare the newest tokens with: the last that is not after `since`, or else the oldest that is
+        kept; without `since` the last but one. None if there is none."""
         if since is None or not self.history:
             return self.history[-1] if self.history else None
         return next((one for one in reversed(self.history) if one[0] <= since), self.history[0])
 
     def _remember(self) -> None:
-        """`tokens` are about to become a former version."""
+        """Keeps `tokens`, which are about to be replaced."""
         if self.replace_all:
             self.history.clear()
         elif self.tokens_version is not None:
@@ -245,7 +245,7 @@ _State = TypeVar("_State", TextState, ValuesState)
 
 @dataclass(slots=True)
 class SentContext:
-    """What the client has of one context: for each length, the units whose values it has that far."""
+    """What the client has of one context: for each length, the units whose values it has up to there."""
 
     ids: IntArray  # [tokens]
     lengths: dict[int, tuple[Unit, ...]]
@@ -280,8 +280,8 @@ class SentContext:
 def _carry_over(
     old: TokenList, sent: list[SentContext], new: TokenList, splice: Splice, subscribed: tuple[Unit, ...]
 ) -> list[SentContext]:
-    """What the client has of the new contexts: the values of the tokens before the splice, and whole contexts behind
-    it. A token that the splice puts in has no values there, even where the same token stood before."""
+    """What the client has of the new contexts: the values of the tokens before the splice, and whole contexts after it.
+    An inserted token has no values there, even if the same token was there before."""
     former = {context.start: one for context, one in zip(old.contexts(), sent, strict=True)}
     carried: list[SentContext] = []
     for context in new.contexts():
@@ -299,8 +299,8 @@ def _carry_over(
 def splice_messages(
     uri: str, version: int, model: str, tokens: TokenList, splice: Splice, text_of: Callable[[int], str]
 ) -> list[DocumentTokens]:
-    """The `document/tokens` that make a client's list `tokens`, each short enough for a frame; `text_of` decodes a
-    token."""
+    """The `document/tokens` messages that make the client's list `tokens`, each short enough for a frame; `text_of`
+    decodes a token."""
     inserted = slice(splice.start, splice.start + splice.insert)
     breaks = set(tokens.breaks)
     columns = (tokens.ids, tokens.starts, tokens.stops, tokens.special)

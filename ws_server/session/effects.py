@@ -1,4 +1,4 @@
-"""What a session wants done by others: messages to send, and work whose outcome is told to it later."""
+"""What a session wants done: messages to send, and work whose result it gets later."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Notify:
 
 @dataclass(frozen=True, slots=True)
 class Tokenize:
-    """Tokenize, then call `Session.tokenized`; or, where there are more tokens than `most`, `too_many_tokens`."""
+    """Tokenize, then call `Session.tokenized`, or `too_many_tokens` if there are more than `most`."""
 
     uri: str
     ticket: int
@@ -46,11 +46,11 @@ class Tokenize:
     text: str
     encoding: PositionEncoding
     merged: int
-    """How many older versions this one answers too."""
+    """How many older versions this one also answers."""
     most: int
-    """Tokens that a document may have."""
+    """The limit of tokens per document."""
     unsure: bool
-    """Whether there may be far more than that, so that it is worth a look before all is tokenized."""
+    """Whether the text may have far more, so that its beginning should be checked first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class LoadModel:
 
 @dataclass(frozen=True, slots=True)
 class GiveUpLoading:
-    """Nobody waits for this request's model any more."""
+    """This request no longer waits for its model."""
 
     id: RequestId
 

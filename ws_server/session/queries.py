@@ -1,8 +1,8 @@
-"""Questions about a document that an engine answers, and the one table in which they wait.
+"""Questions about a document that an engine answers, and the table in which they wait.
 
 Every question ends in one of these ways: it is answered; it fails; the client cancels it; its document is closed,
-opened again, changed (where that makes the answer useless) or gets another model; the model's worker is lost; or it
-has waited too long. A new kind of question is a subclass of `Query` and a line in `QUERIES`.
+opened again, changed (if that makes the answer useless) or gets another model; the model's worker is lost; or it has
+waited too long. A new kind of question is a subclass of `Query` and a line in `QUERIES`.
 """
 
 from __future__ import annotations
@@ -46,12 +46,12 @@ class Query(ABC):
 
     uri: str
     useless_after_edits: ClassVar[bool] = False
-    """Whether nobody wants the answer once the client has been sent other tokens."""
+    """Whether the answer is useless once the client has been sent other tokens."""
 
     @classmethod
     @abstractmethod
     def about(cls, document: Document, params: Any, model: ServedModel) -> Query:
-        """Reads what is asked.
+        """Makes the question from a request's params.
 
         Raises:
             RequestError: it cannot be answered.
@@ -59,14 +59,14 @@ class Query(ABC):
 
     @abstractmethod
     def command(self, key: Key, ticket: int) -> Command:
-        """What the engine is to do."""
+        """The engine's command."""
 
     @abstractmethod
     def result(self, answer: Any, model: ServedModel) -> Any:
-        """The result on the wire, made of what the engine answers."""
+        """The result on the wire, from the engine's answer."""
 
     def immediate(self) -> Any:
-        """The result where no engine is needed for it; None where one is."""
+        """The result if it needs no engine; None if it does."""
         return None
 
 
@@ -180,7 +180,7 @@ QUERIES: Mapping[type[wire.Params], type[Query]] = {
     wire.NeuronsTopParams: TopQuery,
     wire.NeuronsChangedParams: ChangedQuery,
 }
-"""By the params that ask them."""
+"""By the type of their params."""
 
 
 def _layers(wanted: list[int] | None, model: ServedModel) -> tuple[int, ...]:
@@ -193,7 +193,7 @@ def _layers(wanted: list[int] | None, model: ServedModel) -> tuple[int, ...]:
 
 def _check_ranking(by: str, model: ServedModel) -> None:
     if by == "ratio" and model.loaded.statistics is None:
-        raise InvalidParams("This model has no statistics to form a ratio with.", member="by")
+        raise InvalidParams("This model has no statistics, so ratios are unknown.", member="by")
 
 
 def _ratio(value: float | None) -> float | None:
@@ -215,7 +215,7 @@ class PendingQueries:
     """The questions of one session that wait for an engine.
 
     Args:
-        session_id: in whose name the engine is asked.
+        session_id: the session that the engine's commands belong to.
         clock: seconds; only differences matter.
     """
 
@@ -229,18 +229,18 @@ class PendingQueries:
         return len(self._pending)
 
     def check_room(self) -> None:
-        """Raises `Overloaded` where no further question may wait."""
+        """Raises `Overloaded` if no further question may wait."""
         if len(self._pending) >= MOST_QUERIES:
             raise Overloaded(f"{MOST_QUERIES} questions wait for the model already; wait for answers, or cancel some.")
 
     def ask(self, request_id: RequestId, query: Query, model: ServedModel, *, submit: bool) -> Effects:
-        """Adds a question. Without `submit` the engine is not asked yet: see `submit_all`."""
+        """Adds a question. Without `submit` it is not sent to the engine yet: see `submit_all`."""
         ticket = next(self._tickets)
         self._pending[ticket] = _Pending(request_id, query, model, self._clock() + LONGEST_WAIT)
         return [self._command(ticket)] if submit else []
 
     def submit_all(self) -> Effects:
-        """Asks the engine everything: it is a new one, and knows of no question."""
+        """Sends all questions to a new engine."""
         return [self._command(ticket) for ticket in self._pending]
 
     def answered(self, ticket: int, answer: Probed | Compared) -> Effects:
@@ -263,18 +263,18 @@ class PendingQueries:
         return self._refuse(lambda _, query: query.uri == uri and query.useless_after_edits, error)
 
     def refuse_all(self, error: RequestError, *, withdraw: bool = True) -> Effects:
-        """Nothing can be answered: the model is another one, or its worker is lost."""
+        """Refuses all: the model has changed, or its worker is lost."""
         return self._refuse(lambda *_: True, error, withdraw=withdraw)
 
     def withdraw_all(self) -> Effects:
-        """There is nobody left who could be answered."""
+        """Drops all: the client is gone."""
         effects: Effects = [self._withdrawal(ticket) for ticket in self._pending]
         self._pending.clear()
         return effects
 
     @property
     def deadline(self) -> float | None:
-        """When `expire` has something to do next, by the clock; all questions have the same time."""
+        """When `expire` has something to do next, by the clock; all questions have the same time limit."""
         return next((pending.deadline for pending in self._pending.values()), None)
 
     def expire(self) -> Effects:

@@ -1,12 +1,13 @@
 """One client's conversation, without I/O: messages in, effects out; it never waits.
 
-Every method returns a list of `Effect`s: what to send, and what others are to do (tokenize, compute, load a model). The
-host reports each result back. What a session promises:
+Every method returns a list of `Effect`s: messages to send, and work to do (tokenize, compute, load a model). The effect
+runner reports each result back. What a session guarantees:
 
-- The client's text is the truth. A change that cannot be applied changes nothing, and the client is asked for its text.
-- A document's `tokens` are exactly the token list that the client has, and `contexts` tell how many leading tokens of
-  each context have values there; in a causal model that is all it takes to tell what an edit leaves valid.
-- Of a document at most one version is being tokenized; edits that come meanwhile are merged into the next.
+- The client's text is authoritative. A change that cannot be applied changes nothing, and the client is asked for its
+text.
+- A document's `tokens` are exactly the client's token list, and `contexts` say how many leading tokens of each context
+have values there. In a causal model this determines what stays valid after an edit.
+- At most one version of a document is being tokenized; edits that come meanwhile are merged into the next.
 - While the client does not read what was sent (`pause_writing`), nothing more is computed or sent; edits are merged.
 - Every request ends: it is answered or refused, unless the connection ends before.
 """
@@ -56,18 +57,18 @@ from .effects import Compute, Effects, GiveUpLoading, LoadModel, Notify, Refuse,
 from .queries import QUERIES, PendingQueries
 
 _MOST_CRASHES = 2
-"""How often a worker may die while it computes a document, before the next worker is not given it."""
+"""How often a worker may die while it computes a document before the document is refused."""
 _MOST_UNKNOWN = 64 * 1024
-"""Characters of all names that were never opened and about which the client has been told."""
+"""Characters of all names that were never opened and that have been answered by `document/resync`."""
 
 
 class Session:
-    """What one client has opened and subscribed to, and what it has been sent.
+    """One client's documents and subscriptions, and what it has been sent.
 
     Args:
         model: the model it starts with.
-        limits: what it may ask for.
-        models: gives the models it can choose from.
+        limits: the server's limits.
+        models: returns the models that it can choose from.
         clock: seconds; only differences matter.
     """
 
@@ -95,7 +96,7 @@ class Session:
         self._paused = False
         self._engine_lost = False
         self.crashes = 0
-        """Workers that have died of nothing but this session's documents."""
+        """Workers that died while computing only this session's documents."""
 
     # -------------------------------------------------------------------------------- connection
 
@@ -125,11 +126,11 @@ class Session:
         return bool(self._queries or self._loading) or any(document.pending for document in self._documents.values())
 
     def forget_all(self) -> Effects:
-        """The session ends: engines drop what they hold for it."""
+        """The session ends: engines drop its state."""
         return [self._compute(Forget(self._key(uri))) for uri in self._documents]
 
     def pause_writing(self) -> Effects:
-        """The client does not read what was sent: until `resume_writing` edits are merged, and nothing is computed."""
+        """The client does not read: until `resume_writing`, edits are merged and nothing is computed."""
         self._paused = True
         effects: Effects = []
         for uri, document in self._documents.items():
@@ -139,7 +140,7 @@ class Session:
         return effects
 
     def resume_writing(self) -> Effects:
-        """The client has read what was sent: it gets whatever it is still missing of the newest version."""
+        """The client reads again: send it whatever it is still missing of the newest version."""
         self._paused = False
         effects: Effects = []
         for uri, document in self._documents.items():
@@ -163,17 +164,17 @@ class Session:
 
     @property
     def deadline(self) -> float | None:
-        """When `expire` is to be called, by the clock; None while nothing has a time limit."""
+        """When `expire` must be called, by the clock; None while nothing has a time limit."""
         return self._queries.deadline
 
     def expire(self) -> Effects:
-        """Time has passed: what has waited too long is refused."""
+        """Refuses whatever has waited too long."""
         return self._queries.expire()
 
     # -------------------------------------------------------------------------------- messages
 
     def receive(self, message: Message) -> Effects:
-        """Acts on one message of the client's."""
+        """Handles one message of the client."""
         if isinstance(message, Fault):
             return self._fault(message)
         if isinstance(message, Notification):
@@ -215,7 +216,7 @@ class Session:
             return [Refuse(fault.id, fault.error)]
         effects: Effects = [_error_notification(fault.method, fault.error, fault.uri)]
         if fault.method == "document/change" and fault.uri is not None:
-            # Whatever it was to change, the client has changed it: the two texts differ now.
+            # The client has made the change, whatever it was: the two texts differ now.
             effects += self._lose(fault.uri, "a change could not be read")
         return effects
 
@@ -245,7 +246,7 @@ class Session:
         if document is None:
             return self._lose(params.uri, "no document of this name is open")
         if document.text_state is TextState.LOST:
-            return self._lose(params.uri, "its text is not known; open it again")
+            return self._lose(params.uri, "its text is unknown; open it again")
         changes = ((change.start, change.stop, change.insert) for change in params.changes)
         try:
             document.text.change(params.version, changes, self.limits.document_characters)
@@ -269,14 +270,14 @@ class Session:
         return [*effects, Reply(request_id, {})]
 
     def _drop(self, uri: str, reason: RequestError) -> Effects:
-        """Forgets a document; whatever waits for it is refused."""
+        """Forgets a document; requests that wait for it are refused."""
         document = self._documents.pop(uri)
         effects: Effects = [Refuse(request_id, reason) for request_id in document.opening]
         effects += self._queries.document_gone(uri, reason)
         return [*effects, self._compute(Forget(self._key(uri)))]
 
     def _lose(self, uri: str, reason: str) -> Effects:
-        """The server does not know this document's text any more; says so once, until it is opened again."""
+        """The server no longer knows this document's text; sends `document/resync` once, until it is opened again."""
         effects: Effects = []
         if (document := self._documents.get(uri)) is not None:
             effects += [
@@ -288,12 +289,12 @@ class Session:
         if uri in self._resync_sent:
             return effects
         if sum(map(len, self._resync_sent)) > _MOST_UNKNOWN:
-            self._resync_sent.clear()  # at the price of telling again
+            self._resync_sent.clear()  # at the cost of repeated messages
         self._resync_sent.add(uri)
         return [*effects, Notify("document/resync", {"uri": uri, "reason": reason})]
 
     def _stop(self, uri: str, document: Document) -> Effects:
-        """Nothing more is tokenized, computed or sent of this document until it is opened again."""
+        """Stops all work for this document until it is opened again."""
         computing = document.values_state is ValuesState.COMPUTING
         document.on(Event.LOST)
         document.tokenized = None
@@ -306,7 +307,7 @@ class Session:
         )
 
     def _note_cause(self, document: Document, method: str) -> None:
-        """The client begins to wait for a document, if it does not wait for it yet."""
+        """Notes when the client began to wait for a document."""
         document.cause = method
         if document.waiting_since is None:
             document.waiting_since = self._clock()
@@ -336,7 +337,7 @@ class Session:
         ]
 
     def waits_for(self, uri: str, ticket: int) -> bool:
-        """Whether a `Tokenize` is still of use."""
+        """Whether the result of a `Tokenize` is still wanted."""
         document = self._documents.get(uri)
         return document is not None and document.text_state is TextState.TOKENIZING and document.ticket == ticket
 
@@ -352,17 +353,17 @@ class Session:
         return [] if self._paused else [*self._send_tokens(uri, document), *self._advance(uri, document)]
 
     def tokenizing_failed(self, uri: str, ticket: int) -> Effects:
-        """A `Tokenize` broke, by a fault of ours or of the tokenizer's."""
+        """A `Tokenize` failed, by a bug here or in the tokenizer."""
         return self._refuse_text(uri, ticket, InternalError("The text could not be tokenized."))
 
     def too_many_tokens(self, uri: str, ticket: int) -> Effects:
-        """A `Tokenize` was given up."""
+        """A `Tokenize` found too many tokens."""
         maximum = self.limits.document_tokens
         error = LimitExceeded(f"A document has at most {maximum} tokens.", limit="documentTokens", maximum=maximum)
         return self._refuse_text(uri, ticket, error)
 
     def _refuse_text(self, uri: str, ticket: int, error: RequestError) -> Effects:
-        """A text has no tokens that could be sent. If it is the newest, the client has to open another."""
+        """A text cannot be tokenized. If it is the newest, the client has to open another."""
         if not self.waits_for(uri, ticket):
             return []
         document = self._documents[uri]
@@ -393,7 +394,7 @@ class Session:
     # -------------------------------------------------------------------------------- activations
 
     def _evaluate(self, uri: str, document: Document) -> Effects:
-        """Has everything computed that the client is missing; replaces what was asked before."""
+        """Has everything computed that the client is missing; replaces the previous evaluation."""
         document.serial = self._next()
         document.on(Event.WANTED)
         if self._paused or self._engine_lost:
@@ -412,7 +413,7 @@ class Session:
         uri = result.key[1]
         document = self._documents.get(uri)
         if document is None or result.serial != document.serial or not document.lacks_values:
-            return []  # the text or the subscriptions have moved on; what still holds is answered anew from its cache
+            return []  # the text or the subscriptions have changed; the engine's cache still holds what is valid
         match result:
             case Values():
                 return self._update(uri, document, result)
@@ -472,28 +473,28 @@ class Session:
         return [Notify("activations/done", done)]
 
     def _give_up(self, uri: str, document: Document, message: str) -> Effects:
-        """The values of the tokens that the client has cannot be had; whatever asks for the next ones tries again."""
+        """The values of the client's tokens cannot be computed; the next request for values tries again."""
         document.on(Event.FAILED)
         if document.text_state is not TextState.SENT:
-            return []  # a newer version is on its way: what becomes of that will be told
+            return []  # a newer version is being processed and will be answered
         document.waiting_since = document.first_update = None
         error = InternalError(f"{message} It is tried again with your next edit.")
         return [_error_notification(document.cause, error, uri, document.text.version)]
 
     def engine_lost(self, at_work: Collection[str]) -> Effects:
-        """The model's worker has died, while it computed the documents `at_work`; another will take its place."""
+        """The model's worker has died while it computed the documents `at_work`; another will replace it."""
         self._engine_lost = True
         for uri in at_work:
             if (document := self._documents.get(uri)) is not None:
                 document.crashes += 1
-                self.crashes += document.crashes >= _MOST_CRASHES  # one that had crashed before was computed alone
+                self.crashes += document.crashes >= _MOST_CRASHES  # after a crash, a document is computed alone
         for document in self._documents.values():
             if document.values_state is ValuesState.COMPUTING:
                 document.on(Event.WANTED)
         return self._queries.refuse_all(InternalError("The model's worker was lost; ask again."), withdraw=False)
 
     def engine_replaced(self) -> Effects:
-        """The model has a worker again, with nothing computed: it is asked for whatever the client is missing."""
+        """The model has a new worker, with nothing computed: request whatever the client is missing."""
         self._engine_lost = False
         effects = self._queries.submit_all()
         for uri, document in self._documents.items():
@@ -547,7 +548,7 @@ class Session:
         if document is None:
             raise UnknownDocument(f"No document {params.uri!r} is open.", uri=params.uri)
         if document.text_state is TextState.LOST:
-            raise RequestCancelled("The document's text is not known; open it again.")
+            raise RequestCancelled("The document's text is unknown; open it again.")
         if document.replace_all:
             raise RequestCancelled("The document is being tokenized for another model; ask again.")
         self._queries.check_room()
@@ -560,21 +561,21 @@ class Session:
 
     def _load(self, request_id: RequestId, params: wire.ModelLoadParams) -> Effects:
         if request_id in self._loading:
-            raise InvalidRequest("A request of this id is still being answered; give each its own.", member="id")
+            raise InvalidRequest("A request with this id is still being answered; use a new id for each.", member="id")
         names = [model["id"] for model in self._models()]
         if params.model not in names:
             raise UnknownModel(
                 f"There is no model {params.model!r} here; there are {', '.join(names)}.", member="model"
             )
         effects: Effects = []
-        for pending in self._loading:  # what was asked for last is what the session gets
+        for pending in self._loading:  # the session gets the model that was requested last
             effects.append(GiveUpLoading(pending))
-            effects.append(Refuse(pending, RequestCancelled("Another model was asked for.")))
+            effects.append(Refuse(pending, RequestCancelled("Another model was requested.")))
         self._loading = {request_id: params.model}
         return [*effects, LoadModel(request_id, params.model, params.work_done_token)]
 
     def model_loaded(self, request_id: RequestId, model: ServedModel) -> Effects:
-        """A `LoadModel` is done: the session goes over to that model."""
+        """A `LoadModel` is done: the session changes to that model."""
         if self._loading.pop(request_id, None) is None:
             return []
         effects = self._queries.refuse_all(RequestCancelled("The session has changed its model."))
@@ -596,7 +597,7 @@ class Session:
         return effects
 
     def model_failed(self, request_id: RequestId, error: RequestError) -> Effects:
-        """A `LoadModel` came to nothing: the session keeps its model."""
+        """A `LoadModel` failed: the session keeps its model."""
         if self._loading.pop(request_id, None) is None:
             return []
         return [Refuse(request_id, error)]
@@ -612,7 +613,7 @@ class Session:
             if request_id in document.opening:
                 document.opening.remove(request_id)
                 return [Refuse(request_id, error)]
-        return self._queries.cancel(request_id, error)  # nothing, if it was answered already or never asked
+        return self._queries.cancel(request_id, error)  # nothing to do if it has been answered or does not exist
 
     def _key(self, uri: str) -> Key:
         return self.id, uri
@@ -626,8 +627,7 @@ class Session:
 
 
 def _error_notification(method: str, error: RequestError, uri: str | None = None, version: int | None = None) -> Notify:
-    """The `$/error` about a notification or, with `uri`, about a document: the end of what was to become of it up to
-    `version`."""
+    """The `$/error` about a notification or, with `uri`, about a document: it ends the evaluation up to `version`."""
     params: dict[str, Any] = {"method": method, **error_object(error)}
     about = {name: value for name, value in (("uri", uri), ("version", version)) if value is not None}
     if about:
