@@ -1,12 +1,12 @@
 /**
- * Which tokens of two texts belong together.
+ * Aligns the tokens of two texts.
  *
  * First a longest common subsequence of the token ids, by Myers's difference algorithm ("An O(ND) Difference Algorithm
- * and Its Variations", 1986) in its linear-space form. Then what was replaced by equally many tokens, one by one: that is
- * what the two texts of a minimal pair differ in.
+ * and Its Variations", 1986) in its linear-space form. Then tokens that were replaced by equally many are paired one by
+ * one: the differences of a minimal pair.
  */
 
-/** Partners by token; NONE where a token has none. Partners never cross. */
+/** Partners by token; NONE for tokens without one. Partners never cross. */
 export interface Alignment {
   readonly leftToRight: Int32Array;
   readonly rightToLeft: Int32Array;
@@ -35,12 +35,12 @@ export function align(left: ArrayLike<number>, right: ArrayLike<number>): Alignm
 }
 
 /**
- * So many differences are looked through for the shortest way on. Texts that differ in more are aligned piece by piece:
- * still a common subsequence, perhaps not the longest, in time O((m + n) * MOST) whatever the texts.
+ * The number of differences searched for the shortest path. Texts that differ in more are aligned piecewise: still a
+ * common subsequence, perhaps not the longest, in time O((m + n) * MOST).
  */
 const MOST = 100;
 
-/** A longest common subsequence, as partners that are equal. */
+/** A longest common subsequence, as pairs of equal tokens. */
 export function commonSubsequence(left: ArrayLike<number>, right: ArrayLike<number>, most = MOST): Alignment {
   const leftToRight = new Int32Array(left.length).fill(NONE);
   const rightToLeft = new Int32Array(right.length).fill(NONE);
@@ -65,7 +65,7 @@ export function commonSubsequence(left: ArrayLike<number>, right: ArrayLike<numb
     }
   };
 
-  /** A point on a shortest way through the differences of the two pieces, neither its beginning nor its end. */
+  /** An inner point of a shortest path through the differences of the two pieces. */
   const split = (from: number, to: number, start: number, stop: number): readonly [number, number] => {
     const width = to - from;
     const height = stop - start;
@@ -74,7 +74,8 @@ export function commonSubsequence(left: ArrayLike<number>, right: ArrayLike<numb
     backward.fill(NONE);
     forward[reach + 1] = 0;
     backward[reach + 1] = 0;
-    // Furthest point on diagonal k (x - y) after one more step; the diagonals beside it hold those of the step before.
+    // Furthest point on diagonal k (x - y) after one more step; the neighbouring diagonals hold those of the previous
+    // step.
     const step = (furthest: Int32Array, k: number): number => {
       const below = furthest[reach + k + 1] as number;
       const beside = (furthest[reach + k - 1] as number) + 1;
@@ -106,7 +107,7 @@ export function commonSubsequence(left: ArrayLike<number>, right: ArrayLike<numb
     return furthestOf(forward, from, start);
   };
 
-  /** Where the furthest of the ways that were looked through has come. */
+  /** The furthest point that the searched paths have reached. */
   const furthestOf = (furthest: Int32Array, from: number, start: number): readonly [number, number] => {
     let best: readonly [number, number] = [from, start];
     for (let k = 1 - reach; k < reach; k++) {

@@ -1,30 +1,30 @@
 /**
- * Which rows are alike: average-linkage clustering on correlation distance, and an order that puts like rows together.
+ * Average-linkage clustering of rows on correlation distance, and an order that puts similar rows together.
  *
  * The tree is UPGMA (Sokal and Michener 1958), found by nearest-neighbour chains (Murtagh 1983) in O(n^2) after the
- * O(n^2 m) distances. Its leaves are ordered as Gruvaeus and Wainer (1972) do: of the ways in which two branches can be
- * joined, the one whose meeting ends are most alike. Everything is deterministic; ties go to the row that stands first.
+ * O(n^2 m) distances. Its leaves are ordered as Gruvaeus and Wainer (1972) do: two branches are joined at their most
+ * similar ends. Everything is deterministic; ties go to the first row.
  */
 
 /** One joining of two branches. Branches below `leaves` are rows, branch `leaves + i` is merge `i`. */
 export interface Merge {
   readonly a: number;
   readonly b: number;
-  /** Mean distance between the rows of the one and those of the other. */
+  /** Mean distance between the rows of the two branches. */
   readonly height: number;
 }
 
 export interface Dendrogram {
-  /** Rows in the order in which they are to stand. */
+  /** Rows in display order. */
   readonly order: readonly number[];
-  /** One merge less than rows; a branch stands after those it joins. */
+  /** One merge fewer than rows; a branch comes after those it joins. */
   readonly merges: readonly Merge[];
 }
 
 /**
  * Cluster rows of equal length, [rows][tokens]; no value may be NaN.
  *
- * A generator, because 200 rows of 4000 tokens take some 100 ms: it yields where it can be left for something more urgent.
+ * A generator, because 200 rows of 4000 tokens take some 100 ms: it yields where it can be interrupted.
  */
 export function* clusterRows(rows: readonly ArrayLike<number>[]): Generator<undefined, Dendrogram> {
   const distances = yield* correlationDistances(rows);
@@ -34,7 +34,7 @@ export function* clusterRows(rows: readonly ArrayLike<number>[]): Generator<unde
 /**
  * One minus Pearson's correlation of every two rows, [rows * rows].
  *
- * A row that does not vary correlates with nothing, so it is at distance 1 from all that do, and at 0 from its like.
+ * A constant row correlates with nothing, so its distance is 1 from rows that vary, and 0 from other constant rows.
  */
 export function* correlationDistances(rows: readonly ArrayLike<number>[]): Generator<undefined, Float64Array> {
   const count = rows.length;
@@ -57,7 +57,7 @@ export function* correlationDistances(rows: readonly ArrayLike<number>[]): Gener
   return distances;
 }
 
-/** Centre a row and scale it to length 1, into `into`; false, and zeros, where it does not vary. */
+/** Centre a row and scale it to length 1, into `into`; false, and zeros, if it is constant. */
 function standardise(row: ArrayLike<number>, into: Float64Array): boolean {
   const { length } = row;
   let sum = 0;
@@ -74,13 +74,13 @@ function standardise(row: ArrayLike<number>, into: Float64Array): boolean {
     squares += centred * centred;
   }
   const norm = Math.sqrt(squares);
-  // What rounding leaves of a constant is no variation.
+  // A constant's rounding errors are not variation.
   const varies = norm > largest * Math.sqrt(length) * 1e-9;
   for (let i = 0; i < length; i++) into[i] = varies ? (into[i] as number) / norm : 0;
   return varies;
 }
 
-/** Four sums that do not wait for each other: about twice as fast as one. */
+/** Four independent sums: about twice as fast as one. */
 function dot(values: Float64Array, a: number, b: number, length: number): number {
   let [s, t, u, v] = [0, 0, 0, 0];
   let i = 0;
@@ -94,9 +94,9 @@ function dot(values: Float64Array, a: number, b: number, length: number): number
   return s + t + u + v;
 }
 
-/** UPGMA of `count` things from their symmetric distances, [count * count], which are left as they are. */
+/** UPGMA of `count` things from their symmetric distances, [count * count], which are not changed. */
 export function averageLinkage(distances: Float64Array, count: number): Dendrogram {
-  const between = distances.slice(); // of the branches that are not joined yet, each in the place of its first row
+  const between = distances.slice(); // of the branches not joined yet, each at the index of its first row
   const at = (i: number, j: number): number => between[i * count + j] as number;
   const size = new Int32Array(count).fill(1);
   const branch = Int32Array.from({ length: count }, (_, i) => i);
@@ -108,7 +108,7 @@ export function averageLinkage(distances: Float64Array, count: number): Dendrogr
     if (chain.length === 0) chain.push(open[0] as number);
     const end = chain.at(-1) as number;
     const previous = chain.at(-2);
-    // The one before in the chain wins a tie, so that the chain ends.
+    // The previous one in the chain wins a tie, so that the chain ends.
     let nearest = previous ?? -1;
     for (const other of open) {
       if (other !== end && (nearest < 0 || at(end, other) < at(end, nearest))) nearest = other;
@@ -135,7 +135,7 @@ export function averageLinkage(distances: Float64Array, count: number): Dendrogr
   return { order: leaves[0] ?? [], merges };
 }
 
-/** Two orders as one, each turned so that the rows that meet are as alike as they can be. */
+/** Joins two orders, each reversed if that makes the adjacent rows more similar. */
 function join(a: number[], b: number[], distances: Float64Array, count: number): number[] {
   const ends = [
     [a.at(-1), b[0]], [a.at(-1), b.at(-1)], [a[0], b[0]], [a[0], b.at(-1)],

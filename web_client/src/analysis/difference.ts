@@ -1,7 +1,7 @@
-/** How far the values of one text are from those of another, token by token. */
+/** Differences of the values of two texts, token by token. */
 import { type Alignment, NONE } from "./align";
 
-/** right - left at every token of the right text, [right tokens]; NaN where it has no partner or a value is missing. */
+/** right - left at every token of the right text, [right tokens]; NaN without a partner or a value. */
 export function differences(left: ArrayLike<number>, right: ArrayLike<number>, { rightToLeft }: Alignment): Float32Array {
   return Float32Array.from(rightToLeft, (partner, token) => (
     partner === NONE ? NaN : (right[token] ?? NaN) - (left[partner] ?? NaN)
@@ -17,7 +17,7 @@ export interface Departure {
   readonly token: number;
 }
 
-/** The token at which a difference is largest, of those that `counts` takes; null when there is none. */
+/** The token with the largest difference, among those that `counts` accepts; null if there is none. */
 export function largest(values: ArrayLike<number>, counts: (token: number) => boolean): number | null {
   let best: number | null = null;
   for (let token = 0; token < values.length; token++) {
@@ -27,7 +27,7 @@ export function largest(values: ArrayLike<number>, counts: (token: number) => bo
   return best;
 }
 
-/** The furthest apart first. */
+/** The largest first. */
 export function furthestFirst(departures: readonly Departure[]): Departure[] {
   return [...departures].sort((a, b) => Math.abs(b.difference) - Math.abs(a.difference));
 }

@@ -2,7 +2,8 @@
 import type { NeuroscopeClient, NeuroscopeDocument, RequestOptions, ServerOptions } from "../client";
 import type { Scale } from "../colour/scale";
 
-/** Values at which a neuron's colours are strongest: `min` is at most 0, `max` at least 0; what is left out is automatic. */
+/** Values at which a neuron's colours are strongest: `min` is at most 0, `max` at least 0; absent ones are automatic.
+ * */
 export type Ranges = Readonly<Record<string, { readonly min?: number; readonly max?: number }>>;
 
 export interface NeuroscopeOptions extends ServerOptions {
@@ -13,13 +14,13 @@ export interface NeuroscopeOptions extends ServerOptions {
   /** Id of one of the server's models. Default: the server's. */
   readonly model?: string;
   /**
-   * Where the bounds of the colours come from: the neurons' statistics over held-out text (the default; where there are none,
-   * the largest value seen), the largest value in the text as it is, or numbers for each neuron.
+   * Source of the colours' bounds: the neurons' statistics over held-out text (the default; without statistics, the
+   * largest value seen), the largest value in the current text, or numbers for each neuron.
    */
   readonly ranges?: "statistics" | "text" | Ranges;
   /** Whether neurons other than the one in focus are drawn as stripes. Default: true. */
   readonly stripes?: boolean;
-  /** Whether a line under the text says what is wrong, while something is. Default: true. */
+  /** Whether a line under the text shows problems. Default: true. */
   readonly status?: boolean;
 }
 
@@ -28,7 +29,7 @@ export interface SessionEvents {
   change: undefined;
 }
 
-/** What `neuroscopeOf(view)` gives. */
+/** The result of `neuroscopeOf(view)`. */
 export interface EditorSession {
   readonly client: NeuroscopeClient;
   /** The editor's text, with its tokens and activations. Make edits in the editor, not here. */
@@ -40,9 +41,9 @@ export interface EditorSession {
   setFocus(key: string): void;
   /** Values at which a neuron's colours are strongest. */
   scale(key: string): Scale;
-  /** What is wrong, in words for a person; null when nothing is. */
+  /** What is wrong, in words; null if nothing is. */
   readonly problem: string | null;
-  /** Resolves when all values of the text as it is have come; see `NeuroscopeClient.settled`. */
+  /** Resolves when all values of the current text have come; see `NeuroscopeClient.settled`. */
   settled(options?: RequestOptions): Promise<void>;
   on(name: "change", listener: () => void, options?: { readonly signal?: AbortSignal }): () => void;
 }

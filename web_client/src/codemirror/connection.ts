@@ -1,4 +1,5 @@
-/** The connection of one editor to its server: has the neurons and the model that the options name, and says what is wrong. No editor here. */
+/** The connection of one editor to its server, with the neurons and model of its options, and its problems. No editor
+ * here. */
 import {
   connectionHelp, connectionText, NeuroscopeClient, type NeuroscopeDocument, parseNeurons, type RequestOptions, serverAt, wellFormed,
 } from "../client";
@@ -7,7 +8,7 @@ import { automatic, type Scale, type TypedRange } from "../colour/scale";
 import { Passage, Rows, scaleIn } from "../workbench";
 import type { EditorSession, NeuroscopeOptions, Ranges, SessionEvents } from "./api";
 
-/** Names the document to the server. */
+/** The document's name on the server. */
 const URI = "codemirror";
 
 export class EditorConnection extends Emitter<SessionEvents> implements EditorSession {
@@ -17,13 +18,13 @@ export class EditorConnection extends Emitter<SessionEvents> implements EditorSe
   readonly #rows: Rows;
   #options: NeuroscopeOptions;
   #neurons = "";
-  /** What is wrong with the options, and with which of the neurons. */
+  /** Problems of the options and of single neurons. */
   #misread: string | null = null;
   #unloadable: string | null = null;
   #loading: { readonly model: string; readonly abort: AbortController } | null = null;
   readonly #refused = new Map<string, string>();
 
-  /** Throws TypeError for a URL that no server can have. */
+  /** Throws TypeError for an invalid URL. */
   constructor(options: NeuroscopeOptions, text: string) {
     super();
     this.#options = options;
@@ -74,7 +75,7 @@ export class EditorConnection extends Emitter<SessionEvents> implements EditorSe
     return problems.length === 0 ? null : problems.join(" ");
   }
 
-  /** Apply other options, which name the same server. */
+  /** Apply other options with the same server. */
   configure(options: NeuroscopeOptions): void {
     this.#options = options;
     const typed = typeof options.neurons === "string" ? options.neurons : options.neurons.join(", ");
@@ -95,7 +96,7 @@ export class EditorConnection extends Emitter<SessionEvents> implements EditorSe
     this.client.close();
   }
 
-  /** Load the model that the options name; give up loading another one. */
+  /** Load the model of the options; cancel loading another one. */
   #loadModel(): void {
     const { model, models } = this.client;
     const wanted = this.#options.model ?? models.find((summary) => summary.default)?.id;
@@ -105,7 +106,7 @@ export class EditorConnection extends Emitter<SessionEvents> implements EditorSe
     const loading = { model: wanted, abort: new AbortController() };
     this.#loading = loading;
     this.client.loadModel(wanted, { signal: loading.abort.signal }).catch((error: unknown) => {
-      // Giving it up is not a problem, and after a lost connection the next one asks for it again.
+      // A cancelled load is not a problem, and after a lost connection the next one loads it again.
       if (!loading.abort.signal.aborted && this.client.ready) this.#unloadable = `${wanted} could not be loaded: ${(error as Error).message}`;
     }).finally(() => {
       if (this.#loading === loading) this.#loading = null;

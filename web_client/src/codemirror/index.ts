@@ -1,11 +1,11 @@
 /**
- * Live colours in anyone's CodeMirror 6 editor.
+ * Live colours in any CodeMirror 6 editor.
  *
  *     new EditorView({ parent, extensions: [basicSetup, neuroscope({ url: "http://127.0.0.1:8740/", neurons: ["L2N99"] })] });
  *
- * An editor keeps its look, keys and text; it gets token colours, stripes, the tooltip of a token, and a line under it while
- * something is wrong. Each editor has a session of its own, from when its view is made until the view is destroyed or the
- * extension removed. With other options it keeps the session unless they name another server.
+ * An editor keeps its look, keys and text; it gets token colours, stripes, token tooltips, and a line for problems
+ * under it. Each editor has its own session, from the creation of its view until the view is destroyed or the extension
+ * removed. New options keep the session unless they name another server.
  */
 import type { Extension } from "@codemirror/state";
 import type { EditorView } from "@codemirror/view";
@@ -17,7 +17,7 @@ export function neuroscope(wanted: NeuroscopeOptions): Extension {
   return [options.of(wanted), sessionExtension];
 }
 
-/** What the extension is doing in this editor, its client among it; null where it is not. */
+/** The extension's state in this editor, including its client; null without the extension. */
 export function neuroscopeOf(view: EditorView): EditorSession | null {
   return view.plugin(sessionPlugin)?.session ?? null;
 }

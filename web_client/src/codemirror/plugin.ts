@@ -6,7 +6,7 @@ import type { NeuroscopeOptions } from "./api";
 import { EditorConnection } from "./connection";
 import { say, status } from "./status";
 
-/** The options of an editor; null where it has none. */
+/** The options of an editor; null if it has none. */
 export const options = Facet.define<NeuroscopeOptions, NeuroscopeOptions | null>({ combine: ([first]) => first ?? null });
 
 /** The part of the extension that belongs to one connection. */
@@ -14,7 +14,7 @@ const colours = new Compartment();
 
 class SessionPlugin implements PluginValue {
   readonly #view: EditorView;
-  /** Null where the options do not name a server. */
+  /** Null if the options do not name a server. */
   session: EditorConnection | null = null;
   #badAddress: string | null = null;
   #alive = true;
@@ -56,7 +56,7 @@ class SessionPlugin implements PluginValue {
     }
   }
 
-  /** As soon as the editor can be changed: it may be in the middle of an update. */
+  /** As soon as the editor can be changed: it may be updating. */
   #later(act: () => void): void {
     queueMicrotask(() => { if (this.#alive) act(); });
   }

@@ -1,4 +1,4 @@
-/** A line under the text that says what is wrong, while something is. */
+/** A line under the text that shows problems. */
 import { type Extension, StateEffect, StateField } from "@codemirror/state";
 import { EditorView, type PanelConstructor, showPanel } from "@codemirror/view";
 

@@ -1,19 +1,19 @@
 /**
  * The colours of activations, for style sheets and canvases alike.
  *
- * Each neuron on the page wears one of nine hues, everywhere. Positive values have the neuron's hue, negative ones a slate
- * that all neurons share, and zero is the page itself. Hues were chosen, together with the slate, for the largest smallest
- * distance between any two of them in OKLab, as they look to full colour vision and to dichromats (Machado et al. 2009).
+ * Each neuron on the page has one of nine hues, everywhere. Positive values have the neuron's hue, negative ones a
+ * slate that all neurons share, and zero is the page's background. Hues and slate maximize the smallest distance
+ * between any two of them in OKLab, for full colour vision and for dichromats (Machado et al. 2009).
  *
- * A hue comes in two strengths: `ink` draws bars, stripes and swatches, at 3 : 1 or more against the page; the strongest
- * `wash` lies behind text, which keeps a contrast of at least 4.5 : 1 on it (WCAG AA). Tests compute both.
+ * A hue comes in two strengths: `ink` draws bars, stripes and swatches, at 3 : 1 or more against the page; the
+ * strongest `wash` is behind text, which has a contrast of at least 4.5 : 1 on it (WCAG AA). Tests compute both.
  */
 import { NO_VALUE, STEPS } from "./scale";
 
 export type Theme = "light" | "dark";
 export type Rgb = readonly [red: number, green: number, blue: number];
 
-/** Page and text that the colours are seen with. */
+/** Colours of page and text. */
 export const surfaces: Record<Theme, { readonly page: Rgb; readonly text: Rgb }> = {
   light: { page: [255, 255, 255], text: [28, 30, 33] },
   dark: { page: [23, 25, 28], text: [236, 237, 238] },
@@ -29,18 +29,19 @@ export const inks: Record<Theme, readonly Rgb[]> = {
   ],
 };
 
-/** Ink of what is below zero, whichever neuron it is of. */
+/** Ink of negative values, for all neurons. */
 export const slate: Record<Theme, Rgb> = { light: [118, 127, 138], dark: [128, 138, 150] };
 
 /** How many hues there are. */
 export const HUES = inks.light.length;
 
-/** Most values are far below a neuron's maximum; below 1, this lets them be seen. The legend shows the same curve. */
+/** Most values are far below a neuron's maximum; an exponent below 1 makes them visible. The legend shows the same
+ * curve. */
 const CURVE = 0.62;
 const MOST_OPAQUE = 0.92;
 const TEXT_CONTRAST = 4.6; // a little above AA's 4.5, for rounding
 
-/** Below zero most neurons rest a little: behind text, slate steps back beside the hue. */
+/** Most neurons are slightly negative at rest, so slate behind text is weaker than the hue. */
 const BELOW_SHARE = 0.6;
 
 /** How strong a bucket's colour is, in [0, 1]; 1 is the strongest wash, or ink. */
@@ -48,7 +49,7 @@ export function strengthOf(bucket: number): number {
   return bucket === NO_VALUE ? 0 : (Math.abs(bucket) / STEPS) ** CURVE;
 }
 
-/** Opacity over the page of the strongest wash of an ink: as much as leaves the text on it readable. */
+/** Opacity of an ink's strongest wash: the most that keeps text on it readable. */
 export function washOpacity(ink: Rgb, theme: Theme): number {
   const { page, text } = surfaces[theme];
   let opacity = MOST_OPAQUE;
@@ -63,7 +64,7 @@ export function washOf(bucket: number): string {
   return `color-mix(in srgb, ${colour} calc(${(100 * strengthOf(bucket)).toFixed(1)}% * var(--neuro-fade, 1)), transparent)`;
 }
 
-/** Class of an element whose descendants wear a hue. */
+/** Class of an element that sets the hue of its descendants. */
 export function hueClass(hue: number): string {
   return `neuro-hue-${hue}`;
 }
@@ -82,7 +83,7 @@ export function inkOf(hue: number, theme: Theme): Rgb {
   return inks[theme][hue % HUES] as Rgb;
 }
 
-/** Opaque colour of a bucket in a neuron's heatmap row; `fade` below 1 brings it nearer to the page. */
+/** Opaque colour of a bucket in a neuron's heatmap row; `fade` below 1 makes it paler. */
 export function cellOf(bucket: number, hue: number, theme: Theme, fade = 1): Rgb {
   const strength = strengthOf(bucket) * fade;
   const { page } = surfaces[theme];
@@ -93,28 +94,28 @@ export function css([red, green, blue]: Rgb, opacity = 1): string {
   return opacity === 1 ? `rgb(${red} ${green} ${blue})` : `rgb(${red} ${green} ${blue} / ${opacity.toFixed(2)})`;
 }
 
-/** A bucket's colour behind text: its ink, and how opaque that lies over the page. */
+/** A bucket's colour behind text: its ink and opacity. */
 export function washUnder(hue: number, bucket: number, theme: Theme): { readonly ink: Rgb; readonly opacity: number } {
   const [ink, share] = bucket < 0 ? [slate[theme], BELOW_SHARE] : [inkOf(hue, theme), 1];
   return { ink, opacity: share * strengthOf(bucket) * washOpacity(ink, theme) };
 }
 
-/** A bucket's colour behind text, as it is seen over the page. */
+/** A bucket's opaque colour behind text. */
 export function washOver(hue: number, bucket: number, theme: Theme): Rgb {
   const { ink, opacity } = washUnder(hue, bucket, theme);
   return over(ink, opacity, surfaces[theme].page);
 }
 
-/** A stripe below zero steps back beside a neuron's own hue. */
+/** A stripe below zero is weaker than the neuron's hue. */
 const BELOW_STRIPE = 0.5;
 
-/** A bucket's colour as a stripe: its ink, and how opaque that lies over the page. */
+/** A bucket's colour as a stripe: its ink and opacity. */
 export function stripeOf(hue: number, bucket: number, theme: Theme): { readonly ink: Rgb; readonly opacity: number } {
   const strength = strengthOf(bucket);
   return bucket < 0 ? { ink: slate[theme], opacity: BELOW_STRIPE * strength } : { ink: inkOf(hue, theme), opacity: strength };
 }
 
-/** Class of a bucket: `neuro-p7`, `neuro-n7`, `neuro-z`; `neuro-none` where there is no value. */
+/** Class of a bucket: `neuro-p7`, `neuro-n7`, `neuro-z`; `neuro-none` without a value. */
 export function classOf(bucket: number): string {
   if (bucket === NO_VALUE) return "neuro-none";
   return bucket === 0 ? "neuro-z" : `neuro-${bucket > 0 ? "p" : "n"}${Math.abs(bucket)}`;
@@ -123,7 +124,7 @@ export function classOf(bucket: number): string {
 /** All buckets, from the strongest below zero to the strongest above. */
 export const buckets: readonly number[] = Array.from({ length: 2 * STEPS + 1 }, (_, i) => i - STEPS);
 
-/** A colour as it is seen over a page. */
+/** A translucent colour over a page. */
 export function over(colour: Rgb, opacity: number, page: Rgb): Rgb {
   const [red, green, blue] = colour.map((part, i) => part * opacity + (page[i] as number) * (1 - opacity)) as [number, number, number];
   return [red, green, blue];

@@ -1,13 +1,13 @@
 /**
- * Where a value stands among a neuron's activations over a corpus, so that "strong" means something.
+ * The rank of a value among a neuron's activations over a corpus, so that "strong" has a meaning.
  *
- * Places are on a scale of nines: from the median on, each step of one is a value ten times as rare. There the few tokens
- * on which a neuron really fires have room; on a scale of values they would all be at one end.
+ * The scale counts nines: from the median on, each step is a value ten times as rare. This spreads the few tokens on
+ * which a neuron fires; on a linear scale they would all be at one end.
  */
 import type { Spread } from "./scale";
 
 export interface Rank {
-  /** The highest level whose quantile the value exceeds, in (0, 1); null when it exceeds none. */
+  /** The highest level whose quantile the value exceeds, in (0, 1); null if it exceeds none. */
   readonly level: number | null;
   /** Above everything in the corpus. */
   readonly record: boolean;
@@ -33,7 +33,7 @@ function risingLevels({ quantiles }: Spread): { readonly level: number; readonly
     .sort((a, b) => a.level - b.level);
 }
 
-/** The steps of the scale: the levels given from the median on, and the maximum one nine after the last. */
+/** The steps of the scale: the given levels from the median on, and the maximum one nine after the last. */
 function stepsOf(spread: Spread): Step[] {
   const upper = risingLevels(spread).filter(({ level }) => level >= 0.5);
   const end = ninesOf(upper.at(-1)?.level ?? 0) + 1;

@@ -1,27 +1,28 @@
 /**
- * A heatmap's cells as pixels: one pixel a cell, or, where cells are smaller than pixels, one for the strongest of several.
+ * A heatmap's cells as pixels: one pixel per cell, or, if cells are smaller than pixels, one for the strongest of
+ * several.
  *
- * Stretching the picture to its size is the canvas's work.
+ * The canvas stretches the picture to its size.
  */
 import { type Scale, STEPS } from "./scale";
 
 /** One row of the heatmap. */
 export interface RasterRow {
-  /** [tokens]; NaN where there is none. */
+  /** [tokens]; NaN if there is none. */
   readonly values: ArrayLike<number>;
   readonly scale: Scale;
   readonly palette: Palette;
-  /** Tokens whose value is drawn faded are not 0; null when none is. */
+  /** Not 0 at tokens whose value is drawn faded; null if there are none. */
   readonly faded: ArrayLike<number> | null;
 }
 
-/** Pixels by bucket, from -STEPS to STEPS, as an ImageData seen through an Uint32Array has them. */
+/** Pixels by bucket, from -STEPS to STEPS, as in an ImageData's Uint32Array. */
 export interface Palette {
   readonly plain: Uint32Array;
   readonly faded: Uint32Array;
 }
 
-/** An opaque pixel, in the byte order that an ImageData has. */
+/** An opaque pixel, in an ImageData's byte order. */
 export function pixelOf(red: number, green: number, blue: number): number {
   return new Uint32Array(Uint8ClampedArray.of(red, green, blue, 255).buffer)[0] as number;
 }
@@ -35,8 +36,8 @@ export function paletteOf(colour: (bucket: number, faded: boolean) => readonly [
 }
 
 /**
- * Fill `pixels`, [rows * bins]: bin b of a row stands for its tokens in [edges[b], edges[b + 1]), of which there is at least one,
- * and shows the one furthest from zero. Where there is no value the pixel is transparent.
+ * Fill `pixels`, [rows * bins]: bin b of a row covers its tokens in [edges[b], edges[b + 1]), at least one, and shows
+ * the one furthest from zero. Without a value the pixel is transparent.
  */
 export function rasterize(rows: readonly RasterRow[], edges: ArrayLike<number>, pixels: Uint32Array): void {
   const bins = edges.length - 1;
@@ -46,7 +47,7 @@ export function rasterize(rows: readonly RasterRow[], edges: ArrayLike<number>, 
       const token = strongest(values, edges[bin] as number, edges[bin + 1] as number);
       const value = values[token] ?? NaN;
       const colours = faded !== null && faded[token] !== 0 ? palette.faded : palette.plain;
-      // `bucketOf` unfolded: a million cells are to be drawn within a frame. NaN fails both comparisons.
+      // `bucketOf` inlined: a million cells must be drawn within a frame. NaN fails both comparisons.
       pixels[place++] = value >= 0 ? colours[STEPS + step(value, max)] as number
         : value < 0 ? colours[STEPS - step(-value, -min)] as number : 0;
     }
@@ -58,7 +59,7 @@ function step(size: number, reach: number): number {
   return reach > 0 ? Math.min(STEPS, (size / reach) * STEPS + 0.5) | 0 : 0;
 }
 
-/** Of some tokens the one whose value is furthest from zero; the first, where none has a value. */
+/** The token whose value is furthest from zero; the first if none has a value. */
 function strongest(values: ArrayLike<number>, from: number, to: number): number {
   let best = from;
   let most = -1;

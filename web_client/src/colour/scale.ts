@@ -1,16 +1,17 @@
 /**
  * From an activation to a colour bucket.
  *
- * The scale diverges at zero: -STEPS is the strongest slate, 0 the page itself, +STEPS the strongest of the neuron's hue. Both sides have
- * the same reach unless a person typed another one, so that equal sizes look equally strong. The reach never follows the
- * text of the moment, unless a person asked for that: it comes from the neuron's statistics, else from the widest value seen, which only grows. Of the
- * statistics it takes a high quantile, because beside the one largest value of a corpus nearly all others would be pale.
+ * The scale diverges at zero: -STEPS is the strongest slate, 0 the page itself, +STEPS the strongest of the neuron's
+ * hue. Both sides have the same reach unless the user typed another one, so that equal sizes look equally strong. The
+ * reach does not follow the current text unless chosen: it comes from the neuron's statistics, or else from the largest
+ * magnitude seen, which only grows. From the statistics it takes a high quantile, because next to a corpus's single
+ * largest value nearly all others would be pale.
  */
 
 /** Buckets on each side of zero. */
 export const STEPS = 16;
 
-/** In place of a bucket where there is no value. */
+/** Instead of a bucket if there is no value. */
 export const NO_VALUE = -128;
 
 /** Values at which the colours are strongest; min <= 0 <= max. */
@@ -19,7 +20,7 @@ export interface Scale {
   readonly max: number;
 }
 
-/** The range that a person chose: what was typed; null is automatic. */
+/** The range that the user typed; null is automatic. */
 export interface TypedRange {
   readonly min: number | null;
   readonly max: number | null;
@@ -29,7 +30,7 @@ export interface TypedRange {
 
 export const automatic: TypedRange = { min: null, max: null };
 
-/** Of a neuron's activations over a corpus: the extremes, and values by level, such as "0.999". */
+/** A neuron's activations over a corpus: extremes, and quantiles by level, such as "0.999". */
 export interface Spread {
   readonly min: number;
   readonly max: number;
@@ -39,9 +40,9 @@ export interface Spread {
 const LEAST_LEVEL = 0.999;
 
 /**
- * How far the colours of a neuron reach, and the level of the quantile that this is; null where it is the extremes.
+ * The reach of a neuron's colours, and the level of that quantile; null if it comes from the extremes.
  *
- * The level is the lowest one given from 0.999 on. Its counterpart below, where given, counts if it is further from zero.
+ * The level is the lowest given one from 0.999 on. Its lower counterpart, if given, counts if it is further from zero.
  */
 export function reachOf({ min, max, quantiles }: Spread): { readonly reach: number; readonly level: number | null } {
   const rising = Object.entries(quantiles).map(([level, value]) => [Number(level), value] as const).sort(([a], [b]) => a - b);
@@ -64,9 +65,9 @@ export function originOf(known: Spread | null, range: TypedRange): string {
   return level === null ? "extremes of held-out text" : `${Number((level * 100).toFixed(4))} % of held-out text`;
 }
 
-/** What the reach of a neuron's colours can come from. */
+/** Possible sources of the reach of a neuron's colours. */
 export interface Reaches {
-  /** Its spread over a corpus; null where there are no statistics. */
+  /** Its spread over a corpus; null without statistics. */
   readonly known: Spread | null;
   /** The widest value seen. */
   readonly widest: number;
@@ -86,7 +87,7 @@ export function isAutomatic({ min, max, text }: TypedRange): boolean {
   return min === null && max === null && text !== true;
 }
 
-/** The bucket of a value, in [-STEPS, STEPS]; NO_VALUE for NaN. A side of no reach has no colours. */
+/** The bucket of a value, in [-STEPS, STEPS]; NO_VALUE for NaN. A side without reach has no colours. */
 export function bucketOf(value: number, { min, max }: Scale): number {
   if (Number.isNaN(value)) return NO_VALUE;
   const reach = value < 0 ? -min : max;
@@ -101,7 +102,7 @@ export function bucketsOf(values: ArrayLike<number>, scale: Scale): Int8Array {
   return buckets;
 }
 
-/** Read a typed bound: null when empty, NaN when it is no number or on the wrong side of zero. */
+/** Read a typed bound: null if empty, NaN if it is not a number or on the wrong side of zero. */
 export function parseBound(input: string, side: "min" | "max"): number | null {
   const text = input.trim().replace("\u2212", "-").replace(",", ".");
   if (text === "") return null;

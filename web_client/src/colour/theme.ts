@@ -1,11 +1,11 @@
-/** Which theme an element is seen in, for what is drawn on a canvas. */
+/** The theme of an element, for drawing on a canvas. */
 import type { Theme } from "./palette";
 
 type Preference = Pick<MediaQueryList, "matches" | "addEventListener" | "removeEventListener">;
 
 const nothing = (): void => undefined;
 
-/** Whether the system asks for dark colours; tells of changes. Modules are also loaded where there is nothing to see. */
+/** Whether the system asks for dark colours; reports changes. Modules are also loaded without a browser. */
 export const systemDark: Preference = "matchMedia" in globalThis
   ? matchMedia("(prefers-color-scheme: dark)") : { matches: false, addEventListener: nothing, removeEventListener: nothing };
 

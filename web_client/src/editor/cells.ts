@@ -1,22 +1,23 @@
 /**
- * The pieces of the text that get one mark each: a token, or a character that several tokens make up.
+ * The pieces of the text that get one mark each: a token, or a character made of several tokens.
  *
- * Byte-level BPE splits a character such as an emoji into several tokens, which then have the same span. What is seen as one
- * character may also consist of several that have tokens of their own: a letter and its accent, a family of joined emoji.
+ * Byte-level BPE splits a character such as an emoji into several tokens, which then have the same span. A grapheme
+ * cluster may also consist of several characters with their own tokens: a letter and its accent, a family of joined
+ * emoji.
  */
 import type { TokenList } from "../client/tokens";
 import { NO_VALUE } from "../colour/scale";
 import { characterFinder, type Span } from "./characters";
 
-/** A piece of the text and the tokens `first` to `last` (inclusive) that it stands for. */
+/** A piece of the text and its tokens, `first` to `last` (inclusive). */
 export interface Cell extends Span {
   readonly first: number;
   readonly last: number;
 }
 
 /**
- * The cells of the text from `start` on, in order; `text` is that text, and cells are cut off at its end. What no token covers
- * is in none.
+ * The cells of the text from `start` on, in order; `text` is that text, and cells are cut at its end. Text without a
+ * token is in no cell.
  */
 export function cellsOf(tokens: TokenList, start: number, text: string): Cell[] {
   const cells: { from: number; to: number; first: number; last: number }[] = [];
@@ -57,14 +58,14 @@ export function strongest(buckets: Int8Array, { first, last }: Pick<Cell, "first
   return found;
 }
 
-/** A token's share of a character that several tokens make up. */
+/** A token's share of a character made of several tokens. */
 export interface Share extends Span {
   /** Which of them it is, from 1. */
   readonly part: number;
   readonly parts: number;
 }
 
-/** The characters that a token has only a part of: at most one at its start and one at its end. */
+/** The characters that a token only partly covers: at most one at its start and one at its end. */
 export function sharesOf(tokens: TokenList, index: number): Share[] {
   const from = tokens.from[index] as number;
   const to = tokens.to[index] as number;

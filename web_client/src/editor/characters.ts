@@ -1,4 +1,4 @@
-/** Characters as they are seen: grapheme clusters, and signs for what has no width of its own. */
+/** Visible characters: grapheme clusters, and signs for characters without width. */
 
 /** A piece of text, in UTF-16 units. */
 export interface Span {
@@ -6,7 +6,7 @@ export interface Span {
   readonly to: number;
 }
 
-/** A character that nobody would see, and what is shown in its place. */
+/** An invisible character, and the sign that is shown instead. */
 export interface Hidden extends Span {
   readonly sign: string;
 }
@@ -16,9 +16,9 @@ const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" });
 const INVISIBLE = String.raw`\p{Cc}\p{Default_Ignorable_Code_Point}\p{Zl}\p{Zp}\ufff9-\ufffb`;
 
 /**
- * Matches what has no width; the only group holds it where it needs a sign. It needs none where it is a part of the
- * character before it: in the flags of England, Scotland and Wales, joining two emoji or the halves of an Indic conjunct,
- * or selecting a variant of a visible character. A combining mark needs one where there is nothing that it could combine with.
+ * Matches characters without width; the only group holds one that needs a sign. It needs none as part of the character
+ * before it: in the flags of England, Scotland and Wales, joining two emoji or the halves of an Indic conjunct, or
+ * selecting a variant of a visible character. A combining mark needs one if it has nothing to combine with.
  */
 const HIDDEN = new RegExp([
   String.raw`\u{1f3f4}\u{e0067}\u{e0062}[\u{e0061}-\u{e007a}]{3}\u{e007f}`,
@@ -54,7 +54,7 @@ export function hiddenIn(text: string): Hidden[] {
   ));
 }
 
-/** The text with signs in place of what would not be seen; `show` makes one from its name and the character itself. */
+/** The text with signs for invisible characters; `show` makes one from its name and the character. */
 export function withSigns(text: string, show: (sign: string, character: string) => string = bracketed): string {
   return text.replace(HIDDEN, (found, hidden?: string) => (hidden === undefined ? found : show(signOf(hidden), hidden)));
 }
@@ -64,24 +64,24 @@ function bracketed(sign: string): string {
   return /^[A-Z]/.test(sign) ? `\u2039${sign}\u203a` : sign;
 }
 
-/** What a reader takes for one character, each; what is shown as a sign is one. */
+/** Grapheme clusters, with each sign as one. */
 export function charactersOf(text: string): string[] {
   // ASCII needs no segmenter, which is slow. CR is left out because CR LF is one.
-  // eslint-disable-next-line no-control-regex -- the whole of it
+  // eslint-disable-next-line no-control-regex -- all of ASCII
   if (/^[\u0000-\u000c\u000e-\u007f]*$/.test(text)) return Array.from(text);
   const edges = [0, ...hiddenIn(text).flatMap(({ from, to }) => [from, to]), text.length];
   return edges.flatMap((edge, i) => Array.from(graphemes.segment(text.slice(edge, edges[i + 1])), ({ segment }) => segment));
 }
 
 /**
- * Finds the character, as it is seen, that an offset of `text` parts: null at the edge of two characters, or of one that is
- * shown as a sign. Nothing is looked at before it has to be: most texts are ASCII.
+ * Finds the grapheme cluster that an offset of `text` splits: null at a boundary, or at a character that is shown as a
+ * sign. Works lazily: most texts are ASCII.
  */
 export function characterFinder(text: string): (offset: number) => Span | null {
   let segments: Intl.Segments | null = null;
   let hidden: readonly Hidden[] = [];
   return (offset) => {
-    // Whatever goes on a character comes after this.
+    // No character below continues a cluster.
     if (offset <= 0 || offset >= text.length || text.charCodeAt(offset) < 0x300) return null;
     if (segments === null) {
       segments = graphemes.segment(text);
@@ -101,7 +101,7 @@ export function characterFinder(text: string): (offset: number) => Span | null {
   };
 }
 
-/** One kind of line break. A CR that ends no line stays, and is shown. */
+/** One kind of line break. A CR that does not end a line stays, and is shown. */
 export function plainBreaks(text: string): string {
   return text.replace(/\r+\n/g, "\n");
 }

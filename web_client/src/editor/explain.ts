@@ -1,4 +1,4 @@
-/** A token in words: what cannot be seen of it, and of which character it is a part. Empty for an ordinary token. */
+/** A token in words: its invisible characters, and the character that it is part of. Empty for an ordinary token. */
 import type { TokenList } from "../client/tokens";
 import { sharesOf } from "./cells";
 import { codePoint } from "./characters";
@@ -24,7 +24,7 @@ export function explainToken(tokens: TokenList, index: number, slice: (from: num
   return words;
 }
 
-/** Which bytes a part has where that is certain, else those of the whole character. */
+/** The bytes of a part if they are certain, otherwise those of the whole character. */
 function bytesOf(character: string, part: number, parts: number): string {
   const bytes = Array.from(new TextEncoder().encode(character), (byte) => byte.toString(16).toUpperCase().padStart(2, "0"));
   return bytes.length === parts ? `byte ${bytes[part - 1] ?? ""} of ${bytes.join(" ")}` : `of the bytes ${bytes.join(" ")}`;
@@ -36,7 +36,7 @@ const WHITE: readonly [RegExp, string, string][] = [
   [/^ +/, "space", "spaces"],
 ];
 
-/** A token of white space alone in words; other characters that cannot be seen by their code points. */
+/** White space tokens in words; other invisible characters by their code points. */
 function invisible(text: string): string[] {
   if (text === "") return ["empty"];
   const words: string[] = [];

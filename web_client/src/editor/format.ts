@@ -1,4 +1,4 @@
-/** How numbers and token texts are written for people. */
+/** Numbers and token texts for people. */
 import { withSigns } from "./characters";
 
 /** A value with three significant decimals where they matter; a real minus sign; a dash for none. */

@@ -66,7 +66,7 @@ function element(tag: string, className: string, text: string): HTMLElement {
   return dom;
 }
 
-/** From so many neurons on, their values stand in several columns. */
+/** From this many neurons on, their values are in several columns. */
 const MANY = 14;
 /** Of more than these, only the strongest are listed, and the one in focus. */
 const MOST = 36;

@@ -17,12 +17,12 @@ export function neuroscope(document: NeuroscopeDocument, source: TokenSource): E
   return [syncDocument(document), tokenEditor(source)];
 }
 
-/** The same for a text that somebody else brings to the server. */
+/** The same for a text that other code sends to the server. */
 export function tokenEditor(source: TokenSource): Extension {
   return [editorTheme, hiddenMarks, tokenColours(source)]; // a token's mark wraps the signs if it comes after them
 }
 
-/** The colours alone: for an editor that looks as it likes, and whose text somebody else brings to the document. */
+/** The colours alone: for an editor with its own look, whose text other code passes to the document. */
 export function tokenColours(source: TokenSource): Extension {
   return [pictureField, pictureHue, followSource(source), tokenMarks, stripeLayer, tokenHover(source), tokenTheme];
 }

@@ -1,8 +1,8 @@
 /**
- * How tokens look in the text: one mark a token, made for the visible part only.
+ * The look of tokens in the text: one mark per token, made for the visible part only.
  *
- * Marks of a bucket are one object made in advance, so a repaint compares pointers and touches only the tokens whose
- * bucket changed. Borders are shadows and special tokens stand in the margin: nothing moves the text.
+ * Each bucket has one prebuilt mark, so a repaint compares pointers and touches only the tokens whose bucket changed.
+ * Borders are shadows and special tokens are in the margin, so nothing moves the text.
  */
 import { type Range, StateEffect } from "@codemirror/state";
 import { Decoration, type DecorationSet, EditorView, type PluginValue, ViewPlugin, type ViewUpdate, WidgetType } from "@codemirror/view";
@@ -15,22 +15,22 @@ import { contextOf } from "./explain";
 import { pictureField } from "./picture";
 import { Kin, type TokenPicture } from "./source";
 
-/** Inclusive, so that it also wraps a sign that stands in the place of its first or last character. */
+/** Inclusive, so that it also wraps a sign that replaces its first or last character. */
 const markOf = (name: string): Decoration => Decoration.mark({ class: name, inclusive: true });
 const marks = new Map([NO_VALUE, ...allBuckets].map((bucket) => [bucket, {
   plain: markOf(`neuro-token ${classOf(bucket)}`),
   faded: markOf(`neuro-token neuro-faded ${classOf(bucket)}`),
 }]));
 const markedToken = markOf("neuro-marked");
-/** What has no equal in the text beside this one, by its `Kin`. */
+/** Tokens that the other text does not have, by their `Kin`. */
 const unlike = new Map<number, Decoration>([
   [Kin.replaced, markOf("neuro-replaced")], [Kin.alone, markOf("neuro-alone")],
 ]);
-/** A character that several tokens make up. */
+/** A character made of several tokens. */
 const parted = markOf("neuro-parted");
 const contextStart = (label: string): Decoration => Decoration.line({ class: "neuro-context", attributes: { "data-context": label } });
 
-/** A special token or a line break: something that has a value but no character of its own to colour. */
+/** A special token or a line break: it has a value but no character to colour. */
 class SignWidget extends WidgetType {
   constructor(readonly sign: string, readonly kind: string, readonly token: number, readonly bucket: number) {
     super();
@@ -59,9 +59,10 @@ class SignWidget extends WidgetType {
   }
 }
 
-/** A line that is longer is marked only where it is seen: with thousands of marks in it, every key would take a tenth of a second. */
+/** A longer line is marked only in its visible part: with thousands of marks, every key would take a tenth of a second.
+ * */
 const LONG_LINE = 4000;
-/** So far above, below and beside what is seen a long line is marked, at least and when the marks are placed anew; CSS pixels. */
+/** Margins around the visible part in which a long line is marked: the least, and that of new marks; CSS pixels. */
 const NEAR = 400;
 const AHEAD = 800;
 
@@ -69,7 +70,7 @@ const setNear = StateEffect.define<Span>();
 
 class TokenMarks implements PluginValue {
   decorations: DecorationSet;
-  /** What of a long line is marked. */
+  /** The marked part of a long line. */
   #near: Span = { from: 0, to: LONG_LINE };
   #isLong = false;
   readonly #view: EditorView;
@@ -103,7 +104,7 @@ class TokenMarks implements PluginValue {
     removeEventListener("scroll", this.#look, { capture: true });
   }
 
-  /** The text within `slack` of what is seen. */
+  /** The text within `slack` of the visible part. */
   #around(slack: number): Span {
     const { contentDOM, scrollDOM } = this.#view;
     const { left, top, right, bottom } = scrollDOM.getBoundingClientRect();
@@ -113,7 +114,7 @@ class TokenMarks implements PluginValue {
     return { from: at(start, Math.max(0, top) - slack), to: at(end, Math.min(innerHeight, bottom) + slack) };
   }
 
-  /** Where the marks should be; null where they are. */
+  /** Where the marks should be; null if they are there. */
   #wanted(): Span | null {
     const near = this.#near;
     const needed = this.#around(NEAR);
@@ -155,7 +156,7 @@ class TokenMarks implements PluginValue {
 
 export const tokenMarks = ViewPlugin.fromClass(TokenMarks, { decorations: (plugin) => plugin.decorations });
 
-/** The marks of the text `[start, stop)`; of all that stands at its end, too, where the text ends there. */
+/** The marks of the text `[start, stop)`, including those at the end of the text. */
 function addTokens(view: EditorView, start: number, stop: number, ranges: Range<Decoration>[]): void {
   const picture = view.state.field(pictureField);
   const { tokens } = picture;
@@ -168,7 +169,7 @@ function addTokens(view: EditorView, start: number, stop: number, ranges: Range<
   for (const cell of cellsOf(tokens, start, view.state.sliceDoc(start, stop))) addCell(view, picture, cell, ranges);
 }
 
-/** The marks of a cell. A line break in it gets a sign in place of colour, for it has no width to colour. */
+/** The marks of a cell. A line break gets a sign instead of colour, as it has no width. */
 function addCell({ state: { doc } }: EditorView, picture: TokenPicture, cell: Cell, ranges: Range<Decoration>[]): void {
   const { tokens, buckets, faded, marked, kin } = picture;
   const { from, to, first, last } = cell;
@@ -208,7 +209,7 @@ function addSign(view: EditorView, { tokens, buckets }: TokenPicture, index: num
   }).range(at));
 }
 
-/** Stands in the place of a character that has no width, so that its token can be seen and pointed at. */
+/** Replaces a character without width, so that its token can be seen and pointed at. */
 class HiddenWidget extends WidgetType {
   constructor(readonly sign: string, readonly text: string) {
     super();
@@ -232,7 +233,7 @@ class HiddenWidget extends WidgetType {
 }
 
 const tab = Decoration.mark({ class: "neuro-tab" });
-/** So many units around what is seen decide whether a character in it has a width. */
+/** Context in UTF-16 units that decides whether a character has a width. */
 const AROUND = 16;
 
 function addHidden({ state: { doc } }: EditorView, start: number, stop: number, ranges: Range<Decoration>[]): void {
@@ -247,7 +248,7 @@ function addHidden({ state: { doc } }: EditorView, start: number, stop: number, 
   }
 }
 
-/** Signs for what takes up no room, or nothing but room. Bidirectional controls are shown and have no effect. */
+/** Signs for characters without width, and for tabs. Bidirectional controls are shown and have no effect. */
 class HiddenMarks implements PluginValue {
   decorations: DecorationSet;
 

@@ -1,7 +1,7 @@
 /**
  * The editor's own copy of the picture: it moves with every transaction, in the same update as the text.
  *
- * New pictures come at most once a frame, so an answer is drawn in the frame in which it would be seen anyway.
+ * New pictures come at most once per frame, so an answer costs no extra frame.
  */
 import { StateEffect, StateField } from "@codemirror/state";
 import { EditorView, ViewPlugin } from "@codemirror/view";
@@ -23,7 +23,7 @@ export const pictureField = StateField.define<TokenPicture>({
   },
 });
 
-/** The editor wears the hue of the neuron in focus. */
+/** The editor has the hue of the neuron in focus. */
 export const pictureHue = EditorView.editorAttributes.compute([pictureField], (state) => ({ class: hueClass(state.field(pictureField).hue) }));
 
 /** Bring the source's pictures into the editor. */
@@ -31,7 +31,7 @@ export function followSource(source: TokenSource) {
   return ViewPlugin.define((view: EditorView) => {
     let frame: number | null = null;
     let shown = noPicture;
-    // A message that is posted in a frame's callback arrives when the browser is done with the frame.
+    // A message that is posted in a frame's callback arrives after the frame.
     const { port1: afterFrame, port2: toAfterFrame } = new MessageChannel();
     afterFrame.onmessage = () => { source.painted?.(shown); };
     const show = (): void => {

@@ -1,18 +1,18 @@
 /**
- * Where the tokens' pieces of the text are on the screen: measured in the editor's elements, near what is seen.
+ * Positions of the tokens on the screen, measured in the editor's elements near the visible part.
  *
- * All coordinates are CSS pixels from the top left of the scrolled area, so that they hold while it scrolls. Texts of
- * thousands of tokens in one line are common, so nothing here is looked at one by one that is far from what is seen.
+ * All coordinates are CSS pixels from the top left of the scrolled area, so that they stay valid while it scrolls.
+ * Lines of thousands of tokens are common, so distant tokens are never visited one by one.
  */
 import type { EditorView } from "@codemirror/view";
 import type { TokenList } from "../client/tokens";
 import { type Cell, cellsOf } from "./cells";
 
-/** A piece of one visual line, and the tokens that it stands for. */
+/** A piece of one visual line, and its tokens. */
 export interface Piece {
   readonly left: number;
   readonly right: number;
-  /** Where the text's own box ends below. */
+  /** Bottom of the text's box. */
   readonly bottom: number;
   readonly first: number;
   readonly last: number;
@@ -32,10 +32,10 @@ export function frameOf({ scaleX, scaleY, scrollDOM }: EditorView): Frame {
   };
 }
 
-/** What was found in one line, relative to it: coordinates to its top left, tokens to its first one. */
+/** The pieces of one line: coordinates relative to its top left, tokens to its first one. */
 interface Found {
   readonly pieces: readonly Piece[];
-  /** Between these, relative to the line's top. */
+  /** Measured range, relative to the line's top. */
   readonly top: number;
   readonly bottom: number;
   /** What it depends on. */
@@ -45,7 +45,7 @@ interface Found {
   readonly spans: Int32Array;
 }
 
-/** Finds pieces, and remembers those of lines that are as they were: an edit mostly changes one. */
+/** Finds pieces, and caches those of unchanged lines: an edit mostly changes one. */
 export class PieceFinder {
   readonly #view: EditorView;
   #known = new WeakMap<Element, Found>();
@@ -54,7 +54,7 @@ export class PieceFinder {
     this.#view = view;
   }
 
-  /** The layout may be another though neither text nor size of a line is. */
+  /** The layout may have changed although the text and size of a line have not. */
   forget(): void {
     this.#known = new WeakMap();
   }
@@ -116,10 +116,10 @@ function measureLine(view: EditorView, tokens: TokenList, line: Element, top: nu
   const range = document.createRange();
   const pieces: { left: number; right: number; middle: number; first: number; last: number }[] = [];
   let textHeight: number | null = null;
-  /** Adds a piece; false when it lies below what is wanted. */
+  /** Adds a piece; false if it is below the wanted range. */
   const add = (rect: DOMRect, first: number, last: number): boolean => {
     const centre = ((rect.top + rect.bottom) / 2 - box.top) / scaleY;
-    // What stands in one visual line has one middle, signs in another type included.
+    // Everything in one visual line has the same middle, including signs in another font.
     const middle = (Math.floor(centre / lineHeight) + 0.5) * lineHeight;
     if (rect.width > 0) {
       pieces.push({ left: (rect.left - box.left) / scaleX, right: (rect.right - box.left) / scaleX, middle, first: first - base, last: last - base });
@@ -127,7 +127,7 @@ function measureLine(view: EditorView, tokens: TokenList, line: Element, top: nu
     return middle <= bottom;
   };
   const parts = partsOf(view, line);
-  // Of a line that is higher than the window only what is seen is looked at.
+  // Only the visible part of a line that is higher than the window is measured.
   const begin = top <= 0 ? 0 : firstThat(parts, ({ node }) => {
     range.selectNode(node);
     return (range.getBoundingClientRect().bottom - box.top) / scaleY >= top;
@@ -165,7 +165,7 @@ function measureLine(view: EditorView, tokens: TokenList, line: Element, top: nu
 /** Height of most fonts' text box, in their size. */
 const USUAL_BOX = 1.17;
 
-/** What stands in a line: a piece of text with its offsets, or what is shown in its place, or the sign of a token. */
+/** An item of a line: a piece of text with its offsets, its replacement, or the sign of a token. */
 interface Part {
   readonly node: Node;
   readonly from: number;
@@ -191,7 +191,7 @@ function partsOf(view: EditorView, line: Element): Part[] {
         position ??= view.posAtDOM(node);
         parts.push({ node, from: position, to: position + node.dataset.text.length, sign: null });
         position += node.dataset.text.length;
-      } else if (!node.classList.contains("neuro-sign")) position = null; // it may stand for any number of characters
+      } else if (!node.classList.contains("neuro-sign")) position = null; // it may replace any number of characters
       else if (node.dataset.token !== undefined && !node.classList.contains("neuro-segment")) {
         parts.push({ node, from: 0, to: 0, sign: Number(node.dataset.token) });
       }

@@ -1,4 +1,4 @@
-/** What the editor extension shows, and what it reports back. Implemented by the page, or by any other frontend. */
+/** What the editor extension shows, and what it reports. Implemented by the page, or by any other frontend. */
 import type { TokenList } from "../client/tokens";
 
 /** How many neurons are drawn as stripes, at most. */
@@ -31,11 +31,11 @@ export interface TokenPicture {
   readonly hue: number;
   /** The others, from the top stripe down; at most `MOST_STRIPES`. */
   readonly stripes: readonly Stripe[];
-  /** 1 where the colour belongs to an older text and is drawn faded; null when none is to be. */
+  /** 1 if the colour belongs to an older text and is drawn faded; null if none does. */
   readonly faded: Uint8Array | null;
-  /** A token to mark, as the one that a pointer elsewhere is on. */
+  /** A token to mark because a pointer elsewhere is on it. */
   readonly marked: number | null;
-  /** `Kin` of each token, where there is another text beside this one. */
+  /** `Kin` of each token, if there is another text. */
   readonly kin?: Uint8Array | null;
 }
 
@@ -49,11 +49,11 @@ export interface TokenRange {
 export interface TokenValue {
   readonly key: string;
   readonly hue: number;
-  /** NaN when there is none yet. */
+  /** NaN if there is none yet. */
   readonly value: number;
   readonly bucket: number;
   readonly focused: boolean;
-  /** The value at the partner in the text beside this one, and right minus left; null where there is none. */
+  /** The value at the partner in the other text, and right minus left; null without a partner. */
   readonly compared?: Compared | null;
 }
 
@@ -70,7 +70,7 @@ export interface TokenSource {
   note?(token: number): string | null;
   /** Calls `listener` when the picture has changed; returns a function that stops it. */
   onPicture(listener: () => void): () => void;
-  /** A picture that was read here is on the screen. */
+  /** A picture that was read here has been painted. */
   painted?(picture: TokenPicture): void;
   /** The pointer is on this token, or on none. */
   hover(token: number | null): void;

@@ -1,13 +1,13 @@
 /**
  * Stripes: up to eight more neurons under each token, on a layer of canvases under the text.
  *
- * The layer lies in the scrolled area, so that it scrolls with the text by itself, and is drawn in the task that changed
- * the text: no frame shows the one without the other. CodeMirror's own layers are drawn a frame later when the change
- * came in a frame's callback, and they learn of another width even later; hence the microtask and the observer.
+ * The layer is in the scrolled area, so that it scrolls with the text, and is drawn in the task that changed the text:
+ * no frame shows one without the other. CodeMirror's own layers are drawn a frame later if the change came in a frame's
+ * callback, and learn of a new width even later; hence the microtask and the observer.
  *
- * Where the pieces of the text are is measured only when the text or its layout changed, and nothing is measured or drawn
- * far outside of what is seen. The layer is cut into bands, each a canvas, for a browser paints a canvas as a whole with
- * all that lies over it: an edit changes the stripes of a few lines, and one band or two are drawn again.
+ * Positions are measured only when the text or its layout changed, and nothing is measured or drawn far from the
+ * visible part. The layer is divided into bands, each a canvas, because browsers paint a whole canvas with everything
+ * above it: an edit changes the stripes of a few lines, so one or two bands are redrawn.
  */
 import type { Extension } from "@codemirror/state";
 import { EditorView, type PluginValue, ViewPlugin, type ViewUpdate } from "@codemirror/view";
@@ -29,7 +29,7 @@ export function laneHeight(lanes: number): number {
   return lanes > 4 ? 3 : 4;
 }
 
-/** Class of an editor with so many stripes, whose lines are higher by that much. */
+/** Class of an editor with this many stripes, which makes its lines higher. */
 export function lanesClass(lanes: number): string {
   return lanes === 0 ? "" : `neuro-lanes-${lanes}`;
 }
@@ -45,7 +45,8 @@ interface Layout {
   readonly contentHeight: number;
 }
 
-/** Part of the layer: as wide as what is seen, or more where lines are not wrapped, and so high, in CSS pixels. A band whose content has not changed is not drawn again. */
+/** Part of the layer: as wide as the viewport, or wider if lines are not wrapped; height in CSS pixels. A band is
+ * redrawn only if its content has changed. */
 const BAND = 192;
 
 interface Band {
@@ -66,7 +67,7 @@ class StripeLayer implements PluginValue {
   readonly #bands = new Map<number, Band>();
   readonly #finder: PieceFinder;
   #layout: Layout | null = null;
-  /** Of what the bands hold, beside the layout. */
+  /** State of the bands' content, besides the layout. */
   #look = "";
   #planned = false;
   #alive = true;
@@ -122,7 +123,7 @@ class StripeLayer implements PluginValue {
     this.#layer.remove();
   }
 
-  /** The text was laid out anew, in this frame and not yet painted. */
+  /** The text has a new layout in this frame, not yet painted. */
   #lookAgain(): void {
     const { contentDOM } = this.#view;
     const layout = this.#layout;
@@ -141,7 +142,7 @@ class StripeLayer implements PluginValue {
 
   // ------------------------------------------------------------------ where
 
-  /** What is seen of the scrolled area, and the size of all of the text. */
+  /** The visible part of the scrolled area, and the size of the whole text. */
   #seen(): { readonly top: number; readonly bottom: number; readonly height: number; readonly left: number; readonly right: number; readonly width: number } {
     const { contentDOM, scrollDOM } = this.#view;
     const { top, bottom } = scrollDOM.getBoundingClientRect();
@@ -153,7 +154,7 @@ class StripeLayer implements PluginValue {
     };
   }
 
-  /** Whether a layout reaches `slack` further than what is seen, as far as there is any text. */
+  /** Whether a layout reaches `slack` beyond the visible part, as far as there is text. */
   #covers(layout: Layout, slack: number): boolean {
     const { top, bottom, height, left, right, width } = this.#seen();
     return layout.top <= Math.max(0, top - slack) && layout.bottom >= Math.min(height, bottom + slack)
@@ -210,7 +211,7 @@ class StripeLayer implements PluginValue {
 
   #drawBand(index: number, painting: Painting, colours: readonly (readonly Colour[])[], layout: Layout, density: number): void {
     const width = Math.round(layout.width * density);
-    // Not below the text's end: it would make the text longer to scroll.
+    // Not below the text's end, which would extend the scrolled area.
     const height = Math.round(Math.min(BAND, layout.contentHeight + this.#view.contentDOM.offsetTop - index * BAND) * density);
     if (height <= 0) return;
     let band = this.#bands.get(index);
@@ -250,7 +251,7 @@ interface Colour {
   readonly opacity: number;
 }
 
-/** What is to be drawn in each band; which colour is the lane (from bit 8 on), faded or not (bit 7) and the bucket's index. */
+/** The rectangles of each band; a colour is the lane (from bit 8 on), faded or not (bit 7) and the bucket's index. */
 function paint(layout: Layout, { stripes, faded }: TokenPicture, density: number): Map<number, Painting> {
   const paintings = new Map<number, Painting>();
   const lane = laneHeight(stripes.length);
@@ -271,7 +272,7 @@ function paint(layout: Layout, { stripes, faded }: TokenPicture, density: number
         const width = start + Math.round((whole * (token - first + 1)) / count) - x;
         const gap = width > 3 * density ? Math.round(density) : 0; // tokens are told apart
         const which = (i << 8) | (faded?.[token] === 1 ? 0x80 : 0) | (bucket - (allBuckets[0] as number));
-        for (let band = Math.floor(y / bandHeight); band * bandHeight < end; band++) { // a lane may lie across a border
+        for (let band = Math.floor(y / bandHeight); band * bandHeight < end; band++) { // a lane may cross a border
           const painting = paintings.get(band) ?? [];
           paintings.set(band, painting);
           painting.push(x, y - Math.round(band * bandHeight), width - gap, which);

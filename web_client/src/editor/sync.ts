@@ -1,4 +1,4 @@
-/** The editor's text and a NeuroscopeDocument are the same text: every transaction becomes a change of the document. */
+/** Keeps the editor's text and a NeuroscopeDocument equal: every transaction becomes a change of the document. */
 import { type ChangeSet as EditorChanges, EditorState, type Extension, type Transaction } from "@codemirror/state";
 import { EditorView } from "@codemirror/view";
 import type { ChangeSet } from "../client/changes";
@@ -11,7 +11,7 @@ export function changesOf(changes: EditorChanges): ChangeSet {
   return result;
 }
 
-/** Tell `document` what is typed. The editor must start with the document's text. */
+/** Pass edits on to `document`. The editor must start with the document's text. */
 export function syncDocument(document: NeuroscopeDocument): Extension {
   return [
     // One line break is one character on both sides.
@@ -24,8 +24,8 @@ export function syncDocument(document: NeuroscopeDocument): Extension {
 }
 
 /**
- * What a document cannot hold, or should not: half a surrogate pair has no UTF-8 and becomes U+FFFD, as in every browser's
- * form, and there is one kind of line break, whatever is pasted or dropped.
+ * Repairs text that a document cannot or should not hold: half a surrogate pair has no UTF-8 and becomes U+FFFD, as in
+ * every browser's form, and there is one kind of line break, whatever is pasted or dropped.
  */
 const wellFormedText = EditorState.transactionFilter.of((transaction) => {
   if (!transaction.docChanged) return transaction;
@@ -46,8 +46,8 @@ const wellFormedText = EditorState.transactionFilter.of((transaction) => {
 });
 
 /**
- * Chromium, left to itself, gives what is typed over a selection the colours of what was there, as an inline style: a
- * breach of the content policy, and a colour nobody computed. So this one input is done here.
+ * Chromium gives text typed over a selection the old colours as an inline style, which violates the content policy and
+ * is a wrong colour. So this input is handled here.
  */
 const typingOverSelection = EditorView.domEventHandlers({
   beforeinput(event, view) {
@@ -57,11 +57,11 @@ const typingOverSelection = EditorView.domEventHandlers({
     const { data } = event;
     const { from, to } = state.selection.main;
     const insert = (): Transaction => state.update(state.replaceSelection(data), { userEvent: "input.type", scrollIntoView: true });
-    // Brackets around the selection, and whatever else others have put in the way of input.
+    // Brackets around the selection, and other extensions' input handlers.
     if (!state.facet(EditorView.inputHandler).some((handle) => handle(view, from, to, data, insert))) view.dispatch(insert());
     return true; // and the browser does nothing
   },
 });
 
-/** What keeps an editor's text such as a document can take it. */
+/** Keeps an editor's text valid for a document. */
 export const wellFormedInput: Extension = [wellFormedText, typingOverSelection];

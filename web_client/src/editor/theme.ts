@@ -1,12 +1,12 @@
 /**
- * The look of tokens, and of the page's editor. Colours come from custom properties of the page, with defaults for an editor
- * that stands alone.
+ * The look of tokens, and of the page's editor. Colours come from custom properties of the page, with defaults for an
+ * editor without them.
  */
 import { EditorView } from "@codemirror/view";
 import { buckets, classOf, HUES, hueClass, hueProperties, washOf } from "../colour/palette";
 
 const bucketRules = Object.fromEntries(buckets.map((bucket) => [`.${classOf(bucket)}`, { backgroundColor: washOf(bucket) }]));
-// The editor itself wears the hue of the neuron in focus, a tooltip's row that of its own neuron.
+// The editor has the hue of the neuron in focus, a tooltip's row that of its neuron.
 const hueRules = Object.fromEntries(Array.from({ length: HUES }, (_, hue) => [`&.${hueClass(hue)}, .${hueClass(hue)}`, hueProperties(hue)]));
 
 const hairline = "1px solid var(--line, GrayText)";
@@ -19,12 +19,12 @@ export const tokenTheme = EditorView.theme({
   ".neuro-token": { boxShadow: "inset -1px 0 var(--token-edge, light-dark(rgb(0 0 0 / .16), rgb(255 255 255 / .2)))", padding: "3px 0" },
   ".neuro-faded": { "--neuro-fade": ".4" },
   ".neuro-marked": { outline: "2px solid var(--accent, Highlight)", outlineOffset: "-1px", borderRadius: "2px" },
-  // Over the tokens: what stands under them are stripes.
+  // Above the tokens: stripes are below them.
   ".neuro-replaced": { textDecoration: "overline 2px var(--accent, Highlight)" },
   ".neuro-alone": { textDecoration: "overline dotted 2px var(--accent, Highlight)" },
   ...hueRules,
   ...bucketRules,
-  // In a contrast theme values keep their colours; everything else has the theme's.
+  // In a contrast theme, values keep their colours; everything else follows the theme.
   ".neuro-token, .neuro-sign, .neuro-swatch": { forcedColorAdjust: "none" },
   "@media (forced-colors: active)": { ".neuro-token, .neuro-sign": { color: "CanvasText !important" } },
 
@@ -34,7 +34,7 @@ export const tokenTheme = EditorView.theme({
     font: "600 10px/1.3 var(--sans, system-ui, sans-serif)", letterSpacing: ".04em", padding: "3px 5px", margin: "0 3px",
     color: "var(--text, CanvasText)", borderRadius: "4px", boxShadow: frame, verticalAlign: "1px",
   },
-  // Where the model begins anew; neither the line nor its label takes room.
+  // Where a new context begins; neither the line nor its label takes room.
   ".neuro-context": { position: "relative" },
   ".neuro-context::before": {
     content: "\"\"", position: "absolute", inset: "0 0 auto", borderTop: "1px dashed var(--muted, GrayText)", pointerEvents: "none",
@@ -85,12 +85,12 @@ export const editorTheme = EditorView.theme({
   ".neuro-margin": {
     display: "inline-block", width: "34px", marginLeft: "-42px", marginRight: "8px", textAlign: "center", padding: "2px 0",
   },
-  // Isolated, as its letters are no part of the text around it.
+  // Isolated, as its letters are not part of the surrounding text.
   ".neuro-hidden": {
     unicodeBidi: "isolate", whiteSpace: "nowrap", font: "600 .62em/1 var(--sans, system-ui, sans-serif)", verticalAlign: ".1em",
     padding: "1px 3px", margin: "0 1px", borderRadius: "3px", outline: "1px solid var(--muted, GrayText)", outlineOffset: "-1px", cursor: "text",
   },
-  // A tab's sign stands in the tab's own width.
+  // A tab's sign is within the tab's width.
   ".neuro-tab": { position: "relative" },
   ".neuro-tab::before": {
     content: "\"⇥\"", position: "absolute", left: ".15em", top: "50%", transform: "translateY(-50%)", lineHeight: "1", color: "color-mix(in srgb, var(--text, CanvasText) 45%, transparent)",

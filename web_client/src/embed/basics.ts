@@ -1,4 +1,4 @@
-/** What every editor in somebody else's page has: undo, keys, wrapped lines. */
+/** The basics of an editor in other pages: undo, keys, wrapped lines. */
 import { defaultKeymap, history, historyKeymap } from "@codemirror/commands";
 import { EditorState, type Extension } from "@codemirror/state";
 import { drawSelection, EditorView, keymap, placeholder } from "@codemirror/view";

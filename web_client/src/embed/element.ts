@@ -1,7 +1,7 @@
 /**
- * `<neuro-scope src neurons model text>`: an editor whose tokens have the colours of neurons, in anybody's page.
+ * `<neuro-scope src neurons model text>`: an editor whose tokens are coloured by neurons, for any page.
  *
- * Every attribute can be changed at any time. Each element has a session of its own.
+ * Every attribute can be changed at any time. Each element has its own session.
  */
 import { isolateHistory } from "@codemirror/commands";
 import { EditorState } from "@codemirror/state";
@@ -19,7 +19,7 @@ const DOCUMENT = "neuroscope:text";
 
 /** What an element shows; the detail of its event `settled`. */
 export interface Shown {
-  /** All values of the text as it is have come. */
+  /** All values of the current text have come. */
   readonly settled: boolean;
   readonly text: string;
   /** Spans in UTF-16 units of the text. */
@@ -28,7 +28,7 @@ export interface Shown {
   readonly neurons: readonly string[];
   /** Key of the one that colours the text. */
   readonly focus: string | null;
-  /** One number a token, by neuron; NaN where there is none yet. */
+  /** One number per token, by neuron; NaN if there is none yet. */
   readonly values: Readonly<Record<string, readonly number[]>>;
   /** Values at which a neuron's colours are strongest. */
   readonly scales: Readonly<Record<string, Scale>>;
@@ -67,7 +67,7 @@ export class NeuroScope extends LitElement {
     this.#host.className = "host";
   }
 
-  /** The text as it is. Setting it is an edit that can be undone; the attribute keeps what it said. */
+  /** The current text. Setting it is an edit that can be undone; the attribute does not change. */
   get text(): string {
     return this.#running?.workbench.document.text ?? this.#text;
   }
@@ -79,7 +79,7 @@ export class NeuroScope extends LitElement {
     }
   }
 
-  /** What is shown: read it when `settled` is heard, or at any time. */
+  /** What is shown: read it on `settled`, or at any time. */
   get shown(): Shown {
     const workbench = this.#running?.workbench;
     if (workbench === undefined) return { settled: false, text: this.#text, tokens: [], neurons: [], focus: null, values: {}, scales: {} };
@@ -125,7 +125,7 @@ export class NeuroScope extends LitElement {
       ${this.#host}`;
   }
 
-  /** What is wrong or being waited for, else the model's name. */
+  /** Problems or progress, otherwise the model's name. */
   #status(): TemplateResult {
     const workbench = this.#running?.workbench;
     const state = workbench?.client.state ?? { kind: "closed" as const };
@@ -141,7 +141,7 @@ export class NeuroScope extends LitElement {
       ${state.kind === "waiting" ? html`<button class="quiet" @click=${() => { workbench?.client.retryNow(); }}>Try now</button>` : nothing}</p>`;
   }
 
-  /** Connect, or connect again, with the text as it is. */
+  /** Connect, or connect again, with the current text. */
   #start(): void {
     this.#stop();
     this.#problem = null;

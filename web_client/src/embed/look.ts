@@ -1,4 +1,4 @@
-/** How an editor with its neurons looks in somebody else's page; it is in a shadow root. */
+/** The look of an editor with its neurons in other pages, in a shadow root. */
 import { css, type CSSResult, html, type TemplateResult } from "lit";
 import { hueClass } from "../colour/palette";
 import { formatValue } from "../editor";
@@ -37,7 +37,7 @@ export interface NeuronLook {
   readonly hue: number;
   /** It colours the text. */
   readonly focused: boolean;
-  /** At the token that is pointed to; NaN for none, null where no token is. */
+  /** At the token under the pointer; NaN without a value, null without a token. */
   readonly value: number | null;
 }
 

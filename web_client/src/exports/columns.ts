@@ -1,11 +1,11 @@
-/** How text takes up columns of a fixed-pitch font, where its lines may be broken, and in which order they are seen. */
+/** Text in columns of a fixed-pitch font: widths, line breaks, visual order. */
 import { eastAsianWidth } from "get-east-asian-width";
 import { withSigns } from "../editor/characters";
 
-/** A tab reaches to the next multiple of so many columns, as in the editor. */
+/** A tab reaches to the next multiple of this many columns, as in the editor. */
 export const TAB = 4;
 
-/** Columns of one character as it is seen, a grapheme cluster, which begins in column `at`. */
+/** Columns of a grapheme cluster that begins in column `at`. */
 export function columnsOf(character: string, at: number): number {
   if (character === "\t") return TAB - (at % TAB);
   if (/\ufe0f|^\p{Regional_Indicator}|^\p{Extended_Pictographic}./u.test(character)) return 2; // an emoji, of several code points
@@ -19,12 +19,12 @@ export function breaksBetween(before: string, after: string): boolean {
   if (before === " " || before === "\t") return true;
   if (after === " " || after === "\t") return false;
   if (before === "-") return /^\p{L}/u.test(after);
-  // Scripts that are written without spaces break anywhere but before what closes.
+  // Scripts without spaces break anywhere but before closing punctuation.
   return (columnsOf(before, 0) === 2 || columnsOf(after, 0) === 2) && !/^[\p{Pe}\p{Pf}\p{Po}]/u.test(after) && !/^[\p{Ps}\p{Pi}]/u.test(before);
 }
 
 const RIGHT_TO_LEFT = /[\p{Script=Arabic}\p{Script=Hebrew}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}\p{Script=Adlam}]/u;
-/** Whether there are letters in it that are read from right to left. */
+/** Whether it has right-to-left letters. */
 export function isRightToLeft(text: string): boolean {
   return RIGHT_TO_LEFT.test(text);
 }
@@ -40,8 +40,8 @@ export function joins(before: string, after: string): boolean {
 const DIGIT = /^\p{Nd}/u;
 
 /**
- * Indices of the characters of a row from left to right, as they are seen in a paragraph that runs from left to right: words of
- * right-to-left scripts, with what stands between them, are reversed, numbers in them not. What UAX #9 does to such plain cases.
+ * Indices of the characters of a row in visual order, in a left-to-right paragraph: runs of right-to-left words are
+ * reversed, numbers in them are not. The result of UAX #9 for such plain cases.
  */
 export function visualOrder(characters: readonly string[]): number[] {
   const order: number[] = [];
@@ -64,7 +64,7 @@ export function visualOrder(characters: readonly string[]): number[] {
   return order;
 }
 
-/** End of the run of right-to-left words that begins at `start`; `start` where none does. */
+/** End of the run of right-to-left words that begins at `start`; `start` if there is none. */
 function runEnd(characters: readonly string[], start: number): number {
   if (!RIGHT_TO_LEFT.test(characters[start] as string)) return start;
   let end = start + 1;

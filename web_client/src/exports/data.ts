@@ -1,8 +1,8 @@
 /**
  * Values as CSV and JSON, exactly as the server sent them: float32 in its shortest form that reads back the same.
  *
- * CSV (RFC 4180): a line a token with `index,id,text,from,to` and one column a neuron, headed by its key; with two
- * documents a first column `document` names them. A missing value is an empty field.
+ * CSV (RFC 4180): one line per token with `index,id,text,from,to` and one column per neuron, headed by its key; with
+ * two documents a first column `document` names them. A missing value is an empty field.
  *
  * JSON: see `ExportedValues`. Both count offsets in UTF-16 units from the start of the text, tokens from 0.
  */
@@ -36,7 +36,7 @@ export interface ExportedValues {
       readonly special?: true;
       readonly segment?: true;
     }[];
-    /** One number a token by neuron; null where there is none. */
+    /** One number per token, by neuron; null if there is none. */
     readonly values: Readonly<Record<string, readonly (number | null)[]>>;
   }[];
 }
@@ -84,7 +84,7 @@ function row(document: ExportDocument, key: string): number[] {
   return Array.from({ length: document.tokens.length }, (_, i) => values?.[i] ?? NaN);
 }
 
-/** A float32 as the shortest number that is read as the same float32; null where it is not finite. */
+/** A float32 as the shortest number that is read as the same float32; null if it is not finite. */
 export function shortest(value: number): number | null {
   if (!Number.isFinite(value)) return null;
   for (let digits = 6; digits < 9; digits++) {

@@ -1,4 +1,4 @@
-/** Any text as text of a document, whatever it holds. */
+/** Escapes any text for a document. */
 
 /** Text as text between tags and in quoted attributes; control characters, which HTML may not hold, as pictures of them. */
 export function escapeMarkup(text: string): string {

@@ -1,8 +1,8 @@
 /**
- * The coloured text as an HTML file of its own: no scripts, nothing from elsewhere, a value on hover, fit to be printed.
+ * The coloured text as a self-contained HTML file: no scripts, values on hover, suitable for printing.
  *
- * Each token carries the colours that it has on the page: the focused neuron's behind the text, the others' as stripes
- * under it. What the page adds to the text (line break signs, BOS) is made by style, so copied text is the text.
+ * Each token has its colours from the page: the focused neuron's behind the text, the others' as stripes under it.
+ * Signs (line breaks, BOS) are made by style, so copied text is the text.
  */
 import { formatValue, visibleText } from "../editor/format";
 import { hiddenIn } from "../editor/characters";
@@ -52,7 +52,8 @@ function headingOf(snapshot: Snapshot): string {
 
 function style(stripes: number): string {
   const room = stripes * STRIPE + (stripes > 0 ? 2 : 0);
-  // Layers of a token's background, of which it sets the colours that it has: stripes from below, its edge, what lies behind its text.
+  // Layers of a token's background, whose colours each token sets: stripes from below, its edge, the colour behind its
+  // text.
   const layer = (stops: string, position: string, size: string): string => `linear-gradient(${stops}) ${position}/${size} no-repeat`;
   const layers = [
     ...Array.from({ length: stripes }, (_, i) => (
@@ -117,7 +118,7 @@ function linesHtml(snapshot: Snapshot, document: ExportDocument): string {
   const paint = painter(snapshot, document);
   return linesOf(document).map(({ pieces, context }) => {
     const content = pieces.map((piece) => pieceHtml(snapshot, document, paint, piece)).join("");
-    // A line without anything would have no height to select.
+    // An empty line would have no height to select.
     return `<div class="line${context ? " begins" : ""}">${content || "<br>"}</div>`;
   }).join("\n");
 }
@@ -149,7 +150,7 @@ function pieceHtml({ neurons }: Snapshot, document: ExportDocument, paint: (piec
   return `<span ${attributes.join(" ")}>${textHtml(text)}</span>`;
 }
 
-/** Stops of a gradient in which each of a piece's tokens has its share; null where none has a colour. */
+/** Stops of a gradient in which each of a piece's tokens has its share; null if none has a colour. */
 function stopsOf(parts: readonly (string | null)[]): string | null {
   if (parts.every((colour) => colour === null)) return null;
   const [only] = parts;
@@ -161,7 +162,7 @@ function percent(share: number): string {
   return `${Number((100 * share).toFixed(2))}%`;
 }
 
-/** Text with signs for what would not be seen. The character itself stays in it, in a box that it has no effect beyond. */
+/** Text with signs for invisible characters. The character itself stays, in a box that limits its effect. */
 function textHtml(text: string): string {
   let end = 0;
   const parts = hiddenIn(text).flatMap(({ from, to, sign }) => {

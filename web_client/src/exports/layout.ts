@@ -1,8 +1,8 @@
 /**
- * Pieces of text on a grid: rows of at most so many columns, broken where a browser would break them.
+ * Pieces of text on a grid: rows with a limited number of columns, broken where a browser would break them.
  *
  * A line that does not fit is broken after its last space (spaces stay at the row's end), after a hyphen within a word,
- * between characters of scripts without spaces, and where there is none of these, anywhere.
+ * between characters of scripts without spaces, or else anywhere.
  */
 import { charactersOf, hiddenIn } from "../editor/characters";
 import { breaksBetween, columnsOf, visualOrder } from "./columns";
@@ -26,7 +26,7 @@ export interface Layout {
   readonly contexts: readonly number[];
 }
 
-/** Columns of the signs of a line break, and of what the server added. */
+/** Columns of the signs of line breaks, and of tokens that the server added. */
 export const BREAK = 2;
 export const SIGN = 4;
 
@@ -52,7 +52,7 @@ function layLine(pieces: readonly Piece[], row: number, columns: number, placed:
     piece.kind === "text" ? charactersOf(piece.text).map((text) => ({ piece, text })) : [{ piece, text: "" }]
   ));
   let next = 0;
-  // In front of a line, what the server added stands in the margin.
+  // Signs of tokens that the server added at the start of a line are in the margin.
   for (let margin = boxes.findIndex(({ piece }) => !isSign(piece)); next < boxes.length && isSign((boxes[next] as Box).piece); next++) {
     const back = (margin < 0 ? boxes.length : margin) - next;
     placed.push({ ...(boxes[next] as Box), row, column: -back * (SIGN + 1), columns: SIGN });
@@ -74,13 +74,13 @@ function rowEnd(boxes: readonly Box[], start: number, columns: number): number {
     const box = boxes[i] as Box;
     if (i > start && mayBreak(boxes[i - 1] as Box, box)) lastBreak = i;
     column += widthOf(box, column);
-    // The sign of a line break hangs over the edge, as it begins no row.
+    // The sign of a line break may cross the edge, as it does not begin a row.
     if (column > columns && box.piece.kind !== "break") return lastBreak > start ? lastBreak : Math.max(i, start + 1);
   }
   return boxes.length;
 }
 
-/** Puts boxes side by side, those of one piece that touch as one. */
+/** Places boxes side by side; adjacent ones of the same piece are merged. */
 function placeRow(boxes: readonly Box[], row: number, placed: Placed[]): void {
   const columnsOfBox: number[] = [];
   const columnOf: number[] = [];
@@ -100,12 +100,12 @@ function placeRow(boxes: readonly Box[], row: number, placed: Placed[]): void {
   });
 }
 
-/** A tab, and what is shown as a sign, are drawn by themselves. */
+/** Tabs and signs are drawn separately. */
 function isAlone(text: string): boolean {
   return text === "\t" || hiddenIn(text).length > 0;
 }
 
-/** Two parts of a row as one, where they touch as they are read; null where they do not. */
+/** Merges two parts of a row if they are adjacent in reading order; otherwise null. */
 export function join(before: Placed, next: Placed): Placed | null {
   const follows = next.column === before.column + before.columns;
   const precedes = next.column + next.columns === before.column; // from right to left

@@ -1,6 +1,6 @@
 /**
- * A document as lines of pieces: a token, a character that several tokens share, or the sign of something that has a value
- * but no character of its own (a line break, a token that the server added).
+ * A document as lines of pieces: a token, a character that several tokens share, or the sign of a token without a
+ * visible character (a line break, a token that the server added).
  */
 import { bucketsOf } from "../colour/scale";
 import { type Cell, cellsOf } from "../editor/cells";
@@ -12,7 +12,7 @@ export interface Piece {
   readonly kind: "text" | "break" | "special" | "context";
   /** Empty but for text. */
   readonly text: string;
-  /** The tokens whose values it wears, from `first` to `last`; where no token covers it, `last` is less. */
+  /** The tokens that colour it, from `first` to `last`; if there are none, `last` is less. */
   readonly first: number;
   readonly last: number;
 }
@@ -56,18 +56,18 @@ export function linesOf({ text, tokens }: ExportDocument): Line[] {
   return lines.map(({ pieces }) => ({ pieces, context: tokens.infos[pieces[0]?.first ?? -1]?.segment === true }));
 }
 
-/** What stands for a token that the server added, or for the start of a context. */
+/** The sign of a token that the server added, or of the start of a context. */
 export function signOf({ kind }: Piece): string {
   return kind === "special" ? "BOS" : "⋯";
 }
 
-/** How a piece's tokens stand to the text beside theirs; what has no equal there counts. */
+/** The alignment of a piece's tokens with the other text; the least aligned counts. */
 export function kinOf({ kin }: ExportDocument, { first, last }: Piece): Kin {
   const found = kin?.subarray(first, last + 1).find((one) => one !== Kin.same);
   return (found ?? Kin.same) as Kin;
 }
 
-/** Colours of a piece, `#rrggbb`, one for each of its tokens, which share its width; null where there is none. */
+/** Colours of a piece, `#rrggbb`, one for each of its tokens, which share its width; null if there is none. */
 export interface Paint {
   /** Behind the text. */
   readonly back: readonly (string | null)[];
@@ -75,7 +75,7 @@ export interface Paint {
   readonly stripes: readonly (readonly (string | null)[])[];
 }
 
-/** Gives the colours that the pieces of a document have on the page. */
+/** Returns the colours of a document's pieces on the page. */
 export function painter({ focus, stripes }: Snapshot, document: ExportDocument): (piece: Piece) => Paint {
   const coloured = ({ hue, key, scale }: ExportNeuron, colour: typeof washed): ((piece: Piece) => (string | null)[]) => {
     const buckets = bucketsOf(document.shown.get(key) ?? [], scale);

@@ -1,4 +1,4 @@
-/** What is exported: one moment of the page as plain data. The formats beside this know nothing else. */
+/** The exported state of the page, as plain data; the only input of the formats. */
 import type { TokenList } from "../client/tokens";
 import { over, type Rgb, stripeOf, surfaces, washOver } from "../colour/palette";
 import { NO_VALUE, type Scale } from "../colour/scale";
@@ -15,18 +15,18 @@ export interface ExportNeuron {
 }
 
 export interface ExportDocument {
-  /** What the page calls it, where there are several. */
+  /** Its name on the page, if there are several. */
   readonly name: string;
   readonly text: string;
   /** Spans in UTF-16 units of `text`. */
   readonly tokens: TokenList;
-  /** By neuron, one number a token; NaN where there is none. */
+  /** By neuron, one number per token; NaN if there is none. */
   readonly values: ReadonlyMap<string, ArrayLike<number>>;
-  /** What the colours show: the values, or how far they are from those of the text beside this one. */
+  /** What the colours show: the values, or their difference from the other text's. */
   readonly shown: ReadonlyMap<string, ArrayLike<number>>;
-  /** `Kin` of each token, where there is another text beside this one. */
+  /** `Kin` of each token, if there is another text. */
   readonly kin: Uint8Array | null;
-  /** What the colours are, where that goes without saying for none but the values. */
+  /** What the colours show if not the values. */
   readonly note: string | null;
 }
 
@@ -41,24 +41,24 @@ export interface Snapshot {
   readonly documents: readonly ExportDocument[];
 }
 
-/** Those that the text wears: the background's neuron first. */
+/** Those drawn in the text: the background's neuron first. */
 export function drawn({ focus, stripes }: Snapshot): readonly ExportNeuron[] {
   return focus === null ? stripes : [focus, ...stripes];
 }
 
-/** What decides the values, in a line. */
+/** Everything that the values depend on, in a line. */
 export function modelLine(model: ModelInfo | null): string {
   if (model === null) return "no model";
   const revision = model.revision === null ? "" : `@${model.revision.slice(0, 10)}`;
   return `${model.id}${revision}, ${model.dtype}, ${model.prependsBos ? "BOS prepended" : "no BOS"}`;
 }
 
-// Exported pictures lie on white paper, whatever theme the page has.
+// Exported pictures are on white, in any theme.
 const { page } = surfaces.light;
 export const PAPER = hex(page);
 export const INK = hex(surfaces.light.text);
 
-/** The colour that a bucket has behind text, as it is seen on paper: `#rrggbb`; null where the paper itself is seen. */
+/** A bucket's opaque colour behind text on white: `#rrggbb`; null if it is transparent. */
 export function washed(hue: number, bucket: number): string | null {
   return bucket === NO_VALUE || bucket === 0 ? null : hex(washOver(hue, bucket, "light"));
 }

@@ -1,9 +1,9 @@
 /**
- * The coloured text as a picture for a paper: white, with a legend, with nothing that invites a click.
+ * The coloured text as a picture for papers: white, with a legend, without controls.
  *
- * Text stands on a grid of a fixed-pitch font's columns. Each token is placed by itself with a given length, so that it
- * fills its colour whichever font a reader's machine has. A character is never split: where it has several tokens, they
- * share its width, and letters that join are drawn as one.
+ * Text is on a grid of fixed-pitch columns. Each token is placed separately with a given length, so that it fills its
+ * colour in any font. A character is never split: several tokens share its width, and joined letters are drawn
+ * together.
  */
 import { charactersOf, withSigns } from "../editor/characters";
 import { columnsOf, isRightToLeft, joins } from "./columns";
@@ -28,7 +28,7 @@ const SIZE = 14;
 /** Advance of nearly every fixed-pitch font, in its size. */
 const ADVANCE = 0.6 * SIZE;
 const EDGE = 16;
-const MARGIN = (SIGN + 1) * ADVANCE; // where BOS stands
+const MARGIN = (SIGN + 1) * ADVANCE; // for BOS
 const BOX = 20; // height of the colour behind the text
 const BASE = 14.5; // of the text in it
 const STRIPE = 3; // with the gap below
@@ -64,7 +64,7 @@ export function toSvg(snapshot: Snapshot, columns: number): Picture {
       }),
       textSvg(snapshot, document, layout, y, rowHeight),
     );
-    y += (layout.rows - (document.text.endsWith("\n") ? 1 : 0)) * rowHeight + 8; // a last line with nothing in it takes no room
+    y += (layout.rows - (document.text.endsWith("\n") ? 1 : 0)) * rowHeight + 8; // an empty last line takes no room
   });
   const width = Math.ceil(2 * EDGE + Math.max(MARGIN + columnsUsed * ADVANCE, legend.width));
   const height = Math.ceil(y + EDGE - 8);
@@ -139,7 +139,7 @@ function glyphs(text: string, x: number, y: number, column: number): string[] {
   return [`<text x="${at(x + before * ADVANCE)}" y="${at(y)}"${stretch}>${content}</text>`];
 }
 
-/** Every neuron with its place, its scale and how far that reaches: side by side, as many as `width` has room for. */
+/** Every neuron with its place, scale and bounds, as many side by side as fit `width`. */
 function legendSvg(snapshot: Snapshot, width: number): { svg: string; width: number; height: number } {
   const neurons = drawn(snapshot);
   const keyWidth = Math.max(0, ...neurons.map(({ key }) => key.length)) * 8 + 12;
@@ -157,7 +157,7 @@ function legendSvg(snapshot: Snapshot, width: number): { svg: string; width: num
       label(x, y + 12, neuron.key, { size: 12, weight: 600 }),
       label(x + keyWidth, y + 12, stripe < 0 ? "background" : `stripe ${stripe + 1}`, { size: 12 }),
       label(x + bar - 6, y + 12, formatBound(neuron.scale.min), { size: 12, end: true }),
-      // A little wider than a step, so that no gap shines through.
+      // Slightly wider than a step, to avoid gaps.
       ...buckets.map((bucket, at) => rect(x + bar + at * step, y + 2, step + 0.1, 11, colour(neuron.hue, bucket) ?? PAPER)),
       `<rect x="${x + bar}" y="${y + 2}" width="${LEGEND_BAR}" height="11" fill="none" stroke="#d6d8d5"/>`,
       label(x + bar + LEGEND_BAR + 6, y + 12, formatBound(neuron.scale.max), { size: 12 }),
