@@ -195,7 +195,8 @@ def test_a_server_that_stops_answering_is_noticed_and_taken_up_again(
     expect(page.get_by_test_id("connection-help")).to_have_count(0)
 
 
-def test_the_page_can_be_there_before_the_model(page: Page, reference: Reference, mortal: ServerProcess) -> None:
+# The server comes first, so that it outlives the page, which would complain.
+def test_the_page_can_be_there_before_the_model(mortal: ServerProcess, page: Page, reference: Reference) -> None:
     page.goto(mortal.url)
     editor = page.locator(".cm-content")
     editor.press("ControlOrMeta+a")
