@@ -1,14 +1,14 @@
 /**
- * The activations of a document: one row a neuron, one column a token, and how far each value can be trusted.
+ * The activations of a document: one row per neuron, one column per token, and whether each value is current.
  *
  * Splices move columns along with their tokens, so a value stays with the token it belongs to.
  */
 
 /** State of one value. */
 export const Freshness = {
-  /** The server's value for the tokens as they are. */
+  /** The server's value for the current tokens. */
   fresh: 0,
-  /** A value for this token in an older text; a new one is on its way. */
+  /** A value for this token in an older text; a new one follows. */
   stale: 1,
   /** No value yet. */
   missing: 2,
@@ -106,26 +106,26 @@ export class ActivationTable {
     }
   }
 
-  /** Every value there is is current: the server has sent all that changed. */
+  /** All values are current: the server has sent every change. */
   settle(): void {
     for (const row of this.#rows.values()) {
       for (let i = 0; i < this.#length; i++) if (row.freshness[i] === Freshness.stale) row.freshness[i] = Freshness.fresh;
     }
   }
 
-  /** No value there is can be relied on until the server has answered. */
+  /** All values are stale until the server has answered. */
   doubt(): void {
     for (const row of this.#rows.values()) {
       for (let i = 0; i < this.#length; i++) if (row.freshness[i] === Freshness.fresh) row.freshness[i] = Freshness.stale;
     }
   }
 
-  /** Forget all values and how wide they were: another model. */
+  /** Forget all values and extremes: the model has changed. */
   reset(): void {
     for (const key of this.#rows.keys()) this.#rows.set(key, new Row(this.#special.length));
   }
 
-  /** Values of one neuron, [tokens]; NaN where there is none. A view: copy it to keep it. */
+  /** Values of one neuron, [tokens]; NaN if there is none. A view: copy it to keep it. */
   values(key: string): Float32Array {
     return this.#rows.get(key)?.values.subarray(0, this.#length) ?? new Float32Array(this.#length).fill(NaN);
   }
@@ -144,7 +144,7 @@ export class ActivationTable {
     return this.#rows.get(key)?.widest ?? 0;
   }
 
-  /** Whether every value of these rows is there. */
+  /** Whether these rows have all their values. */
   complete(keys: readonly string[]): boolean {
     for (const key of keys) {
       const row = this.#rows.get(key);

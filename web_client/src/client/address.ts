@@ -3,7 +3,7 @@
 /**
  * The websocket of the server at `url`, which is its own address (`ws:`, `wss:`) or that of the server's page (`http:`,
  * `https:`): `ws` is beside it. A `token` goes along in the query, where browsers can send one.
- * Throws TypeError for an address that no server can have.
+ * Throws TypeError for an invalid address.
  */
 export function socketAddress(url: string | URL, token?: string): string {
   const wrong = new TypeError(`${String(url)} is not the address of a Neuroscope server`);

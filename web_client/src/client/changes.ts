@@ -9,8 +9,8 @@ import type { Change } from "../wire";
 export type ChangeSet = readonly Change[];
 
 /**
- * The same changes sorted by position, those that touch made one.
- * Throws a RangeError where they overlap or leave a text of `length` units.
+ * The same changes sorted by position; adjacent ones are merged. Throws a RangeError if they overlap or leave a text of
+ * `length` units.
  */
 export function normalize(changes: ChangeSet, length: number): ChangeSet {
   const result: Change[] = [];
@@ -73,7 +73,7 @@ function mapEdges(positions: Int32Array, changes: ChangeSet, side: 1 | -1): void
   for (; index < positions.length; index++) positions[index] = at(positions, index) + shift;
 }
 
-/** Where the caret-like position `offset` goes; `side` as above. */
+/** A caret-like position after the changes; `side` as above. */
 export function mapOffset(offset: number, changes: ChangeSet, side: 1 | -1): number {
   const one = Int32Array.of(offset);
   mapEdges(one, changes, side);

@@ -1,8 +1,9 @@
 /**
  * A session with a server, as a frontend sees it: connection, model, documents, subscriptions.
  *
- * Keeps the connection up by itself: when it is lost, the client waits, connects, resumes the session if the server still
- * has it, opens the documents again and restores the subscriptions. Documents and subscriptions can be used meanwhile.
+ * Reconnects by itself: when the connection is lost, the client waits, connects, resumes the session if the server
+ * still has it, opens the documents again and restores the subscriptions. Documents and subscriptions can be used
+ * meanwhile.
  */
 import type {
   InitializeParams, InitializeResult, LimitsInfo, ModelInfo, ModelSummary, Neuron, NeuronsChangedParams, NeuronsChangedResult,
@@ -23,7 +24,7 @@ import type { CloseReason, Connector, Transport } from "./transport";
 import { limited, unless, until } from "./wait";
 
 export type ConnectionState =
-  /** Not started, or closed for good. */
+  /** Not started, or closed. */
   | { readonly kind: "closed" }
   /** `cause`: why there is no connection, or why the last attempt failed; null at the first. */
   | { readonly kind: "connecting"; readonly attempt: number; readonly cause: Error | null }
@@ -45,7 +46,7 @@ export interface ClientOptions {
   readonly requestTimeoutMs?: number;
   /** Time limit of an attempt to connect, in ms. Default: 10 s. */
   readonly connectTimeoutMs?: number;
-  /** When a silent server is asked for a sign of life, and how long it may take to give one. */
+  /** When a silent server is sent a ping, and how long it may take to answer. */
   readonly liveness?: LivenessOptions;
   /** Default: of the page that this runs in. */
   readonly presence?: Presence;
@@ -54,14 +55,14 @@ export interface ClientOptions {
 
 export interface ClientEvents {
   state: ConnectionState;
-  /** The session has this model now. */
+  /** The session has a new model. */
   model: ModelInfo | null;
   models: readonly ModelSummary[];
-  /** Something went wrong that no promise rejects with: a message that cannot be understood, a `$/error` of the server. */
+  /** An error that no promise rejects with: an unreadable message, or a `$/error` of the server. */
   fault: Error;
 }
 
-/** A connection with a session on it, and what `initialize` said of it. */
+/** A connection with a session, and the result of `initialize`. */
 interface Opened {
   readonly rpc: RpcConnection;
   readonly facts: InitializeResult;
@@ -85,7 +86,7 @@ export class NeuroscopeClient extends Emitter<ClientEvents> {
   #state: ConnectionState = { kind: "closed" };
   /** Number of the attempt to connect, from 1. */
   #attempt = 0;
-  /** The attempt under way. */
+  /** The current attempt. */
   #connecting: AbortController | null = null;
   #retry: Timer | null = null;
   #stopWatching: () => void = () => undefined;
@@ -136,15 +137,14 @@ export class NeuroscopeClient extends Emitter<ClientEvents> {
     }, (again) => [this.on("state", again)], signal));
   }
 
-  /** Whether the server's values for all wanted neurons on the newest text of `document` are there. */
+  /** Whether all values of the wanted neurons for the newest text of `document` have come. */
   isSettled(document: NeuroscopeDocument): boolean {
     return this.ready && document.done && this.subscriptions.settled && document.activations.complete(this.subscriptions.present);
   }
 
   /**
-   * Resolves when `isSettled(document)`. Rejects when the client is closed, with the document's `problem` where it has
-   * one, with what kept the server from evaluating this version, with the reason of an aborted `signal`, or with
-   * TimeoutError. A lost connection is waited for.
+   * Resolves when `isSettled(document)`. Rejects when the client is closed, with the document's `problem` or `failure`,
+   * with the reason of an aborted `signal`, or with TimeoutError. A lost connection only delays it.
    */
   settled(document: NeuroscopeDocument, options: RequestOptions = {}): Promise<void> {
     return limited("the values", this.#clock, options, (signal) => until(() => {
@@ -164,7 +164,7 @@ export class NeuroscopeClient extends Emitter<ClientEvents> {
     if (!this.#running) throw new NeuroscopeError("The client is closed; start() opens it.");
   }
 
-  /** Leave for good. Requests under way reject with DisconnectedError. */
+  /** Close the client. Pending requests reject with DisconnectedError. */
   close(): void {
     if (!this.#running) return;
     this.#running = false;
@@ -182,8 +182,8 @@ export class NeuroscopeClient extends Emitter<ClientEvents> {
   }
 
   /**
-   * The network or the person is back: try to connect at once where there is no connection, and find out whether the server
-   * is still there where there is one. Pages call this by themselves.
+   * The network or the user is back: connect at once if there is no connection, otherwise check that the server is
+   * still alive. Pages call this automatically.
    */
   probe(): void {
     const { state } = this;
@@ -201,7 +201,7 @@ export class NeuroscopeClient extends Emitter<ClientEvents> {
     return document;
   }
 
-  /** Open a document again that was closed, with the text that it has now. All its values are sent again. */
+  /** Open a closed document again, with its current text. All its values are sent again. */
   reopen(document: NeuroscopeDocument): void {
     if (this.#documents.has(document.uri)) throw new NeuroscopeError(`The document ${document.uri} is open already.`);
     this.#documents.set(document.uri, document);
@@ -217,7 +217,7 @@ export class NeuroscopeClient extends Emitter<ClientEvents> {
     if (this.#session !== null) await this.#request("document/close", { uri: document.uri }, {});
   }
 
-  /** Give the session another model. Cancelled by `signal` while it loads; the session then keeps the one it has. */
+  /** Give the session another model. Cancelled by `signal` while it loads; the session then keeps its model. */
   async loadModel(id: string, options: RequestOptions & { onProgress?: (progress: ProgressValue) => void } = {}): Promise<ModelInfo> {
     const token = this.#progressToken(options.onProgress ?? (() => undefined));
     try {
@@ -234,7 +234,7 @@ export class NeuroscopeClient extends Emitter<ClientEvents> {
     }
   }
 
-  /** Ask which models there are. */
+  /** Update the list of models. */
   async refreshModels(options: RequestOptions = {}): Promise<readonly ModelSummary[]> {
     this.#models = (await this.#request("models/list", {}, options)).models;
     this.emit("models", this.#models);
@@ -246,13 +246,13 @@ export class NeuroscopeClient extends Emitter<ClientEvents> {
     return this.#request("neurons/top", params, options);
   }
 
-  /** The neurons whose values moved most between the document's newest tokens and those of an earlier version. */
+  /** The neurons whose values changed most between the document's newest tokens and those of an earlier version. */
   changed(params: NeuronsChangedParams, options: RequestOptions = {}): Promise<NeuronsChangedResult> {
     return this.#request("neurons/changed", params, options);
   }
 
   /**
-   * Waits for the connection where there is none; the time limit covers both. `accept` is called with the answer before any
+   * Waits for a connection if necessary; the time limit covers both. `accept` is called with the answer before any
    * later frame is read.
    */
   async #request<M extends keyof Requests>(
@@ -262,7 +262,7 @@ export class NeuroscopeClient extends Emitter<ClientEvents> {
     const { timeoutMs = this.#timeoutMs } = options;
     const begun = this.#clock.now();
     if (this.#session === null) await this.connected({ ...options, timeoutMs });
-    if (this.#session === null) throw new DisconnectedError(1006, "not connected"); // lost again in the same moment
+    if (this.#session === null) throw new DisconnectedError(1006, "not connected"); // lost again meanwhile
     return this.#session.rpc.request(method, params, (result) => {
       const read = decodeResult(method, result);
       accept?.(read);
@@ -324,13 +324,13 @@ export class NeuroscopeClient extends Emitter<ClientEvents> {
     });
     this.#setState({ kind: "initializing", progress: null });
     try {
-      // However long the model loads: a server that is gone is noticed by its silence.
+      // No limit, as the model may load for long: a dead server is noticed by its silence.
       const facts = await rpc.request("initialize", this.#initializeParams(token), (result) => decodeResult("initialize", result));
       if (this.#opening !== rpc) return;
       if (facts.positionEncoding !== "utf-16") throw new NeuroscopeError("The server does not count in UTF-16 units, as this client must.");
       this.#begin({ rpc, facts });
     } catch (error) {
-      if (error instanceof DisconnectedError || this.#opening !== rpc) return; // `closed` saw to it
+      if (error instanceof DisconnectedError || this.#opening !== rpc) return; // `closed` has handled it
       this.#opening = null;
       rpc.close(1000, "initialize failed");
       this.#wait(NeuroscopeError.of(error));
@@ -397,7 +397,7 @@ export class NeuroscopeClient extends Emitter<ClientEvents> {
     });
   }
 
-  /** Whether the server would refuse this text for its length, which it counts in code points. */
+  /** Whether the text exceeds the server's limit, in code points. */
   #tooLong(text: string): TooLargeError | null {
     const maximum = this.#limits?.documentCharacters;
     if (maximum === undefined || text.length <= maximum) return null;
@@ -406,7 +406,7 @@ export class NeuroscopeClient extends Emitter<ClientEvents> {
     return length <= maximum ? null : new TooLargeError(length, maximum, "characters");
   }
 
-  /** Whether these params would end the connection for their size (close code 1009). */
+  /** Whether these params exceed the frame limit, which would end the connection (close code 1009). */
   #tooLarge(params: object): TooLargeError | null {
     const maximum = this.#limits?.frameBytes;
     if (maximum === undefined) return null;
@@ -461,7 +461,7 @@ export class NeuroscopeClient extends Emitter<ClientEvents> {
     for (const document of this.#documents.values()) document.activations.setRows(keys);
   }
 
-  /** The document that a message is about; none where it was made with another model than the session's. */
+  /** The document that a message is about; none if it names another model than the session's. */
   #addressee({ uri, model }: { readonly uri: string; readonly model?: string }): NeuroscopeDocument | undefined {
     return model === undefined || model === this.#model?.id ? this.#documents.get(uri) : undefined;
   }
@@ -485,7 +485,7 @@ export class NeuroscopeClient extends Emitter<ClientEvents> {
       }
       case "document/resync": {
         const message = decodeParams(method, params);
-        this.emit("fault", new NeuroscopeError(`The text is sent again as a whole: ${message.reason}`));
+        this.emit("fault", new NeuroscopeError(`The whole text is sent again: ${message.reason}`));
         this.#documents.get(message.uri)?.resync();
         return;
       }

@@ -1,4 +1,4 @@
-/** Time, handed in so that tests can turn it by hand. */
+/** Time as a parameter, so that tests can control it. */
 export interface Timer {
   cancel(): void;
 }
@@ -11,7 +11,7 @@ export interface Clock {
   random(): number;
 }
 
-/** The longest time that a timer of the system takes; a longer one would be over at once. */
+/** The longest delay of a system timer; a longer one would fire at once. */
 const LONGEST_MS = 2 ** 31 - 1;
 
 export const systemClock: Clock = {

@@ -6,7 +6,7 @@ import type { RequestOptions } from "./rpc";
 import { type Connector, webSocket, type WebSocketConstructor } from "./transport";
 
 export interface ServerOptions {
-  /** The access token, where the server asks for one. */
+  /** The access token, if the server requires one. */
   readonly token?: string | undefined;
   /** Used instead of the global one, which Node has from version 22: that of the package `ws`, for instance. */
   readonly WebSocket?: WebSocketConstructor | undefined;

@@ -1,14 +1,14 @@
 /**
  * Checks that an incoming message has the shape that the protocol gives it, by the table in `shapes.ts`.
  *
- * Light on purpose: members are checked as far as the client relies on them, members it does not know are left alone, so
- * that a newer server may add some. A message of another shape throws DecodeError, which names the member.
+ * Checks only the members that the client relies on and ignores unknown ones, so that a newer server may add some. A
+ * message of another shape throws DecodeError, which names the member.
  */
 import { notifications, results, shapes } from "../shapes";
 import type { Requests, ServerNotifications } from "../wire";
 import { DecodeError } from "./errors";
 
-/** What is wrong with a value: where, as the end of a path, and what should stand there. */
+/** What is wrong with a value: where, as the end of a path, and what is expected there. */
 type Wrong = readonly [path: string, expected: string];
 type Check = (value: unknown) => Wrong | null;
 
@@ -72,7 +72,7 @@ function shape(text: string): Check {
     if (!isObject(value)) return checkOf("o")(value);
     for (const { name, optional, check } of members) {
       const member = value[name];
-      if (optional && (member ?? null) === null) continue; // some servers write null for what is left out
+      if (optional && (member ?? null) === null) continue; // some servers send null for absent members
       const wrong = check(member);
       if (wrong !== null) return [`.${name}${wrong[0]}`, wrong[1]];
     }

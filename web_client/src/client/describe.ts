@@ -13,7 +13,7 @@ export function connectionText(state: ConnectionState): string {
   }
 }
 
-/** Why there is no connection and what a person can do, in a sentence or two; null where there is nothing to say. */
+/** Why there is no connection and what to do, in a sentence or two; null if there is nothing to report. */
 export function connectionHelp(state: ConnectionState): string | null {
   if ((state.kind !== "waiting" && state.kind !== "connecting") || state.cause === null || state.cause instanceof RefusedError) return null;
   const { cause } = state;

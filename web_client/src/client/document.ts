@@ -1,9 +1,9 @@
 /**
  * One document of a session: its text and versions here, its tokens and activations as the server sent them.
  *
- * The text here is the truth. Every change gets a version and is kept in a log until the server has answered it, so that
- * an answer for an older version is mapped through what was typed since. No network here: a `DocumentLink` carries the
- * messages, and the client attaches a new one after each (re)connection.
+ * The text here is authoritative. Every change gets a version and is kept in a log until the server has answered it, so
+ * that an answer for an older version is mapped through what was typed since. No network here: a `DocumentLink` carries
+ * the messages, and the client attaches a new one after each (re)connection.
  */
 import type {
   ActivationsDone, ActivationsUpdate, DocumentChangeParams, DocumentOpenParams, DocumentTokens, Token,
@@ -37,7 +37,7 @@ export interface DocumentEvents {
   /** New values of these rows, in these columns. */
   values: { readonly keys: readonly string[]; readonly start: number; readonly count: number };
   done: Done;
-  /** The server cannot evaluate the newest version: no further values of it come. See `failure`. */
+  /** The server cannot evaluate the newest version: no more of its values come. See `failure`. */
   failed: RequestError;
   /** The server cannot take this text (it is too large, for instance), or can again (null). */
   problem: Error | null;
@@ -59,12 +59,12 @@ export class NeuroscopeDocument extends Emitter<DocumentEvents> {
   #opened = false; // an open is sent and not refused: changes go to the server
   #firstVersion = Infinity; // of the newest open: messages of older versions are about a token list that is gone
   #fullListExpected = true;
-  /** What came of a splice that is not complete. */
+  /** The parts of an incomplete splice. */
   #part: DocumentTokens | null = null;
   #log: LogEntry[] = [];
   #sentAt = new Map<number, number>();
   #base = TokenList.empty; // spans in the text of #tokensVersion
-  #tokens = TokenList.empty; // spans in the text as it is
+  #tokens = TokenList.empty; // spans in the current text
   #tokensVersion = -1;
   #doneVersion = -1;
   #editedFrom = Infinity; // first token that a change in the log touches
@@ -82,12 +82,12 @@ export class NeuroscopeDocument extends Emitter<DocumentEvents> {
     return this.#text;
   }
 
-  /** Version of the text here; grows with every change. */
+  /** Version of the text here; increases with every change. */
   get version(): number {
     return this.#version;
   }
 
-  /** The tokens with their spans in the text as it is now, changes not yet answered included. */
+  /** The tokens with their spans in the current text, including unanswered changes. */
   get tokens(): TokenList {
     return this.#tokens;
   }
@@ -112,7 +112,8 @@ export class NeuroscopeDocument extends Emitter<DocumentEvents> {
     return this.#problem;
   }
 
-  /** What kept the server from evaluating the newest version; null until that happens, and again after the next edit or subscription. */
+  /** Why the server could not evaluate the newest version; null if it could, and after the next edit or subscription.
+   * */
   get failure(): Error | null {
     return this.#failure;
   }
@@ -151,7 +152,7 @@ export class NeuroscopeDocument extends Emitter<DocumentEvents> {
     this.activations.doubt();
   }
 
-  /** Another model: all values are void. Its tokens come as any other splice. */
+  /** The model has changed: all values are invalid. Its tokens come as usual. */
   modelChanged(): void {
     this.#doneVersion = -1;
     this.#failure = null;
@@ -231,7 +232,7 @@ export class NeuroscopeDocument extends Emitter<DocumentEvents> {
     this.emit("failed", error);
   }
 
-  /** More neurons are asked for: the server evaluates the text again. */
+  /** More neurons are subscribed: the server evaluates the text again. */
   subscribing(): void {
     this.#failure = null;
   }
@@ -257,7 +258,7 @@ export class NeuroscopeDocument extends Emitter<DocumentEvents> {
     if (link === null) return;
     this.#retry?.cancel();
     this.#retry = null;
-    this.#version += 1; // so that no answer to an earlier message can be taken for one to this
+    this.#version += 1; // so that no answer to an earlier message is mistaken for one to this
     this.#failure = null;
     const version = this.#version;
     this.#firstVersion = version;
@@ -296,8 +297,8 @@ export class NeuroscopeDocument extends Emitter<DocumentEvents> {
   }
 
   /**
-   * The whole list after an open. What both lists begin and end with keeps its (stale) values, so that a reconnection
-   * does not blank the page.
+   * The whole list after an open. The common start and end keep their (stale) values, so that a reconnection does not
+   * blank the page.
    */
   #replaceAll(tokens: readonly Token[]): void {
     const old = this.#base.infos;

@@ -2,7 +2,7 @@
 export class Emitter<Events extends object> {
   readonly #listeners = new Map<keyof Events, Set<(payload: never) => void>>();
 
-  /** Call `listener` at each event `name`; returns what ends that. An aborted `signal` ends it too. */
+  /** Call `listener` at each event `name`; returns a function that removes it. An aborted `signal` removes it too. */
   on<Name extends keyof Events>(
     name: Name, listener: (payload: Events[Name]) => void, { signal }: { readonly signal?: AbortSignal } = {},
   ): () => void {

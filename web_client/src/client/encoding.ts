@@ -6,7 +6,7 @@ const littleEndian = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
 
 /**
  * The rows of an `activations/update`, each [count]; null becomes NaN.
- * Throws DecodeError where the shape is not [neurons, count].
+ * Throws DecodeError if the shape is not [neurons, count].
  */
 export function decodeValues(update: Pick<ActivationsUpdate, "neurons" | "count" | "values">): Float32Array[] {
   const { neurons, count, values } = update;

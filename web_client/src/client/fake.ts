@@ -37,7 +37,7 @@ export class FakePeer {
     close: (code = 1000, reason = "") => { this.drop(code, reason); },
   };
 
-  /** The oldest message of this method not yet taken; throws when there is none. */
+  /** The oldest message of this method not yet taken; throws if there is none. */
   take(method: string): Message {
     const index = this.received.findIndex((message) => message.method === method);
     const [message] = index < 0 ? [] : this.received.splice(index, 1);
@@ -75,7 +75,7 @@ export class FakePeer {
 export class FakeNetwork {
   readonly peers: FakePeer[] = [];
   down = false;
-  /** Called with each new peer before the client hears of it. */
+  /** Called with each new peer before the client gets it. */
   onConnect: ((peer: FakePeer) => void) | null = null;
 
   readonly connector: Connector = (signal) => {

@@ -1,5 +1,5 @@
 /**
- * Finds out when a server stays silent: it was stopped, or the network dropped without a word.
+ * Finds out when a server stays silent: it was stopped, or the network was lost.
  *
  * Any frame is a sign of life. When none has come for a while although something waits for the server, it is sent a ping,
  * which it answers at once whatever else it does. A server that does not is `silent`.
@@ -19,17 +19,18 @@ export interface LivenessListener {
   waiting(): boolean;
   visible(): boolean;
   ping(): void;
-  /** No frame came for so many ms. Called once. */
+  /** No frame came for this many ms. Called once. */
   silent(ms: number): void;
 }
 
 const QUIET_MS = 2000;
 const IDLE_MS = 30_000;
 const ANSWER_MS = 3000;
-/** A ping waits behind what was sent before it, and its answer behind the answers to that. Bytes a ms of a slow line, both ways in one. */
+/** A ping waits behind earlier frames, and its answer behind their answers. Bytes per ms of a slow line, both
+ * directions together. */
 const SLOW = 2;
 const LONGEST_MS = 60_000;
-/** A timer that comes so late did not come late because of the server: this process, or its page, was asleep. */
+/** A timer this late means that this process, or its page, was asleep. */
 const ASLEEP_MS = 1000;
 
 export class Liveness {
@@ -39,7 +40,7 @@ export class Liveness {
   readonly #idleMs: number;
   readonly #answerMs: number;
   #heardAt: number;
-  /** When the first frame was sent that none has come since; null when there is none. */
+  /** When the first unanswered frame was sent; null if there is none. */
   #sentAt: number | null = null;
   /** Size of all those, in characters. */
   #size = 0;
@@ -65,14 +66,14 @@ export class Liveness {
     this.#size = 0;
   }
 
-  /** A frame of so many characters was sent. */
+  /** A frame of this many characters was sent. */
   sent(size: number): void {
     this.#sentAt ??= this.#clock.now();
     this.#size += size;
     if (this.#due > this.#clock.now() + this.#quietMs) this.#arm();
   }
 
-  /** Ask for a sign of life now. */
+  /** Send a ping now. */
   probe(): void {
     if (this.#stopped || this.#pingedAt !== null) return;
     this.#ping();

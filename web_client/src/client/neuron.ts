@@ -32,20 +32,20 @@ export function neuronName(key: string): NeuronName | null {
   return match === null ? null : { layer: Number(match[1]), neuron: Number(match[2]) };
 }
 
-/** So many neurons one input may name: a slip of the finger in a range must not ask for thousands. */
+/** Most neurons of one input, so that a typing error in a range does not subscribe to thousands. */
 export const MOST_AT_ONCE = 256;
 
 /** What an input names. */
 export interface TypedNeurons {
-  /** Their keys, each once, in order; none where there is a problem. */
+  /** Their keys, each once, in order; empty if there is a problem. */
   readonly keys: readonly string[];
-  /** What is wrong with it, as a sentence; null when nothing is. */
+  /** What is wrong with it, as a sentence; null if nothing is. */
   readonly problem: string | null;
 }
 
 const FORMS = "name it by layer and number, L3N42 or 3/42, or several by a range, L3N40-48";
 const NEURON = /^\s*(?:L\s*(\d{1,6})\s*N\s*(\d{1,9})|(\d{1,6})\s*[/,.: ]\s*(\d{1,9}))\s*$/i;
-/** The dash of a range, and what it becomes so that spaces around it part nothing. */
+/** The dash of a range with spaces around it, and its replacement. */
 const DASH = /\s*(?:[-–—…]|\.\.\.?)\s*/g;
 
 /**
@@ -64,7 +64,7 @@ export function parseNeurons(input: string): TypedNeurons {
   return { keys: [...new Set(ranges.flatMap(({ range }) => (range === null ? [] : keysOf(range))))], problem: null };
 }
 
-/** Read one neuron: `L3N42`, `l3n42`, `3/42`, `3 42`, `3.42`; null when it is none of these. */
+/** Read one neuron: `L3N42`, `l3n42`, `3/42`, `3 42`, `3.42`; null for anything else. */
 export function parseNeuron(input: string): string | null {
   const match = NEURON.exec(input);
   if (match === null) return null;

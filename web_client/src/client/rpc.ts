@@ -2,8 +2,8 @@
  * JSON-RPC 2.0 over one transport: requests as promises, notifications both ways.
  *
  * Every request settles: with the answer, with the server's refusal (`RequestError`), with `TimeoutError`, or with
- * `DisconnectedError`. A server that stays silent although it was asked for a sign of life counts as disconnected (`SILENT`).
- * No incoming frame makes this throw: what cannot be read goes to `fault`.
+ * `DisconnectedError`. A server that does not answer a ping counts as disconnected (`SILENT`). No incoming frame makes
+ * this throw: unreadable ones go to `fault`.
  */
 import type { ClientNotifications, Requests } from "../wire";
 import type { Clock } from "./clock";
@@ -24,15 +24,15 @@ export interface RpcListener {
 
 export interface RequestOptions {
   /**
-   * Asks the server to cancel. The promise still waits for the server's word: cancelled requests reject with the
-   * signal's reason, those that were done before resolve.
+   * Asks the server to cancel. The promise still waits for the answer: cancelled requests reject with the signal's
+   * reason, finished ones resolve.
    */
   readonly signal?: AbortSignal | undefined;
   /** Time limit in ms. When it is over, the promise rejects with TimeoutError, and the server is asked to cancel. */
   readonly timeoutMs?: number | undefined;
 }
 
-/** The close code of a connection that was given up because the server gave no sign of life. */
+/** The close code of a connection that was ended because the server did not answer. */
 export const SILENT = 4000;
 
 interface Pending {
@@ -69,7 +69,7 @@ export class RpcConnection {
     });
   }
 
-  /** Resolves to what `read` makes of the answer, as soon as it is there. What `read` throws is what this rejects with. */
+  /** Resolves to `read(answer)` as soon as it comes; rejects if `read` throws. */
   request<M extends keyof Requests, T>(
     method: M, params: Requests[M]["params"], read: (result: unknown) => T, { signal, timeoutMs = Infinity }: RequestOptions = {},
   ): Promise<T> {

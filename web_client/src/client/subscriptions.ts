@@ -256,7 +256,7 @@ export class Subscriptions extends Emitter<SubscriptionEvents> {
     try {
       for (let link = this.#link; link !== null; link = this.#link) {
         this.#asked = false;
-        // A wish may come just while a step finds nothing to do.
+        // A change may come just while a step finds nothing to do.
         if (!(await this.#step(link)) && !(this.#asked as boolean)) break;
         this.emit("change", undefined);
       }
@@ -308,7 +308,7 @@ export class Subscriptions extends Emitter<SubscriptionEvents> {
     }
   }
 
-  /** A subscription is all or nothing: find out which neurons the server does not take. */
+  /** A subscription is all or nothing: find out which neurons the server refuses. */
   async #oneByOne(link: SubscriptionLink, keys: readonly string[]): Promise<void> {
     for (const key of keys) {
       const error = await this.#ask(link, "subscribe", [key]);
@@ -323,13 +323,13 @@ export class Subscriptions extends Emitter<SubscriptionEvents> {
   }
 }
 
-/** Whether a model says of itself that it has no such neuron. */
+/** Whether the model's facts exclude a neuron. */
 function lacks(model: ModelShape, key: string): boolean {
   const name = neuronName(key);
   return (name !== null && (name.layer >= model.layers || name.neuron >= model.neuronsPerLayer)) || model.dropped?.includes(key) === true;
 }
 
-/** The same promise, whose rejection is no uncaught error where nobody waits for it. */
+/** The same promise, without an uncaught error if nobody awaits its rejection. */
 function mayBeIgnored(promise: Promise<void>): Promise<void> {
   promise.catch(() => undefined);
   return promise;

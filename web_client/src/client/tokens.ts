@@ -6,7 +6,7 @@
 import type { Token } from "../wire";
 import { type ChangeSet, mapSpans } from "./changes";
 
-/** What an edit elsewhere does not change about a token. */
+/** The parts of a token that edits elsewhere do not change. */
 export interface TokenInfo {
   readonly id: number;
   readonly text: string;
@@ -69,7 +69,7 @@ export class TokenList {
     return new TokenList(this.infos, from, to);
   }
 
-  /** Index of the first token whose span ends at or after `offset`; `length` when there is none. */
+  /** Index of the first token whose span ends at or after `offset`; `length` if there is none. */
   firstEndingAt(offset: number): number {
     let low = 0;
     let high = this.length;
@@ -81,7 +81,7 @@ export class TokenList {
     return low;
   }
 
-  /** The tokens `[from, to)` that have a character of `[start, end)`; null when none has. */
+  /** The tokens `[from, to)` that overlap `[start, end)`; null if none does. */
   overlapping(start: number, end: number): { readonly from: number; readonly to: number } | null {
     const from = this.firstEndingAt(start + 1);
     let to = from;

@@ -1,7 +1,7 @@
 /**
- * The seam to the outside: something that carries text frames both ways.
+ * The transport interface: carries text frames both ways.
  *
- * Knows nothing of JSON. `webSocket` is the real one; `fake.ts` has the one for tests.
+ * Knows nothing about JSON. `webSocket` is the real one; `fake.ts` has the one for tests.
  */
 
 /** Why a connection ended: a WebSocket close code and the reason given. */
@@ -19,7 +19,7 @@ export interface TransportListener {
 export interface Transport {
   /** Name the one listener. Frames that came earlier may be lost, so call it at once. */
   listen(listener: TransportListener): void;
-  /** Send one frame; silently dropped once the connection is gone (`closed` tells). */
+  /** Send one frame; silently dropped once the connection is gone (see `closed`). */
   send(frame: string): void;
   close(code?: number, reason?: string): void;
 }

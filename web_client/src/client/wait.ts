@@ -5,7 +5,7 @@ import type { RequestOptions } from "./rpc";
 
 /**
  * Resolves as soon as `look` returns true; rejects with what it throws, or with the reason of an aborted signal.
- * It is asked now and whenever something that `watch` subscribes to happens; `watch` returns what ends that.
+ * It is called now and at each event that `watch` subscribes to; `watch` returns functions that unsubscribe.
  */
 export function until(look: () => boolean, watch: (again: () => void) => (() => void)[], signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -52,8 +52,8 @@ export function unless<T>(signal: AbortSignal, done: Promise<T>, undo: () => voi
 }
 
 /**
- * What `run` makes of a signal that is aborted with `options.signal`, and with TimeoutError when the time limit is over.
- * `what` names what is waited for.
+ * The result of `run`, whose signal is aborted with `options.signal`, or with TimeoutError after the time limit. `what`
+ * names the operation.
  */
 export async function limited<T>(
   what: string, clock: Clock, { signal, timeoutMs = Infinity }: RequestOptions, run: (signal: AbortSignal | undefined) => Promise<T>,

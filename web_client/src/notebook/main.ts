@@ -3,7 +3,7 @@ import type { WidgetModel } from "./model";
 import { Looks } from "./source";
 import { show } from "./view";
 
-/** Called once a widget; `render` once for each place where it is shown. */
+/** Called once per widget; `render` once for each view of it. */
 export default function widget(): { render(context: { model: WidgetModel; el: HTMLElement }): () => void } {
   const looks = new Looks();
   return { render: ({ model, el }) => show(model, looks, el) };

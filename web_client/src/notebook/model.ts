@@ -19,9 +19,9 @@ export interface WidgetState {
   neurons: string[];
   focus: string | null;
   status: "connecting" | "computing" | "ready" | "waiting" | "refused" | "closed";
-  /** What is wrong, as a sentence; empty when nothing is. */
+  /** What is wrong, as a sentence; empty if nothing is. */
   problem: string;
-  /** Id of the model; empty while there is none. */
+  /** Id of the model; empty until there is one. */
   model: string;
   /** Of `text`; each change makes it one more. */
   _revision: number;
@@ -30,7 +30,7 @@ export interface WidgetState {
   _tokens: [id: number, text: string, flags: number][];
   /** int32 [tokens, 2], in `text`. */
   _spans: DataView;
-  /** float32 [rows, tokens]; NaN where there is none yet. */
+  /** float32 [rows, tokens]; NaN if there is none yet. */
   _values: DataView;
   /** uint8 [tokens]; 1 where every value is of `text`. */
   _current: DataView;

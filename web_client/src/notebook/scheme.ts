@@ -1,6 +1,6 @@
-/** Whether a notebook is light or dark. Each kind of notebook says so in its own way, but all have a background. */
+/** Whether a notebook is light or dark. Each kind of notebook marks it differently, but all have a background. */
 
-/** Gives `host`, and `others`, the colour scheme of what is behind `host`; returns what ends that. */
+/** Gives `host` and `others` the colour scheme of the background of `host`; returns a function that stops it. */
 export function followScheme(host: HTMLElement, ...others: HTMLElement[]): () => void {
   const follow = (): void => {
     const scheme = isDark(host.parentElement) ? "dark" : "light";

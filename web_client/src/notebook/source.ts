@@ -15,19 +15,19 @@ export interface SourceEvents {
   change: undefined;
 }
 
-/** What all editors of a widget have in common: each neuron's hue and the largest value seen of it. */
+/** The shared state of a widget's editors: each neuron's hue and its largest value seen. */
 export class Looks {
   readonly #hues = new Map<string, number>();
   readonly #widest = new Map<string, number>();
 
-  /** A neuron keeps its hue as long as it is there; a new one gets the hue that the fewest have. */
+  /** A neuron keeps its hue while it is listed; a new one gets the least used hue. */
   hue(key: string, keys: readonly string[]): number {
     for (const gone of [...this.#hues.keys()].filter((old) => !keys.includes(old))) this.#hues.delete(gone);
     for (const each of keys) {
       if (this.#hues.has(each)) continue;
-      const worn = new Array<number>(HUES).fill(0);
-      for (const hue of this.#hues.values()) worn[hue] = (worn[hue] ?? 0) + 1;
-      this.#hues.set(each, worn.indexOf(Math.min(...worn)));
+      const uses = new Array<number>(HUES).fill(0);
+      for (const hue of this.#hues.values()) uses[hue] = (uses[hue] ?? 0) + 1;
+      this.#hues.set(each, uses.indexOf(Math.min(...uses)));
     }
     return this.#hues.get(key) ?? 0;
   }

@@ -1,5 +1,5 @@
 /**
- * Keeps the editor's text and the kernel's the same, whoever edits.
+ * Keeps the editor's text and the kernel's equal.
  *
  * The kernel decides the order of changes. What is typed here is shown at once and sent as changes, one message at a time;
  * changes that came first are put under it (CodeMirror's `collab`).
@@ -19,7 +19,7 @@ export interface KernelText {
   readonly begin: (text: string, revision: number) => void;
 }
 
-/** What was typed here and is not in the kernel's text yet, as one change of that; null when nothing is. */
+/** Edits that are not in the kernel's text yet, as one change of it; null if there are none. */
 export function unconfirmed(state: EditorState): DocumentChanges | null {
   const updates = sendableUpdates(state);
   if (updates.length === 0) return null;

@@ -26,7 +26,7 @@ const styles = [...look, css`
 /** A kernel does not read messages while it runs a cell. */
 const BUSY_MS = 1500;
 
-/** Show the widget in `element`; returns what ends that. */
+/** Show the widget in `element`; returns a function that removes it. */
 export function show(model: WidgetModel, looks: Looks, element: HTMLElement): () => void {
   const host = document.createElement("div");
   const root = host.attachShadow({ mode: "open" });
@@ -70,7 +70,7 @@ export function show(model: WidgetModel, looks: Looks, element: HTMLElement): ()
         }),
       ],
     }));
-    outsideRoot.adoptedStyleSheets = [...root.adoptedStyleSheets]; // the editor's have come to them now
+    outsideRoot.adoptedStyleSheets = [...root.adoptedStyleSheets]; // now including the editor's
     source.begin();
   };
 

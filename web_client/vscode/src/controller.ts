@@ -1,7 +1,7 @@
 /**
- * The extension's logic: one session with a server, the texts that are seen in it, their colours, the status, the list.
+ * The extension's logic: one session with a server, the visible texts, their colours, the status, the list.
  *
- * Knows Visual Studio Code only by the seam of `host.ts`.
+ * Knows Visual Studio Code only through the interface in `host.ts`.
  */
 import {
   type Clock, type Connector, DisconnectedError, NeuroscopeClient, type NeuroscopeDocument, parseNeurons, systemClock, type Timer,
@@ -26,22 +26,22 @@ export interface Explanation extends Span {
 }
 
 export interface ControllerOptions {
-  /** A connector to the server at `url`; throws TypeError for what no server can be at. */
+  /** A connector to the server at `url`; throws TypeError for an invalid address. */
   readonly reach: (url: string, token: string | undefined) => Connector;
   readonly clock?: Clock;
 }
 
-/** A session that was begun with one server, connected or not. */
+/** A session with one server, connected or not. */
 interface Session {
   readonly server: string;
   readonly client: NeuroscopeClient;
   readonly texts: Texts;
   readonly abort: AbortController;
-  /** Whether a person has learnt of a connection that cannot be made. */
+  /** Whether the user has been warned that there is no connection. */
   warned: boolean;
   /** The model that is being loaded. */
   loading: { readonly id: string } | null;
-  /** Why the model of the settings is not there, as a sentence. */
+  /** Why the model of the settings could not be loaded, as a sentence. */
   unloadable: string | null;
 }
 
@@ -50,7 +50,7 @@ export class Controller {
   readonly #reach: ControllerOptions["reach"];
   readonly #clock: Clock;
   readonly #stops: (() => void)[];
-  /** Whether a person wants to be connected; what stands in the way can go away. */
+  /** Whether the user wants to be connected; obstacles may be temporary. */
   #wanted = false;
   /** Why there is no session although one is wanted, as a sentence. */
   #obstacle: string | null = null;
@@ -58,7 +58,7 @@ export class Controller {
   #focus: string | null = null;
   #planned: Timer | null = null;
   #asking: AbortController | null = null;
-  /** The text that the question under way is about. */
+  /** The text that the pending question is about. */
   #asked: NeuroscopeDocument | null = null;
   #beginning = 0;
 
@@ -100,7 +100,7 @@ export class Controller {
     this.#disconnect();
   }
 
-  /** What there is to say of the character at an offset: each token that has a part of it; null where none has. */
+  /** The description of the character at an offset: each of its tokens; null if it has none. */
   explain(uri: string, offset: number): Explanation | null {
     const document = this.#session?.texts.of(uri) ?? null;
     const tokens = document?.tokens.overlapping(offset, offset + 1) ?? null;
@@ -115,7 +115,7 @@ export class Controller {
     return { from: Math.min(...infos.map(({ from }) => from)), to: Math.max(...infos.map(({ to }) => to)), lines };
   }
 
-  /** The session's client, for whoever needs more; null while there is none. */
+  /** The session's client; null without a session. */
   get client(): NeuroscopeClient | null {
     return this.#session?.client ?? null;
   }
@@ -140,7 +140,7 @@ export class Controller {
     this.#tell();
   }
 
-  /** Begin a session with the server of the settings, if it can be one. */
+  /** Start a session with the server of the settings, if its address is valid. */
   async #begin(): Promise<void> {
     const { url } = this.#host.settings;
     const attempt = ++this.#beginning;
@@ -215,7 +215,7 @@ export class Controller {
 
   // ------------------------------------------------------------------ settings
 
-  /** Have what the settings name. */
+  /** Apply the settings. */
   #settingsChanged(): void {
     if (this.#wanted && this.#session?.server !== this.#host.settings.url) {
       this.#end();
@@ -293,12 +293,12 @@ export class Controller {
     if (typed !== undefined) await this.#add(parseNeurons(typed).keys);
   }
 
-  /** Add neurons to the settings: those that the server takes, where there is one. */
+  /** Add neurons to the settings; if connected, only those that the server accepts. */
   async #add(keys: readonly string[]): Promise<void> {
     const { client } = this.#session ?? {};
     let taken = keys;
     if (client?.model) {
-      // What is refused has its warning by then.
+      // Refused ones have had their warning.
       const outcomes = await Promise.allSettled(keys.map((key) => client.subscriptions.add([key])));
       taken = keys.filter((key, i) => outcomes[i]?.status === "fulfilled" && !client.subscriptions.absent.includes(key));
     }
@@ -312,7 +312,7 @@ export class Controller {
     if (gone !== undefined) await this.#setNeurons(withoutNeuron(this.#host.settings.neurons, gone));
   }
 
-  /** Write the setting; null is what could not be made from it. */
+  /** Write the setting; null if it could not be edited. */
   async #setNeurons(neurons: readonly unknown[] | null): Promise<void> {
     if (neurons === null) this.#warn(readNeurons(this.#host.settings.neurons).problem ?? "", "openSettings");
     else await this.#host.setNeurons(neurons);
@@ -357,7 +357,7 @@ export class Controller {
     }
   }
 
-  /** Move the cursor behind the next strong token, or the one before; from the last on to the first. */
+  /** Move the cursor behind the next or previous strong token; wraps around. */
   #toStrong(by: 1 | -1): void {
     const { editor } = this.#host;
     const document = this.#document;
@@ -374,7 +374,7 @@ export class Controller {
 
   // ------------------------------------------------------------------ texts
 
-  /** Have the texts that are seen on the server, and no others. */
+  /** Keep exactly the visible texts open on the server. */
   #follow(): void {
     const { texts } = this.#session ?? {};
     if (texts === undefined) return;
@@ -384,12 +384,12 @@ export class Controller {
     this.#tell();
   }
 
-  /** The text that a person works in; null where there is none, or it is not on the server. */
+  /** The active text; null if there is none, or it is not on the server. */
   get #document(): NeuroscopeDocument | null {
     return this.#session?.texts.of(this.#host.editor?.uri) ?? null;
   }
 
-  /** The last token before the cursor; null where there is none. */
+  /** The last token before the cursor; null if there is none. */
   get #cursorToken(): number | null {
     const document = this.#document;
     const { editor } = this.#host;
@@ -421,7 +421,7 @@ export class Controller {
     }
   }
 
-  /** One scale for all texts that are seen, so that they can be compared. */
+  /** One scale for all visible texts, so that they can be compared. */
   #scale(key: string): Scale {
     const { client, texts } = this.#session as Session;
     return scaleIn(client.subscriptions, texts.documents, key, automatic);

@@ -18,7 +18,7 @@ export function activate(context: vscode.ExtensionContext): Controller {
       provideHover(document, position) {
         const found = controller.explain(document.uri.toString(), document.offsetAt(position));
         if (found === null) return null;
-        // A code block: what stands in a text is never markup.
+        // A code block: text is never treated as markup.
         const words = new vscode.MarkdownString().appendCodeblock(found.lines.join("\n"), "plaintext");
         return new vscode.Hover(words, new vscode.Range(document.positionAt(found.from), document.positionAt(found.to)));
       },

@@ -59,7 +59,7 @@ export interface Settings {
 export interface Status {
   readonly icon: "off" | "busy" | "on" | "problem";
   readonly text: string;
-  /** More words, for whoever points at it. */
+  /** Details, shown on hover. */
   readonly detail: string;
   /** What a click does. */
   readonly command: Command;
@@ -77,7 +77,7 @@ export interface Question {
   readonly title: string;
   readonly prompt: string;
   readonly secret?: boolean;
-  /** Why an answer is none, as a sentence; null where it is one. */
+  /** Why an answer is invalid, as a sentence; null if it is valid. */
   readonly check?: (answer: string) => string | null;
 }
 
@@ -87,7 +87,7 @@ export interface Choice {
 }
 
 export interface Host {
-  /** The view that a person works in, or worked in last and still sees; null where there is none of a text. */
+  /** The active view, or the last active one that is still visible; null if there is none of a text. */
   readonly editor: TextEditor | null;
   /** All views of texts that are seen, `editor` among them. */
   readonly editors: readonly TextEditor[];

@@ -11,7 +11,7 @@ const MOST_MARKS = 2000;
 
 export const bare: Paint = { hue: 0, layers: new Map(), lineEnds: new Map(), marks: [] };
 
-/** The paint of `key`; tokens whose value is zero, or not there, wear none. */
+/** The paint of `key`; tokens with value zero or without a value have none. */
 export function paintOf(document: NeuroscopeDocument, key: string, scale: Scale, hue: number, visible: readonly Span[]): Paint {
   const { text, tokens, activations } = document;
   const buckets = bucketsOf(activations.values(key), scale);

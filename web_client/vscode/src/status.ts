@@ -14,11 +14,11 @@ export interface Facts {
   readonly loading: string | null;
   /** What is wrong with the settings, as a sentence. */
   readonly problem: string | null;
-  /** Why the text at hand is not followed, as a sentence. */
+  /** Why the active text is not coloured, as a sentence. */
   readonly text: string | null;
   /** Key of the neuron that colours the text. */
   readonly neuron: string | null;
-  /** Its value at the cursor; NaN where there is none. */
+  /** Its value at the cursor; NaN if there is none. */
   readonly value: number;
 }
 

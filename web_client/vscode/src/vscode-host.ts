@@ -8,9 +8,9 @@ import type { Choice, Command, Host, NeuronRow, Paint, Question, Settings, Span,
 const SECTION = "neuroscope";
 /** Lines above and below of what is seen that are painted too: a scroll shows colours before it is answered. */
 const SLACK_LINES = 60;
-/** What is no text of a person's: outputs, consoles, settings, the box of a commit's message. */
+/** Documents that are not the user's texts: outputs, consoles, settings, the commit message box. */
 const NO_TEXTS = ["output", "debug", "vscode-terminal", "vscode-userdata", "vscode-settings", "vscode-scm", "vscode-chat-code-block", "comment"];
-/** Stands for a line break, which has no width of its own. */
+/** Sign for a line break, which has no width. */
 const LINE_BREAK = "↵";
 
 const ICONS: Readonly<Record<Status["icon"], string>> = { off: "circle-outline", busy: "sync~spin", on: "circle-filled", problem: "warning" };
@@ -34,7 +34,7 @@ export class VsCodeHost implements Host, vscode.Disposable {
   readonly #output = vscode.window.createOutputChannel("Neuroscope", { log: true });
   readonly #list = new NeuronList();
   readonly #tree = vscode.window.createTreeView("neuroscope.neurons", { treeDataProvider: this.#list });
-  readonly #wardrobe = new Wardrobe();
+  readonly #decorations = new Decorations();
   #last: vscode.TextEditor | null = null;
   readonly #editors = new WeakMap<vscode.TextEditor, VsCodeEditor>();
 
@@ -44,10 +44,10 @@ export class VsCodeHost implements Host, vscode.Disposable {
   }
 
   dispose(): void {
-    for (const part of [this.#item, this.#output, this.#tree, this.#list, this.#wardrobe]) part.dispose();
+    for (const part of [this.#item, this.#output, this.#tree, this.#list, this.#decorations]) part.dispose();
   }
 
-  /** The active editor of a text; where something else was turned to, the last one, as long as it is seen. */
+  /** The active editor of a text, or the last one while it is still visible. */
   get editor(): VsCodeEditor | null {
     const last = this.#turnedTo;
     return last === null || this.#isExcluded(last.document) ? null : this.#view(last);
@@ -75,7 +75,7 @@ export class VsCodeHost implements Host, vscode.Disposable {
   }
 
   #view(editor: vscode.TextEditor): VsCodeEditor {
-    const known = this.#editors.get(editor) ?? new VsCodeEditor(editor, this.#wardrobe);
+    const known = this.#editors.get(editor) ?? new VsCodeEditor(editor, this.#decorations);
     this.#editors.set(editor, known);
     return known;
   }
@@ -180,12 +180,12 @@ export class VsCodeHost implements Host, vscode.Disposable {
 
 class VsCodeEditor implements TextEditor {
   readonly #editor: vscode.TextEditor;
-  readonly #wardrobe: Wardrobe;
-  #worn = new Set<vscode.TextEditorDecorationType>();
+  readonly #decorations: Decorations;
+  #used = new Set<vscode.TextEditorDecorationType>();
 
-  constructor(editor: vscode.TextEditor, wardrobe: Wardrobe) {
+  constructor(editor: vscode.TextEditor, decorations: Decorations) {
     this.#editor = editor;
-    this.#wardrobe = wardrobe;
+    this.#decorations = decorations;
   }
 
   get uri(): string {
@@ -216,16 +216,16 @@ class VsCodeEditor implements TextEditor {
   paint({ hue, layers, lineEnds, marks }: Paint = bare): void {
     const { document } = this.#editor;
     const at = (offset: number): vscode.Position => document.positionAt(offset);
-    const worn = new Set<vscode.TextEditorDecorationType>();
-    const wear = (type: vscode.TextEditorDecorationType, ranges: vscode.Range[]): void => {
-      worn.add(type);
+    const used = new Set<vscode.TextEditorDecorationType>();
+    const apply = (type: vscode.TextEditorDecorationType, ranges: vscode.Range[]): void => {
+      used.add(type);
       this.#editor.setDecorations(type, ranges);
     };
-    for (const [bucket, spans] of layers) wear(this.#wardrobe.wash(hue, bucket), spans.map(({ from, to }) => new vscode.Range(at(from), at(to))));
-    for (const [bucket, ends] of lineEnds) wear(this.#wardrobe.lineBreak(hue, bucket), ends.map((end) => new vscode.Range(at(end), at(end))));
-    if (marks.length > 0) wear(this.#wardrobe.mark(hue), marks.map(({ from, to }) => new vscode.Range(at(from), at(to))));
-    for (const type of this.#worn) if (!worn.has(type)) this.#editor.setDecorations(type, []);
-    this.#worn = worn;
+    for (const [bucket, spans] of layers) apply(this.#decorations.wash(hue, bucket), spans.map(({ from, to }) => new vscode.Range(at(from), at(to))));
+    for (const [bucket, ends] of lineEnds) apply(this.#decorations.lineBreak(hue, bucket), ends.map((end) => new vscode.Range(at(end), at(end))));
+    if (marks.length > 0) apply(this.#decorations.mark(hue), marks.map(({ from, to }) => new vscode.Range(at(from), at(to))));
+    for (const type of this.#used) if (!used.has(type)) this.#editor.setDecorations(type, []);
+    this.#used = used;
   }
 
   moveTo(offset: number): void {
@@ -237,8 +237,8 @@ class VsCodeEditor implements TextEditor {
 
 type Look = Pick<vscode.DecorationRenderOptions, "light" | "dark">;
 
-/** Decorations by what they look like, each made when it is first worn. */
-class Wardrobe {
+/** Decorations by their look, each created on first use. */
+class Decorations {
   readonly #types = new Map<string, vscode.TextEditorDecorationType>();
 
   /** The colour under a token. */

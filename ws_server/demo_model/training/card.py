@@ -1,4 +1,4 @@
-"""Everything that is told of the exported model: statistics, held-out figures, the opening, and the model card.
+"""Everything published about the exported model: statistics, held-out figures, the opening, and the model card.
 
 `describe` computes the figures, keeps them in `figures.json` beside the model, and renders `README.md` from that file.
 No figure of the card is written by hand.
@@ -80,7 +80,7 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 
 
 def _visible(text: str) -> str:
-    """A piece of text as it can stand in a table cell."""
+    """A piece of text, escaped for a table cell."""
     marks = {"\n": "⏎", "|": "¦", "`": "'", "<": "&lt;", ">": "&gt;", "*": "\\*", "_": "\\_", "[": "\\[", "]": "\\]"}
     return "".join(marks.get(character, character) for character in text)
 

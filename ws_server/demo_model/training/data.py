@@ -2,7 +2,7 @@
 
 The tokenizer is a byte-level BPE with GPT-2's pre-tokenisation. `<|endoftext|>` (id 0) is both BOS and EOS: it stands
 before every document of a stream, and in front of every training sequence, wherever in a document that begins. So
-BOS followed by arbitrary text, as it is met in use, looks like the text trained on.
+BOS followed by arbitrary text, as in use, looks like the training text.
 """
 
 from __future__ import annotations

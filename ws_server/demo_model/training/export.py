@@ -1,4 +1,4 @@
-"""Writes a training checkpoint as a model folder in Hugging Face layout, and everything that is told of it.
+"""Writes a training checkpoint as a model folder in Hugging Face layout, and everything published about it.
 
     python -m ws_server.demo_model.training.export            weights, configuration, tokenizer
     python -m ws_server.demo_model.training.export --all      also statistics, figures, the opening and the model card
