@@ -43,11 +43,11 @@ LEFT_OUT = {
     "hub": "needs weights from the Hugging Face Hub; run it with: pytest --hub",
     "vscode": "needs Visual Studio Code, 600 MB; run it with: make test-vscode",
 }
-"""Markers of tests that run only if asked for, by an option of the same name, and why."""
+"""Markers of tests that run only with an option of the same name, and why."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Skip the tests with a marker of `LEFT_OUT`, unless asked for."""
+    """Skip the tests with a marker of `LEFT_OUT`, unless their option is given."""
     for name, reason in LEFT_OUT.items():
         if not config.getoption(f"--{name}"):
             for item in items:

@@ -69,7 +69,7 @@ def test_fields(capsys: pytest.CaptureFixture[str], form: str) -> None:
 
 @forms
 def test_exceptions_do_not_quote(capsys: pytest.CaptureFixture[str], form: str) -> None:
-    """Their kinds and places are told, the causes' too; what they say may be somebody's text."""
+    """Their types and places are logged, the causes' too; their messages may quote a text."""
 
     def fail() -> None:
         try:

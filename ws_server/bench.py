@@ -422,7 +422,7 @@ def run_bench(model: str | None, options: LoadOptions, sizes: Sizes, json_file: 
     """Measures, prints the table on standard output, and writes it to `json_file` if there is one.
 
     Raises:
-        StartupError: the model cannot be had.
+        StartupError: the model cannot be loaded.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as in a worker
     from rich.console import Console

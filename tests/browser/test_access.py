@@ -1,4 +1,5 @@
-"""Everybody can use the page: axe finds nothing, motion can be refused, values are told to who does not see colours."""
+"""Everybody can use the page: axe finds nothing, motion can be refused, values are announced to people who do not see
+colours."""
 
 from __future__ import annotations
 
@@ -134,7 +135,7 @@ def test_values_at_the_caret_are_told_when_it_rests(neuroscope: NeuroscopePage) 
     neuroscope.page.keyboard.press("ControlOrMeta+End")
     expect(words).to_have_text(re.compile(rf"^\.: {shown.focus} "))
 
-    # The text beside it tells of its own caret, and of the difference there.
+    # The other text announces its own caret, and the difference there.
     open_compare(neuroscope.page)
     neuroscope.page.keyboard.press("ControlOrMeta+End")
     there = words.nth(1)

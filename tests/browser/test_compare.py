@@ -226,7 +226,7 @@ def test_one_cursor_for_both_texts(compare: Compare) -> None:
     compare.token(compare.right, " old").hover()
     expect(tooltip).to_contain_text("no partner in the left text")
     expect(compare.left.locator(".neuro-marked")).to_have_count(0)
-    # The caret too: after a click on the left the right one's values are told as well.
+    # The caret too: after a click on the left, the right one's values are announced as well.
     compare.token(compare.left, " saw").click()
     page.mouse.move(5, 400)
     k = next(k for k, token in enumerate(read.left) if token["text"] == " saw")

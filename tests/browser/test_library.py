@@ -248,7 +248,7 @@ def test_anyones_editor(editors: Editors, server: ServerProcess, complaints: Com
     )
     assert before == "ready"
 
-    # Other neurons keep the connection, and what is wrong is told; another server does not.
+    # Other neurons keep the connection, and errors are shown; another server does not.
     def reconfigure(**changed: Any) -> None:
         made.evaluate("(made, options) => made.reconfigure(options)", {**options, **changed})
 

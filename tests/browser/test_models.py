@@ -151,7 +151,7 @@ def test_neurons_that_a_model_lacks_come_back(
 
 @pytest.fixture
 def large(folders: dict[str, str], tmp_path: Path) -> Path:
-    """A model of 28 MB: downloads are told every 10."""
+    """A model of 28 MB: downloads are reported every 10."""
     folder = tmp_path / "large"
     shutil.copytree(folders["gpt2"], folder)
     config = GPT2Config.from_pretrained(folder)

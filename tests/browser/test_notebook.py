@@ -197,7 +197,7 @@ def test_a_view_and_its_kernel(
     page.keyboard.press("Control+s")
     expect(editor).not_to_have_attribute("data-lm-suppress-shortcuts", "")
 
-    # While the kernel hears nothing, what was coloured keeps its colours in its place, and a person is told.
+    # While the kernel hears nothing, colours stay with their tokens, and a message says so.
     before = [piece for line in notebook.lines() for piece in line]
     notebook.editor().press("ControlOrMeta+Home")
     page.keyboard.type("Then ")
@@ -263,7 +263,7 @@ def test_a_view_and_its_kernel(
     expect(notebook.editor()).to_have_css("color-scheme", "dark")
     assert tooltip.evaluate("(element) => getComputedStyle(element).backgroundColor") != light
 
-    # The end of the widget is told, too; what it shows stays.
+    # The end of the widget is reported, too; what it shows stays.
     kernel.run("widget.close()")
     kernel.pump(lambda: notebook.state["status"] == "closed")
     expect(notebook.part("[data-testid=status]")).to_have_text("Closed")

@@ -31,7 +31,7 @@ def enter(page: Page, query: str) -> None:
 
 
 def test_neurons_are_entered_directly(neuroscope: NeuroscopePage) -> None:
-    """By name, as a range, or the strongest here; and what cannot be is told while it is typed."""
+    """By name, as a range, or the strongest here; errors are shown while typing."""
     page, reference = neuroscope.page, neuroscope.reference
     neuroscope.write(TEXT)
     neuroscope.wait(TEXT)
@@ -164,7 +164,7 @@ def test_help_lists_every_shortcut(neuroscope: NeuroscopePage) -> None:
     page.get_by_test_id("tab-neurons").focus()
     page.keyboard.press("?")
     expect(help_list).to_be_focused()
-    # Every shortcut that the palette shows is told of.
+    # Every shortcut that the palette shows is listed.
     page.keyboard.press("ControlOrMeta+k")
     expect(help_list).to_have_count(0)
     shown = offers(page).locator("kbd").all_inner_texts()

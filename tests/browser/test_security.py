@@ -182,7 +182,7 @@ def test_a_server_that_came_back_with_another_token(
 
 @pytest.fixture
 def other_site() -> Iterator[OtherSite]:
-    """A site that the server has not been told of."""
+    """A site that is not allowed."""
     with OtherSite() as site:
         yield site
 

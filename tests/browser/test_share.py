@@ -157,7 +157,7 @@ def test_a_link_reproduces_the_page(
         assert other.evaluate("window.neuroscope.rows") == page.evaluate("window.neuroscope.rows")
         context.close()
 
-    # A link that is put into the address of the open page is followed too; what was there can be had back.
+    # A link that is put into the address of the open page is opened too; the previous state can be restored.
     page.evaluate("(hash) => { location.hash = hash }", "text=Come+in.&neurons=L0N7,L3N9&focus=L3N9&v=1")
     shown = written.shows("Come in.", neurons=["L0N7", "L3N9"])
     assert shown.focus == "L3N9"

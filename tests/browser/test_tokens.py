@@ -1,4 +1,5 @@
-"""Tokens in the text: what cannot be seen of them is told; they move nothing, are found, share a cursor with plots."""
+"""Tokens in the text: invisible parts are explained; marks move nothing, can be found, and share a cursor with
+plots."""
 
 from __future__ import annotations
 

@@ -281,7 +281,7 @@ async def test_a_version_that_could_not_be_computed_raises_and_the_next_is_tried
         assert document.problem is not None
         await client.subscribe("L1N2")
         assert (await asyncio.wait_for(document.settled(), 20)).problem is None
-        # What is said of an older version is no problem of this one.
+        # An error of an older version does not concern this one.
         client._notification(
             "$/error",
             {"method": "x", "code": -32603, "message": "x", "data": {"uri": document.uri, "version": 1}},

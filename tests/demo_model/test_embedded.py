@@ -1,4 +1,4 @@
-"""The embedded model as it lies in the package: it loads, and what is told of it holds."""
+"""The embedded model in the package: it loads, and its card is right."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_it_beats_the_trigram_model(figures: dict[str, Any]) -> None:
 
 
 def test_it_predicts_text_as_the_card_says(figures: dict[str, Any], bridge: TransformerBridge) -> None:
-    # Sentences made for this test, of the kinds it was trained on: no worse than twice what is told of held-out text.
+    # Sentences made for this test, of the kinds it was trained on: no worse than twice the figure for held-out text.
     text = "She was very happy to see her sister, and they walked into the garden.\n\nimport os\n\ndef size(self):\n"
     ids = np.array(bridge.tokenizer(text, add_special_tokens=False)["input_ids"])
     nats = -model_scores(load(FOLDER), ids).mean()

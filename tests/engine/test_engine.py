@@ -274,7 +274,8 @@ def test_the_least_recently_used_document_goes_first(loaded: Load, random: np.ra
     third.ask(text(), units, 0)
     third.settle()
     assert engine.nbytes == 2 * alone.nbytes
-    # Its buffers have gone and nothing else: the values that were told still stand, and the next edit makes them anew.
+    # Its buffers have gone and nothing else: the values that were sent are still valid, and the next edit computes them
+    # again.
     for client, computed in ((first, 1), (second, 41)):
         client.ask(np.append(client.ids, 2), units, len(client.ids))
         assert client.settle().computed_tokens == computed

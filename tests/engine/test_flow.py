@@ -1,4 +1,4 @@
-"""Whose turn it is, and how much is told at once."""
+"""Whose turn it is, and how much is sent at once."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_a_message_holds_a_bounded_number_of_values(loaded: Load, random: np.ran
     assert len(ids) * len(units) > MOST_VALUES
     client.ask(ids, [units[0], (neuron_hook(model.facts.layers - 1), 0)], 0)
     client.settle()
-    client.ask(ids, units, len(ids))  # all is captured: without a limit it would be told in one message
+    client.ask(ids, units, len(ids))  # all is captured: without a limit it would be sent in one message
     sizes = []
     while not client.engine.idle:
         results = client.engine.step()
@@ -57,7 +57,7 @@ def test_who_is_told_much_does_not_keep_others_waiting(loaded: Load, random: np.
     units = all_units(model)
     greedy.ask(ids, [(neuron_hook(model.facts.layers - 1), 0)], 0)
     greedy.settle()
-    for _ in range(5):  # what is told of one document again and again
+    for _ in range(5):  # repeated messages about one document
         greedy.values.clear()
         greedy.ask(ids, units, 0)
         greedy.take(engine.step())

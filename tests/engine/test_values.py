@@ -90,7 +90,7 @@ def test_a_text_that_grows_beyond_the_limit_and_shrinks_again(longrope: Loaded, 
 
 
 def test_a_long_text_of_somebody_else_changes_nothing(longrope: Loaded, random: np.random.Generator) -> None:
-    """Together in one pass, and one after the other: what a rotary embedding has cached is no one's alone."""
+    """Together in one pass, and one after the other: what a rotary embedding has cached is shared."""
     engine = Engine(longrope.runner, PLENTY)
     assert longrope.runner.trunk.takes_several
     long, short = (random.integers(0, longrope.facts.vocabulary, length) for length in (153, 20))

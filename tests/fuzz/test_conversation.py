@@ -419,7 +419,7 @@ class Conversation(RuleBasedStateMachine):
             raise self.client.violation
 
     def teardown(self) -> None:
-        if sys.exc_info()[0] is not None:  # it has failed already; that is what is to be told
+        if sys.exc_info()[0] is not None:  # it has failed already; report that failure
             self.client.cut()
             return
         if self.hello is None:

@@ -22,7 +22,7 @@ many = settings(max_examples=EXAMPLES or 150)
 
 
 def check(message: Any) -> None:
-    """One of the documented outcomes, and one that can be told."""
+    """One of the documented outcomes, and one that can be sent."""
     if isinstance(message, Request | Notification):
         method = METHODS[message.method]
         assert method.kind == ("request" if isinstance(message, Request) else "notification")
@@ -62,7 +62,7 @@ def test_wrong_messages(message: Any) -> None:
     result = decoded(json.dumps(message))
     if isinstance(message, dict):
         (one,) = result.messages
-        # Who asked by a readable id is answered under it.
+        # A request with a readable id is answered under it.
         if isinstance(one, Request) or (isinstance(one, Fault) and one.method is None):
             identity = message.get("id")
             if isinstance(identity, str) and len(identity) <= 1024:

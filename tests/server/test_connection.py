@@ -266,7 +266,7 @@ GARBAGE: list[tuple[str, int]] = [
 
 
 async def test_garbage(fleet: Fleet) -> None:
-    """Each is told, and the connection goes on as if nothing had been."""
+    """Each is reported, and the connection goes on as before."""
     async with Raw(fleet.url) as raw:
         await raw.ask(HELLO)
         for text, code in GARBAGE:
@@ -466,7 +466,7 @@ async def test_batch_of_everything(fleet: Fleet) -> None:
         # Nothing but notifications: no answer at all, the next frame is another's.
         await raw.socket.send(json.dumps([{"jsonrpc": "2.0", "method": "$/cancelRequest", "params": {"id": 1}}] * 3))
         assert (await raw.ask({"jsonrpc": "2.0", "id": 3, "method": "models/list"}))["id"] == 3
-        # A faulty notification is told as one.
+        # A faulty notification is reported as one.
         answer = await raw.ask([{"jsonrpc": "2.0", "method": "no/such"}])
         assert (answer["method"], answer["params"]["code"]) == ("$/error", -32601)
         answers = await raw.ask([1, 2, 3])

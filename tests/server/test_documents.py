@@ -206,7 +206,7 @@ async def test_opening_while_the_former_text_is_at_work(fleet: Fleet) -> None:
 
 
 async def test_requests_that_are_cancelled(fleet: Fleet) -> None:
-    """Each is answered once, with what it asked for or with -32800, and the document can be opened as ever."""
+    """Each is answered once, with its result or with -32800, and the document can be opened as ever."""
     async with await Client.open(fleet.url) as client:
         await client.subscribe(*KEYS)
         cancelled = 0
@@ -281,7 +281,7 @@ IMPOSSIBLE: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("name", IMPOSSIBLE)
 async def test_impossible_change(fleet: Fleet, name: str) -> None:
-    """It changes nothing, is told exactly once, and everything after it is ignored until the document is opened."""
+    """It changes nothing, is reported exactly once, and everything after it is ignored until the document is opened."""
     text = "abc😀de"  # seven UTF-16 code units
     async with await Client.open(fleet.url) as client:
         await client.subscribe("L0N1", "L2N3")

@@ -160,7 +160,7 @@ async def test_memory_that_ends_in_a_pass(place: Place) -> None:
 
 @linux
 async def test_a_worker_that_dies_of_a_text_again_and_again(place: Place) -> None:
-    """It is replaced; whoever else has a text there gets its values, and the text that it dies of is not tried for
+    """It is replaced; everyone else with a text there gets its values, and the text that kills it is not tried for
     ever."""
     async with await typist(place) as other, await Client.open(place.server.url) as client:
         await client.subscribe("L0N0")
@@ -195,7 +195,7 @@ async def test_a_worker_that_dies_of_a_text_again_and_again(place: Place) -> Non
 
 @linux
 async def test_file_descriptors_that_run_out(place: Place) -> None:
-    """Who is connected does not notice. One line says why nobody else gets in, and they do when there is room."""
+    """Connected clients do not notice. One line says why nobody else gets in, and they do when there is room."""
     logged = place.server.log.stat().st_size
     async with await typist(place) as client:
         highest = max(int(file.name) for file in Path(f"/proc/{place.server.pid}/fd").iterdir())
@@ -244,7 +244,7 @@ async def test_cut_in_the_middle_of_an_update(place: Place) -> None:
 
 
 async def test_a_second_one_that_resumes_the_same_session(place: Place) -> None:
-    """Who came last has it; the first is told so by its close code and does not come back by itself."""
+    """The last one has it; the first learns so from its close code and does not come back by itself."""
     async with await typist(place) as first, await Client.open(place.server.url, resume=ticket(first)) as second:
         assert second.initialized["resumed"] is True
         assert await first.closed() == 1000
@@ -278,7 +278,8 @@ async def test_a_server_that_was_asleep(place: Place) -> None:
 
 
 async def test_a_pass_that_fails(place: Place, folders: dict[str, Path]) -> None:
-    """A token that the model has no embedding of: its session is told, by the method that asked, and can go on."""
+    """A token that the model has no embedding of: its session gets an error, with the method that failed, and can go
+    on."""
     async with await typist(place, "short") as other, await typist(place, "short") as client:
         word = _word_past(Reference(folders["short"]))
         before = client.documents["one"].text
@@ -314,7 +315,7 @@ def _word_past(reference: Reference) -> str:
 
 
 async def test_a_server_that_is_told_to_end_answers_first(place: Place) -> None:
-    """SIGTERM: what was asked for is answered, new ones are turned away, nobody waits longer than the deadline."""
+    """SIGTERM: pending requests are answered, new ones are refused, nobody waits longer than the deadline."""
     async with await typist(place) as client, await typist(place) as other:
         await client.send(client.opening("long", PROSE * 150))
         long = client.documents["long"]

@@ -1,4 +1,4 @@
-"""Nothing piles up: not for who does not read, not for who writes too much, and not for those beside them."""
+"""Nothing piles up: not for clients that do not read, not for those that write too much, and not for others."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def given_up(fleet: Fleet, reason: str) -> float:
 
 
 async def until(condition: Any, what: str) -> None:
-    """Waits for something that no client is told."""
+    """Waits for something that no client sees."""
     deadline = time.monotonic() + TIME_LIMIT
     while not await asyncio.to_thread(condition):
         assert time.monotonic() < deadline, what
@@ -58,7 +58,7 @@ def resident(pid: int) -> int:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-# ------------------------------------------------------------------------------------ who does not read
+# ------------------------------------------------------------------------------------ clients that do not read
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc, which only Linux has")
@@ -152,7 +152,7 @@ async def test_who_reads_slowly_is_served(narrow: Fleet) -> None:
         narrow.reference("gpt2").check(client.documents["one"], client.subscribed)
 
 
-# ------------------------------------------------------------------------------------ who writes too much
+# ------------------------------------------------------------------------------------ clients that write too much
 
 
 def masked(head: int, payload: bytes) -> bytes:
@@ -309,7 +309,7 @@ async def test_answers_of_a_batch_fit_into_a_frame(fleet: Fleet) -> None:
 
 
 async def test_questions_have_a_bound(fleet: Fleet) -> None:
-    """One frame asks for more than may wait: those beyond are told so at once, the others are answered."""
+    """One frame with more requests than may wait: those beyond are refused at once, the others are answered."""
     async with await Client.open(fleet.url) as client:
         await client.open_document("one", PROSE * 3)
         asked = [client.call("neurons/top", {"uri": "one", "token": n % 40, "k": 3}) for n in range(100)]
@@ -391,7 +391,7 @@ async def test_a_long_text_is_tokenized_beside_the_short_ones(fleet: Fleet) -> N
 
 
 async def test_a_half_open_connection_is_noticed(narrow: Fleet) -> None:
-    """Nobody is told that the network is gone: the server finds out by itself, keeps the session for a while, and the
+    """Nothing reports that the network is gone: the server finds out by itself, keeps the session for a while, and the
     client takes it up on a new connection."""
     before = given_up(narrow, "silent")
     with Cable(narrow.server.port) as cable:

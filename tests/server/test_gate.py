@@ -174,7 +174,7 @@ def test_the_cookie_is_for_encrypted_connections_to_this_path(house: House) -> N
     assert _get(house, f"{BASE}/metrics", Cookie=f"a=b;; ;x=[{{,}}]; {cookie}")[0] == 200
     for wrong in (cookie[:-1], cookie.partition("=")[0] + "=" + TOKEN, cookie + "0", "neuroscope_=" + TOKEN):
         assert _get(house, f"{BASE}/metrics", Cookie=wrong)[0] == 401
-    # What came out of the cookie is no link.
+    # The cookie's value does not work as a link.
     assert _get(house, f"{BASE}/?token={cookie.partition('=')[2]}")[0] == 401
 
 
@@ -269,7 +269,7 @@ async def test_behind_a_proxy(house: House, reference: Reference) -> None:
 
 async def test_a_proxy_that_ends_tls_and_cuts_the_path(tmp_path: Path) -> None:
     """As many do: the server speaks plain HTTP and does not know where it is. The page's addresses are relative, so it
-    works all the same; a token is asked for, since a trusted proxy is there to let others in."""
+    works all the same; a token is required, since a trusted proxy is there to let others in."""
     folder = models.gpt2(tmp_path / "tiny")
     authority = trustme.CA()
     tls, trust = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), ssl.create_default_context()

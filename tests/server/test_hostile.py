@@ -88,7 +88,7 @@ def _its_end() -> Iterator[None]:
 
 
 def deflated(size: int) -> bytes:
-    """A compressed message of so many spaces; a thousandth of that in bytes."""
+    """A compressed message of this many spaces; a thousandth of that in bytes."""
     compress = zlib.compressobj(9, wbits=-15)
     data = b"".join(compress.compress(b" " * 2**20) for _ in range(size // 2**20))
     return (data + compress.flush(zlib.Z_SYNC_FLUSH)).removesuffix(b"\x00\x00\xff\xff")
@@ -157,7 +157,7 @@ async def test_json_bombs(narrow: Fleet) -> None:
         assert [orphan["error"]["code"] for orphan in client.orphans] == [-32700] * 5
 
 
-# ------------------------------------------------------------------------------------ what is told
+# ------------------------------------------------------------------------------------ what is revealed
 
 
 async def test_nothing_of_the_machine_is_told(narrow: Fleet) -> None:

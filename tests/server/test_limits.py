@@ -91,7 +91,7 @@ async def test_characters(narrow: Fleet, letter: str) -> None:
         await client.open_document("one", text[:maximum])
         await check(narrow, client)
 
-        # Beyond by a change: told, and the text has to be opened anew.
+        # Beyond by a change: reported, and the text has to be opened again.
         await client.change("one", (0, 0, "\ud83d\ude00" if letter == "😀" else letter))
         await client.until(lambda: client.resyncs and client.errors, "a resync")
         assert [error["code"] for error in client.errors] == [-32013]
@@ -168,7 +168,7 @@ async def test_frame(narrow: Fleet) -> None:
 
 
 async def test_flooding(narrow: Fleet) -> None:
-    """Who writes too fast is slowed down, and who does so for long is sent away; others do not notice."""
+    """A client that writes too fast is slowed down, and disconnected if it goes on; others do not notice."""
     cancels = 'neuroscope_messages_total{method="$/cancelRequest"}'
     async with await Client.open(narrow.url) as client, await Client.open(narrow.url) as other:
         await other.subscribe("L1N1")
@@ -198,7 +198,7 @@ async def test_burst_within_the_rate(narrow: Fleet) -> None:
 
 
 async def test_sessions(narrow: Fleet) -> None:
-    """A full house is told at the door; a place that becomes free is given."""
+    """A full server refuses in the handshake; a place that becomes free is given."""
     async with AsyncExitStack() as stack:
         clients = [await _let_in(narrow, stack) for _ in range(NARROW["sessions"])]
         # One more may knock, for it may hold the token of a session that is here.
@@ -213,7 +213,7 @@ async def test_sessions(narrow: Fleet) -> None:
         assert narrow.server.get("/healthz")[0] == 200
         resume = {member: clients[0].initialized[member] for member in ("session", "resumeToken")}
         await clients[0].close()
-        # Who may only come back makes room for who is here.
+        # A session that waits to be resumed makes room for a new one.
         newcomer = await _let_in(narrow, stack)
         await newcomer.subscribe("L0N0")
         await newcomer.open_document("one", "text")
@@ -226,7 +226,7 @@ async def test_sessions(narrow: Fleet) -> None:
 
 
 async def test_a_full_house_lets_its_own_back_in(narrow: Fleet) -> None:
-    """The former connection may be half open; who has the token is the client."""
+    """The former connection may be half open; whoever has the token is the client."""
     async with AsyncExitStack() as stack:
         clients = [await _let_in(narrow, stack) for _ in range(NARROW["sessions"])]
         resume = {member: clients[0].initialized[member] for member in ("session", "resumeToken")}

@@ -1,4 +1,4 @@
-"""The life of a model: one worker at a time, and whoever waits for it gets an answer, in whatever order things come.
+"""The life of a model: one worker at a time, and every caller gets an answer, in whatever order things come.
 
 The workers are played; the clock goes on when a step says so. Real ones are in `test_process.py` and `test_faults.py`.
 """

@@ -49,7 +49,7 @@ class Notebook:
         return await self.run(f"try:\n    {source}\nexcept Exception as error:\n    print(type(error).__name__, error)")
 
     def browser_state(self, widget: str) -> dict[str, Any]:
-        """What a browser has been told of the widget; binary traits are buffers of their own."""
+        """The widget's state as a browser has received it; binary traits are separate buffers."""
         state: dict[str, Any] = self.client.widget_state[widget]
         return state
 
@@ -124,7 +124,7 @@ async def test_the_example_and_both_directions(notebook: Notebook, fleet: Fleet)
     drawn = np.frombuffer(notebook.buffers(widget)["_values"], "<f4").reshape(4, -1)
     assert np.array_equal(drawn, np.array(state["values"], np.float32))
 
-    # What a browser sends is in Python: edits as changes, neurons and focus as state. Observers are told of each.
+    # What a browser sends is in Python: edits as changes, neurons and focus as state. Observers are notified of each.
     await notebook.run("""
 heard = []
 widget.observe(lambda change: heard.append((change["name"], str(change["new"]))), ["text", "neurons", "focus"])
@@ -159,7 +159,7 @@ widget.observe(lambda change: heard.append(("values", change["new"].shape)), "va
     again = json.loads(await notebook.run(STATE))
     assert {**again, "focus": None} == {**after, "focus": None}
 
-    # Several widgets at once, each by itself; a closed one stays as it was, and a server that is not there is told of.
+    # Several widgets at once, each by itself; a closed one stays as it was, and a missing server is reported.
     told = await notebook.run(f"""
 from ws_server.client import Disconnected
 other = neuroscope.Widget("Another text \\U0001f600.", "L0N7", url={fleet.url!r})

@@ -280,8 +280,8 @@ def test_folders_that_are_no_models(folder: Path, tmp_path: Path) -> None:
 
 
 def test_what_only_loading_tells(folder: Path, tmp_path: Path) -> None:
-    """It is told as soon as it is known; by then the page had been promised. So for a folder that only looks like a
-    model, and for a name that the Hub would have to know, without a network."""
+    """It is reported as soon as it is known; by then the page had been announced. So for a folder that only looks like
+    a model, and for a name that the Hub would have to know, without a network."""
     names = {"nobody/no-such-model": "nobody/no-such-model"}
     for kind in ("truncated weights", "no such architecture", "other weights", "no tokenizer inside"):
         broken = tmp_path / kind / "broken"

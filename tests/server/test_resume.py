@@ -1,4 +1,4 @@
-"""A dropped connection's session can be taken up again by whoever holds its token."""
+"""A dropped connection's session can be resumed with its token."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ async def test_wrong_token(fleet: Fleet, wrong: dict[str, str]) -> None:
             try:
                 await stranger.initialize(resume={**ticket(owner), **wrong})
             except RequestFailed as failure:
-                # What is no text cannot be anybody's token.
+                # Only text can be a token.
                 assert failure.code == -32602  # noqa: PT017
                 assert "\\ud" in ascii(wrong)
                 await stranger.initialize()
@@ -136,7 +136,7 @@ async def test_wrong_token(fleet: Fleet, wrong: dict[str, str]) -> None:
 
 
 async def test_session_taken_from_a_living_connection(fleet: Fleet) -> None:
-    """A half-open connection must not keep its owner out: who has the token is the client."""
+    """A half-open connection must not keep its owner out: whoever has the token is the client."""
     async with await Client.open(fleet.url) as first:
         await first.subscribe("L1N1")
         await first.open_document("one", PROSE)

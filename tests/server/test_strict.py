@@ -119,7 +119,7 @@ async def test_sessions_of_an_address(strict: Strict) -> None:
     async with AsyncExitStack() as stack:
         first = await stack.enter_async_context(await Client.open(strict.url))
         second = await Client.open(strict.url)
-        # One more may knock, as it may hold the token of a session; it is told which limit it meets.
+        # One more may connect, as it may hold the token of a session; it learns which limit it meets.
         async with await Client.dial(strict.url) as third:
             with pytest.raises(InvalidStatus) as full:
                 await Client.dial(strict.url)

@@ -114,15 +114,15 @@ def check_moment(moment: dict[str, Any], fleet: Fleet, widest: float = 0) -> flo
         for unit in range(addressable(text, token["from"]), addressable(text, token["to"])):
             allowed[unit].add(bucket)
     for theme in ("light", "dark"):
-        worn: list[str | None] = [None] * len(allowed)
+        shown: list[str | None] = [None] * len(allowed)
         for span in moment["decorated"]:
-            assert worn[span["from"] : span["to"]] == [None] * (span["to"] - span["from"])
-            worn[span["from"] : span["to"]] = [span[theme]] * (span["to"] - span["from"])
+            assert shown[span["from"] : span["to"]] == [None] * (span["to"] - span["from"])
+            shown[span["from"] : span["to"]] = [span[theme]] * (span["to"] - span["from"])
         colours: dict[int, str | None] = {0: None}
-        for colour, buckets in zip(worn, allowed, strict=True):
+        for colour, buckets in zip(shown, allowed, strict=True):
             if len(buckets) == 1:
                 assert colours.setdefault(*buckets, colour) == colour
-        for colour, buckets in zip(worn, allowed, strict=True):  # characters that several tokens make up
+        for colour, buckets in zip(shown, allowed, strict=True):  # characters that several tokens make up
             assert len(buckets) == 1 or colour in {colours.get(bucket, colour) for bucket in buckets}
         for side in (1, -1):
             rising = [str(colours[bucket]) for bucket in sorted(colours, key=abs) if bucket * side > 0]

@@ -45,7 +45,7 @@ class World(Driver):
         self.texts: dict[str, tuple[str, int]] = {}
         """What the client has in its editors, and the version."""
         self.reopen: set[str] = set()
-        """What the client has to open again before it is told anything more of it."""
+        """What the client has to open again before it gets any more messages about it."""
         self.resynced: set[str] = set()
         """What it has been asked to open again."""
         self.asked: list[int] = []
@@ -280,7 +280,7 @@ class Run:
     # ---- the end
 
     def end(self) -> Counter[str]:
-        """Everything that is under way comes to its end; how questions ended."""
+        """Finishes everything that is pending; returns how questions ended."""
         world = self.world
         if self.paused:
             world.perform(world.session.resume_writing())

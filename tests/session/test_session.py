@@ -99,7 +99,7 @@ def test_a_slow_reader_gets_the_newest_version_only(driver: Driver) -> None:
 
 
 def test_nothing_is_computed_for_who_does_not_read(driver: Driver) -> None:
-    """What was on its way is told, what was asked for is computed when there is room again, and nothing twice."""
+    """Pending results are sent, requests are computed when there is room again, and nothing twice."""
     text = "word " * 300
     driver.call("neurons/subscribe", neurons=SOME)
     driver.open(text)

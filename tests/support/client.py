@@ -519,7 +519,7 @@ class Client:
                 document.done = None
 
     def _document(self, params: dict[str, Any]) -> Document | None:
-        """The document that a notification speaks of; None where it can be about one that is no more."""
+        """The document that a notification is about; None if it may be about a closed one."""
         document = self.documents.get(params["uri"])
         require(document is not None or self._is_closing(params["uri"]), "about a document that is not open", params)
         require(params["model"] == self.model["id"], "of another model", params["model"], self.model["id"])

@@ -84,7 +84,7 @@ class Editor:
             return [(0, len(text), self.insertion() if self.random.random() < 0.5 else "")]
         count = self.random.choice((1, 1, 1, 1, 1, 1, 2, 3, 5))
         changes: list[Change] = []
-        position = 0  # changes keep a distance, so that their order is nobody's choice
+        position = 0  # changes keep a distance, so that their order does not matter
         for offset in sorted(self._offset(text) for _ in range(count)):
             if offset < position:
                 continue

@@ -161,13 +161,13 @@ def _run(
 
 
 def _fork_the_fork_server() -> None:
-    """Forks the process that the launcher would start, before there is any thread. It waits until it is asked for."""
+    """Forks the process that the launcher would start, before there is any thread. It waits until it is needed."""
     from ws_server.server import launcher
 
     assert _context is not None
     start = launcher._start
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    # A daemon: where no fork server is asked for, it ends with this process.
+    # A daemon: if no fork server is needed, it ends with this process.
     waiting: list[Any] = [_context.Process(target=_wait_to_fork, args=(ours, theirs), daemon=True)]
     waiting[0].start()
     theirs.close()

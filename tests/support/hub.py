@@ -88,7 +88,7 @@ class Hub:
         self.endpoint = f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def environment(self, cache: Path) -> dict[str, str]:
-        """What makes a process ask this hub, with a cache of its own."""
+        """The environment of a process that uses this hub, with its own cache."""
         return {
             "HF_ENDPOINT": self.endpoint,
             "HF_HOME": str(cache),

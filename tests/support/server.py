@@ -1,4 +1,4 @@
-"""The real server as a process of its own."""
+"""The real server as a separate process."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ class Document:
 
     @property
     def tokens(self) -> list[Token]:
-        """The tokens, spans in characters of the text as it is now, changes not yet answered included."""
+        """The tokens, with spans in characters of the current text, including unanswered changes."""
         return self._state.tokens
 
     @property

@@ -24,7 +24,7 @@ Send = Callable[[str, dict[str, Any]], None]
 class Token:
     """A token of a document's text.
 
-    `[start, stop)` is its span in characters of the text as it is now. Tokens that share one character carry that
+    `[start, stop)` is its span in characters of the current text. Tokens that share one character carry that
     character's span; `text` then has U+FFFD for bytes that are not a character by themselves. `special` tokens (BOS)
     were added by the server; `segment` marks the first token of a second or later context.
     """
@@ -91,7 +91,7 @@ class DocumentState:
 
     @property
     def tokens(self) -> list[Token]:
-        """The tokens, with their spans in the text as it is now, unanswered changes included."""
+        """The tokens, with their spans in the current text, including unanswered changes."""
         starts, stops = self.spans
         return [
             Token(info.id, info.text, start, stop, info.special, info.segment)
@@ -100,7 +100,7 @@ class DocumentState:
 
     @property
     def spans(self) -> tuple[Offsets, Offsets]:
-        """Starts and stops of the tokens in the text as it is now, unanswered changes included; each [tokens]."""
+        """Starts and stops of the tokens in the current text, including unanswered changes; each [tokens]."""
         starts, stops = self._starts, self._stops
         for _, changes in self._log:
             starts, stops = map_spans(starts, stops, changes)
@@ -117,7 +117,7 @@ class DocumentState:
     # -------------------------------------------------------------------------------- changes and connections
 
     def change(self, changes: Sequence[Change]) -> None:
-        """Changes the text; all offsets refer to it as it is before.
+        """Changes the text; all offsets refer to the text before.
 
         Raises:
             ValueError: they overlap or leave the text; nothing is changed then.

@@ -3,7 +3,7 @@
 Messages are put in without waiting and sent by one task. Its size is bounded by what fills it: while more than
 `HIGH_WATER` bytes wait, the client's requests are not acted on (`room`), and its session merges its edits and has
 nothing computed (`on_full`, `on_drained`); so at most one version of each document is ever on its way. Edits are
-taken a little longer, because they are merged, but not without end: what is wrong with them has to be told, too.
+taken a little longer, because they are merged, but not without limit: their errors have to be sent, too.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class Outbox:
         self._put(frame)
 
     async def room(self, *, for_edits: bool = False) -> None:
-        """Waits until the client has read enough for more to be asked for."""
+        """Waits until the client has read enough for further requests."""
         while self._bytes > MOST_IN_FRAME if for_edits else self._full or self._held > HIGH_WATER:
             self._sent.clear()
             await self._sent.wait()

@@ -54,7 +54,7 @@ class TokenEditor(TextArea):
         self._row = 0
 
     def paint(self, starts: Offsets, stops: Offsets, style: Callable[[int], Style]) -> None:
-        """Colours tokens, whose spans [tokens] are in characters of the text as it is now.
+        """Colours tokens, whose spans [tokens] are in characters of the current text.
 
         Args:
             style: gives the style of a token; called for visible ones.

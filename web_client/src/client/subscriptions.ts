@@ -287,7 +287,7 @@ export class Subscriptions extends Emitter<SubscriptionEvents> {
       if (refusal instanceof DisconnectedError) return this.#link !== link;
       if (refusal !== null) this.#forget(spare);
     } else if (error instanceof TimeoutError && (missing.length > 0 || surplus.length > 0)) {
-      for (const key of missing) this.#reject(key, error); // they stay wanted, and are asked for again
+      for (const key of missing) this.#reject(key, error); // they stay wanted, and are requested again
     } else if (missing.length > 0) {
       await this.#oneByOne(link, missing);
     } else if (surplus.length > 0) {

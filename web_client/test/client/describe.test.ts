@@ -4,7 +4,7 @@ import { connectionHelp, connectionText, DisconnectedError, RefusedError } from 
 const waiting = (cause: Error) => ({ kind: "waiting", retryMs: 100, cause }) as const;
 
 describe("a lost connection", () => {
-  it("is told with its reason and with what becomes of the text", () => {
+  it("is explained with its reason and what happens to the text", () => {
     expect(connectionHelp(waiting(new Error("no connection to ws://a")))).toMatch(/does not answer.*is kept/);
     expect(connectionHelp(waiting(new DisconnectedError(1001, "the server is shutting down")))).toMatch(/was stopped/);
     expect(connectionHelp(waiting(new DisconnectedError(1006, "")))).toBe(
@@ -15,7 +15,7 @@ describe("a lost connection", () => {
     expect(connectionHelp(waiting(new DisconnectedError(1011, "internal error")))).toMatch(/log/);
   });
 
-  it("is told in the server's own words where it has some", () => {
+  it("is explained in the server's own words if there are any", () => {
     const state = waiting(new RefusedError(403, "Pages of this origin may not connect."));
     expect([connectionText(state), connectionHelp(state)]).toEqual(["Pages of this origin may not connect.", null]);
   });

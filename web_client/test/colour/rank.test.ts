@@ -28,7 +28,7 @@ describe("the rank of a value", () => {
     expect(rankOf(0.1, flat).place).toBeGreaterThan(1 / 3);
   });
 
-  it("never falls, and copes with what other models' statistics lack", () => {
+  it("never falls, and handles statistics with levels missing", () => {
     const number = fc.double({ min: -1e3, max: 1e3, noNaN: true });
     fc.assert(fc.property(fc.array(number, { minLength: 2, maxLength: 9 }), number, number, (values, a, b) => {
       const rising = [...values].sort((x, y) => x - y);

@@ -26,7 +26,7 @@ describe("what has no width", () => {
     expect(signs("\u{1f3f4}\u{e0068}\u{e0069}")).toEqual(["TAG h", "TAG i"]);
   });
 
-  it("is told in a token's text", () => {
+  it("is shown in a token's text", () => {
     expect([" a\u202e", "\u200b\n", "\r\n", "\u0301", "👨\u200d👩"].map(visibleText)).toEqual(["·a‹RLO›", "‹ZWSP›↵", "‹CR›↵", "◌\u0301", "👨\u200d👩"]);
     expect(withSigns("a\u202eb", (sign, character) => `[${sign} ${character.length}]`)).toBe("a[RLO 1]b");
   });

@@ -48,7 +48,7 @@ async function connected(text: string, neurons?: readonly string[]) {
   return { ...all, editor };
 }
 
-/** What is to be worn, computed anew: every visible token's bucket on a scale of the widest value seen. */
+/** The expected colours, computed independently: every visible token's bucket on a scale of the widest value seen. */
 function expected(text: string, key: string, from = 0, to = text.length) {
   const tokens = tokenize(text);
   const values = activations(key, tokens);
@@ -68,7 +68,7 @@ it("has the commands of the manifest, and no others", () => {
 });
 
 describe("the active editor", () => {
-  it("wears the colours of the first neuron, and goes on to the next", async () => {
+  it("has the colours of the first neuron, then of the next", async () => {
     const { host, editor, run, painted } = await connected("One two three.");
     expect(editor.colours).toEqual(expected(editor.text, "L1N5"));
     host.moveTo(editor, 6);
@@ -279,7 +279,7 @@ describe("the connection", () => {
     expect([host.warnings, host.buttons]).toEqual([[words], ["openSettings"]]);
     expect(host.status).toMatchObject({ icon: "problem", detail: words, command: "openSettings" });
     expect(host.connected).toBe(true);
-    host.set({ url: "http://three.example/" }); // put right: the wish to be connected is still there
+    host.set({ url: "http://three.example/" }); // corrected: it still wants to be connected
     await settle();
     expect(reached.at(-1)).toEqual(["http://three.example/", undefined]);
     expect(host.status.icon).not.toBe("problem");
@@ -294,7 +294,7 @@ describe("the connection", () => {
     expect([host.status.icon, host.connected]).toEqual(["on", true]);
   });
 
-  it("that cannot be made is told once, with what can be done", async () => {
+  it("that cannot be made is reported once, with what can be done", async () => {
     const { host, connectBy, run, painted, clock } = prepared();
     connectBy(() => Promise.reject(new Error("nobody is there")));
     await run.connect();
@@ -356,7 +356,7 @@ describe("neurons", () => {
     expect([host.warnings, host.buttons]).toEqual([["There are no neurons yet."], ["addNeuron"]]);
   });
 
-  it("that are none, or none of the model, are told in the status", async () => {
+  it("that are not neurons, or not the model's, are reported in the status", async () => {
     const { host, editor, painted } = await connected("One two.", []);
     expect(host.status).toMatchObject({ text: "Neuroscope: no neuron", command: "addNeuron" });
     host.set({ neurons: ["L1N5", "what"] });
@@ -389,7 +389,7 @@ describe("neurons", () => {
     expect([host.warnings.at(-1), host.buttons]).toEqual([expect.stringContaining("is not a list"), ["openSettings"]]);
   });
 
-  it("at the cursor are asked for, and the one that is chosen is added", async () => {
+  it("at the cursor are requested, and the chosen one is added", async () => {
     const { host, editor, server, network, run, painted } = await connected("One two.", ["L1N5"]);
     await run.topNeurons(); // at the start there is the first token
     server().hold.add("neurons/top");
@@ -420,7 +420,7 @@ describe("neurons", () => {
   });
 });
 
-it("takes the model of the settings, and says when it cannot be had", async () => {
+it("loads the model of the settings, and says if that fails", async () => {
   const { host, server, network, painted } = await connected("One two.");
   server().hold.add("model/load");
   host.set({ model: "large" });
@@ -432,6 +432,6 @@ it("takes the model of the settings, and says when it cannot be had", async () =
   host.set({ model: model.id });
   await painted();
   expect(server().held).toEqual([]);
-  // What is right again is no problem any more.
+  // A corrected setting is not a problem any more.
   expect(host.status).toMatchObject({ icon: "on", detail: expect.not.stringContaining("large") as string });
 });

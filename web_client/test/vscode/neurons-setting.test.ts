@@ -34,7 +34,7 @@ describe("the setting", () => {
     expect(withoutNeuron(["L3N40"], "L3N40")).toEqual([]);
   });
 
-  it("that is no list is not changed", () => {
+  it("that is not a list is not changed", () => {
     for (const value of [7, { L1N5: true }, true]) {
       expect([withNeurons(value, ["L1N5"]), withoutNeuron(value, "L1N5"), readNeurons(value).keys]).toEqual([null, null, []]);
       expect(readNeurons(value).problem).toContain("is not a list");

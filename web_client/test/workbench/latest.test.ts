@@ -46,7 +46,7 @@ describe("the latest answer", () => {
     expect([latest.answer, latest.current]).toEqual(["B", true]);
   });
 
-  it("drops what comes too late, and says so to whoever computes it", async () => {
+  it("drops late answers, and aborts their computation", async () => {
     const { latest, asked, changes } = started();
     latest.want("a");
     vi.advanceTimersByTime(100);

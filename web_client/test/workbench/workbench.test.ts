@@ -198,7 +198,7 @@ describe("the workbench", () => {
     expect(workbench.rows.keys).toEqual(["L0N2", "L2N3"]);
   });
 
-  it("says once what is refused, to who asked for it where there is one, and forgets it after a while", async () => {
+  it("reports a refusal once, to the caller if there is one, and drops it after a while", async () => {
     const { workbench, client } = await opened(["L0N1"]);
     expect(await workbench.rows.add(["L9N9", "L0N2", "L9N8"])).toEqual([
       "L9N9: There is no neuron L9N9.",
@@ -328,7 +328,7 @@ describe("the workbench", () => {
     expect(rows.keys).toEqual(["L1N10", "L1N3", "L1N9"]);
   });
 
-  it("colours by this text where that is asked for, and follows it", async () => {
+  it("colours by this text if chosen, and follows it", async () => {
     const { workbench, server } = await opened(["L0N1"], "one");
     const { document, rows } = workbench;
     const widest = (): number => Math.max(...[...document.activations.values("L0N1")].slice(1).map(Math.abs));

@@ -47,7 +47,7 @@ class Recipe:
     neurons: int = 1024
     batch_tokens: int = 4096
     curriculum: tuple[tuple[float, int], ...] = ((8e6, 128), (9.6e6, 256), (float("inf"), CONTEXT))
-    """(until so many tokens were seen, sequence length): short sequences first, they cost less."""
+    """(until this many tokens were seen, sequence length): short sequences first, as they cost less."""
     warmup_tokens: float = 400_000
     muon_rate: float = 6e-3
     adam_rate: float = 3e-3
@@ -220,8 +220,10 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=DEFAULT_WORK, help="work folder with the corpus")
     parser.add_argument("--run", default="main", help="name of the run: its state is in WORK/runs/NAME")
     parser.add_argument("--tokens", type=float, default=30e6, help="tokens to see in all, earlier ones included")
-    parser.add_argument("--decay-tokens", type=float, default=8e6, help="the learning rate falls over the last so many")
-    parser.add_argument("--minutes", type=float, default=1e9, help="stop (to be continued) after so many minutes")
+    parser.add_argument(
+        "--decay-tokens", type=float, default=8e6, help="the learning rate falls over this many last ones"
+    )
+    parser.add_argument("--minutes", type=float, default=1e9, help="stop (to be continued) after this many minutes")
     parser.add_argument("--seed", type=int, default=Recipe.seed, help="of the initial weights and the text's order")
     parser.add_argument("--muon-rate", type=float, default=Recipe.muon_rate, help="highest learning rate of Muon")
     parser.add_argument("--adam-rate", type=float, default=Recipe.adam_rate, help="highest learning rate of AdamW")

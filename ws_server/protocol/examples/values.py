@@ -22,7 +22,7 @@ async def main(url: str, text: str) -> None:
         rows: list[list[float]] = [[], []]
         async for frame in socket:
             message = json.loads(frame)
-            if message.get("method") == "document/tokens":  # of a text opened afresh, in order
+            if message.get("method") == "document/tokens":  # of a newly opened text, in order
                 tokens += message["params"]["tokens"]
             elif message.get("method") == "activations/update":
                 rows = [row + new for row, new in zip(rows, message["params"]["values"], strict=True)]
