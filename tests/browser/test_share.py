@@ -178,7 +178,7 @@ def test_links_by_hand_and_links_that_cannot_be_followed(
     notice = page.get_by_test_id("notice")
     opening = page.evaluate("fetch('opening.json').then((response) => response.json())")
     for link, reason in [
-        ("#text=Come+in.&neurons=L0", "cut off"),
+        ("#text=Come+in.&neurons=L0", "incomplete"),
         ("?layer=1&text=Come+in.", "a layer without a neuron"),
     ]:
         fresh = browser.new_context()
