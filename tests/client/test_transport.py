@@ -165,4 +165,4 @@ async def test_a_token_that_cannot_be_sent(token: str) -> None:
             await asyncio.wait_for(Client(server.url, token=token).__aenter__(), 30)
     assert "token" in str(caught.value)
     assert "s3cret" not in str(caught.value)
-    assert "no Neuroscope server" not in str(caught.value)
+    assert "not a Neuroscope server" not in str(caught.value)
