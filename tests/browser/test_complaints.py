@@ -56,3 +56,16 @@ def test_a_request_that_ends_with_its_page_passes(context: BrowserContext, elsew
     page.evaluate("fetch('cut').catch(() => null)")
     assert "cut: net::ERR_CONNECTION_RESET" in " ".join(complaints.found)
     page.close()
+
+
+def test_an_icon_that_the_browser_asks_for_by_itself_passes(context: BrowserContext, elsewhere: OtherSite) -> None:
+    """Whatever the site answers. An icon that a page names does not."""
+    complaints = Complaints()
+    page = context.new_page()
+    complaints.watch(page)
+    page.goto(elsewhere.add("/icons", "<!doctype html><title>icons</title>"))
+    page.evaluate("fetch('favicon.ico')")
+    assert complaints.found == []
+    page.evaluate("fetch('favicon.svg')")
+    assert "favicon.svg" in " ".join(complaints.found)
+    page.close()

@@ -11,8 +11,7 @@ class OtherSite:
     """Serves `pages`, by path, on loopback in a thread of its own."""
 
     def __init__(self) -> None:
-        # Some builds of Chromium ask each site for its icon, others do not. Without one the page would get an error.
-        self.pages: dict[str, tuple[dict[str, str], bytes]] = {"/favicon.ico": ({"Content-Type": "image/x-icon"}, b"")}
+        self.pages: dict[str, tuple[dict[str, str], bytes]] = {}
         """Headers and body, by path."""
         pages = self.pages
 
