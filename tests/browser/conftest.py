@@ -36,6 +36,10 @@ expect.set_options(timeout=TIMEOUT_MS)
 ICON = "/favicon.ico"
 """Some builds of Chromium ask each site for it by themselves, whenever they like; no page of ours names it."""
 
+SERVER_AWAY = r"WebSocket connection to .* failed|/ws\b.*ERR_|ERR_.*/ws\b|status of 426 .*/ws\b"
+"""What a browser says of a page whose server is away for a while. When the websocket fails the page asks why by a plain
+request; a server that is back by then answers that one with 426."""
+
 FAILURES = Path(__file__).resolve().parent / "failures"
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, WebSocket, WebSocketRoute, expect
 
-from tests.browser.conftest import Complaints
+from tests.browser.conftest import SERVER_AWAY, Complaints
 from tests.browser.neuroscope_page import NeuroscopePage
 from tests.browser.reference import Reference
 from tests.support import models
@@ -47,7 +47,7 @@ def test_a_killed_server_comes_back(
     neuroscope = NeuroscopePage(page, reference).open(mortal.url)
     neuroscope.write(TEXT)
     before = neuroscope.shows(TEXT)
-    complaints.allow(r"WebSocket connection to .* failed|/ws\b.*ERR_|ERR_.*/ws\b|favicon.*ERR_|ERR_.*favicon")
+    complaints.allow(rf"{SERVER_AWAY}|favicon.*ERR_|ERR_.*favicon")
 
     # It dies in the middle of a word; the keys that follow find nobody.
     neuroscope.editor.press("ControlOrMeta+End")
@@ -175,7 +175,7 @@ def test_a_server_that_stops_answering_is_noticed_and_taken_up_again(
     neuroscope = NeuroscopePage(page, reference).open(mortal.url)
     neuroscope.write(TEXT)
     before = neuroscope.shows(TEXT)
-    complaints.allow(r"WebSocket connection to .* failed|/ws\b.*ERR_|ERR_.*/ws\b")
+    complaints.allow(SERVER_AWAY)
     connection = page.get_by_test_id("connection")
     os.kill(mortal.process.pid, signal.SIGSTOP)
     try:

@@ -11,7 +11,7 @@ import pytest
 import trustme
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import TIMEOUT_MS, Complaints
+from tests.browser.conftest import SERVER_AWAY, TIMEOUT_MS, Complaints
 from tests.browser.neuroscope_page import NeuroscopePage
 from tests.browser.reference import Reference
 from tests.support import models
@@ -166,7 +166,7 @@ def test_a_server_that_came_back_with_another_token(
     neuroscope = NeuroscopePage(page, reference).open(server.url + server.query)
     neuroscope.write("Kept.")
     neuroscope.shows("Kept.")
-    complaints.allow(r"WebSocket connection to|/ws\b.*ERR_|ERR_.*/ws\b|status of 401|favicon.*ERR_|ERR_.*favicon")
+    complaints.allow(rf"{SERVER_AWAY}|status of 401|favicon.*ERR_|ERR_.*favicon")
     server.kill()
     again = start("the-token-of-server-2", "--port", str(server.port))
     page.keyboard.type(" And more.")
