@@ -119,7 +119,7 @@ def fleet(folders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) ->
         _account.extend([*fleet.account(), f"{Client.edits} edits sent"])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     """`gpt2` has statistics and two neurons that overflow, `llama` is not loaded at the start, `broken` cannot be."""
     parent = tmp_path_factory.mktemp("narrow")
